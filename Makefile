@@ -1,0 +1,42 @@
+# make results   the whole workflow on the embedded benchmark, then the main table
+# make test      linters, type checks and tests
+# make lock      resolve the dependencies anew, and the conda environments with them
+
+BIN := .venv/bin
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+
+.PHONY: results test lint lock docs clean
+
+results: .venv/installed
+	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
+	@$(BIN)/python -m remerge results
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+# Stamped only when everything is in place, so that a broken installation is taken up again.
+.venv/installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "remerge needs Python 3.11 or newer: make PYTHON=python3.11 results")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode --requirement requirements.lock
+	touch $@
+
+lock: .venv/installed
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
+	    --no-emit-index-url --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+	$(BIN)/python envs/from_lock.py
+
+docs: .venv/installed
+	$(BIN)/python -m remerge.config
+
+clean:
+	rm -rf results logs benchmarks/jobs .snakemake

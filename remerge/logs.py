@@ -1,0 +1,33 @@
+"""A job's messages go to its log file and, as they come, to the terminal."""
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+
+class _Tee:
+    """A text stream that writes to two; progress bars, redrawn with a carriage return, skip the file."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self.terminal = terminal
+        self.log = log
+
+    def write(self, text: str) -> int:
+        self.terminal.write(text)
+        if not text.startswith("\r"):
+            self.log.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self.terminal.flush()
+        self.log.flush()
+
+    def isatty(self) -> bool:
+        return self.terminal.isatty()
+
+
+def log_to(path: str | Path) -> None:
+    """Send everything written to standard error from now on to ``path`` as well, line by line."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    log = Path(path).open("w", buffering=1, encoding="utf-8")
+    sys.stderr = _Tee(sys.stderr, log)  # type: ignore[assignment]

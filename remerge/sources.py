@@ -1,0 +1,56 @@
+"""Which files of this project a script's result depends on, read from its imports."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "remerge"
+
+
+def source_files(script: str | Path, root: str | Path) -> list[Path]:
+    """Return ``script`` and every module of the library it imports, directly or through others.
+
+    Imports inside functions count too, so a module loaded lazily is found as long as it is named in an
+    ``import`` statement. A workflow that lists these files as inputs runs a stage again when, and only when,
+    code the stage uses has changed.
+
+    Args:
+        script: The file to begin with, relative to ``root``.
+        root: The folder that holds the library's package.
+
+    Returns:
+        Paths relative to ``root``, sorted.
+    """
+    root = Path(root)
+    found: set[Path] = set()
+    waiting = [Path(script)]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for module in _imported_modules((root / path).read_text(encoding="utf-8")):
+            waiting.extend(_files_of(module, root))
+    return sorted(found)
+
+
+def _imported_modules(code: str) -> Iterator[str]:
+    """Names of library modules in import statements; ``from a import b`` yields both ``a`` and ``a.b``."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == PACKAGE)
+
+
+def _files_of(module: str, root: Path) -> Iterator[Path]:
+    """The module's own file and the ``__init__`` of every package on the way to it."""
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        stem = Path(*parts[:depth])
+        for candidate in (stem / "__init__.py", stem.with_suffix(".py")):
+            if (root / candidate).is_file():
+                yield candidate

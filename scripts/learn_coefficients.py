@@ -1,0 +1,40 @@
+"""Learn AdaMerging's coefficients on unlabeled test images."""
+
+from typing import TYPE_CHECKING
+
+from remerge.adaptation import adaptation_batches
+from remerge.devices import device_for
+from remerge.encoders import load_encoder
+from remerge.heads import load_head
+from remerge.images import load_images
+from remerge.logs import log_to
+from remerge.merging.adamerging import learn_coefficients
+from remerge.merging.coefficients import write_coefficients
+from remerge.merging.ties import trimmed_and_elected
+from remerge.weights import load_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+method = snakemake.params.method
+task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
+if method["keep"] is not None:
+    task_vectors = trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"])
+history = learn_coefficients(
+    load_encoder(snakemake.input.pretrained),
+    [load_head(path) for path in snakemake.input.heads],
+    load_weights(snakemake.input.pretrained),
+    task_vectors,
+    adaptation_batches(
+        [load_images(path) for path in snakemake.input.images],
+        batch_size=method["batch_size"],
+        seed=snakemake.params.pool["seed"],
+    ),
+    granularity=method["granularity"],
+    steps=method["steps"],
+    learning_rate=method["learning_rate"],
+    initial=method["initial"],
+    device=device_for(snakemake.resources.get("gpu", 0)),
+)
+write_coefficients(snakemake.output[0], history, snakemake.params.tasks)

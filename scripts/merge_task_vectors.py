@@ -1,0 +1,20 @@
+"""Merge task vectors into one."""
+
+from typing import TYPE_CHECKING
+
+from remerge.logs import log_to
+from remerge.merging import registry
+from remerge.weights import load_weights, read_metadata, save_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+algorithm = registry.load(snakemake.params.algorithm)
+parameters = dict(snakemake.params.merging)
+if snakemake.input.get("coefficients"):
+    parameters |= {"coefficients": snakemake.input.coefficients, "tasks": snakemake.params.tasks}
+task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
+merged = algorithm.merged_task_vector(task_vectors, **parameters)
+architecture = read_metadata(snakemake.input.task_vectors[0])["architecture"]
+save_weights(snakemake.output[0], merged, {"architecture": architecture})

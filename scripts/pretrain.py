@@ -1,0 +1,25 @@
+"""Pre-train a CLIP; write both towers, and the image encoder alone."""
+
+from typing import TYPE_CHECKING
+
+from remerge.devices import device_for
+from remerge.images import load_images
+from remerge.logs import log_to
+from remerge.training import pretrain
+from remerge.weights import save_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+pool = snakemake.params.pool
+clip = pretrain(
+    load_images(snakemake.input.images),
+    pool["architecture"],
+    seed=pool["seed"],
+    device=device_for(snakemake.resources.get("gpu", 0)),
+    **snakemake.params.training,
+)
+metadata = {"architecture": pool["architecture"]}
+save_weights(snakemake.output.clip, clip.state_dict(), metadata)
+save_weights(snakemake.output.encoder, clip.visual.state_dict(), metadata)

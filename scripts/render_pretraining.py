@@ -1,0 +1,13 @@
+"""Write the images the mini CLIP is pre-trained on."""
+
+from typing import TYPE_CHECKING
+
+from remerge.images import save_images
+from remerge.logs import log_to
+from remerge.tasks import pretraining_images
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+save_images(snakemake.output[0], pretraining_images())

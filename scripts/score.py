@@ -1,0 +1,27 @@
+"""Score one encoder on test images of several tasks."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge.devices import device_for
+from remerge.encoders import load_encoder
+from remerge.evaluation import score_encoder
+from remerge.heads import load_head
+from remerge.images import load_images
+from remerge.logs import log_to
+from remerge.scores import write_scores
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+tasks = snakemake.params.tasks
+scores = score_encoder(
+    load_encoder(snakemake.input.encoder),
+    dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True)),
+    dict(zip(tasks, map(load_images, snakemake.input.images), strict=True)),
+    device=device_for(snakemake.resources.get("gpu", 0)),
+)
+frame = pd.DataFrame(scores, columns=["task", "correct", "n"]).assign(split="test", **snakemake.params.columns)
+write_scores(snakemake.output[0], frame)

@@ -1,0 +1,132 @@
+"""What the rules ask of the configuration; each function is named after what it returns."""
+
+import os
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from remerge.config import load_config
+from remerge.devices import local_gpus
+from remerge.errors import RemergeError
+from remerge.merging.registry import ALGORITHMS
+from remerge.sources import source_files
+from remerge.tasks import MINI_TASKS
+from remerge.tasks.folder import inspect_folder
+
+ROOT = Path(workflow.basedir)
+SPLITS = ["train", "validation", "test"]
+
+# A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
+GPU = min(1, local_gpus())
+
+try:
+    settings = load_config(config, [ROOT / "config.yaml", *workflow.config_settings.configfiles])
+    # Every folder is read through before the first job starts, and again only when a file in it changed.
+    folders = {name: inspect_folder(task.folder, ".snakemake/remerge") for name, task in settings.tasks.items()}
+except RemergeError as error:
+    raise WorkflowError(str(error))
+
+TASKS = [*MINI_TASKS, *settings.tasks]
+
+
+def any_of(names):
+    """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    pool=any_of(settings.pools),
+    suite=any_of(settings.suites),
+    method=any_of(settings.methods),
+    task=any_of(TASKS),
+    expert=any_of(TASKS),
+    split=any_of(SPLITS),
+
+
+def sources(*scripts):
+    """The scripts and the library files they import: a stage runs again when its code has changed."""
+    files = {file for script in scripts for file in source_files(script, ROOT)}
+    return [os.path.relpath(ROOT / file) for file in sorted(files)]
+
+
+def algorithm_sources(wildcards):
+    """The library files of the algorithm behind a method."""
+    module = ALGORITHMS[settings.methods[wildcards.method].algorithm].module
+    return sources(module.replace(".", "/") + ".py")
+
+
+def tasks_of(wildcards):
+    """The tasks of a suite, in the configuration's order."""
+    return settings.suites[wildcards.suite]
+
+
+def tasks_of_pool():
+    """Every task that some suite uses: those that get an expert."""
+    return [task for task in TASKS if any(task in suite for suite in settings.suites.values())]
+
+
+def parameters_of(wildcards):
+    """A method's algorithm and its parameters, as plain values: what a change of makes a method run again."""
+    method = settings.methods[wildcards.method]
+    return {"algorithm": method.algorithm, **method.parameters()}
+
+
+def methods_where(condition):
+    """The ids of the methods that meet a condition."""
+    return [name for name, method in settings.methods.items() if condition(method)]
+
+
+def texts_of(task):
+    """The class names and templates a task's zero-shot head is made from."""
+    described = MINI_TASKS[task] if task in MINI_TASKS else folders[task]
+    return {"classes": list(described.classes), "templates": list(described.templates)}
+
+
+def task_vectors_of(wildcards):
+    """The task vectors that a suite merges."""
+    return [f"results/{wildcards.pool}/task_vectors/{task}.safetensors" for task in tasks_of(wildcards)]
+
+
+def heads_of(wildcards):
+    """The zero-shot heads of a suite's tasks."""
+    return [f"results/{wildcards.pool}/heads/{task}.safetensors" for task in tasks_of(wildcards)]
+
+
+def test_images_of(wildcards):
+    """The test images of a suite's tasks."""
+    return [f"results/images/{task}/test.safetensors" for task in tasks_of(wildcards)]
+
+
+def coefficients_of(wildcards):
+    """The coefficients AdaMerging merges by: learned in this run, or the file the configuration names."""
+    method = settings.methods[wildcards.method]
+    if method.algorithm != "adamerging":
+        return []
+    if method.learns:
+        return f"results/{wildcards.pool}/coefficients/{wildcards.suite}/{wildcards.method}.csv"
+    return method.coefficients
+
+
+def validation_sweep_of(wildcards):
+    """The scores a tuned scaling is chosen from: on validation images, never on test images."""
+    if not settings.methods[wildcards.method].is_tuned:
+        return []
+    return f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{wildcards.method}/validation.csv"
+
+
+def encoder_of(wildcards):
+    """The encoder a method is scored by."""
+    if settings.methods[wildcards.method].algorithm == "pretrained":
+        return f"results/{wildcards.pool}/weights/pretrained.safetensors"
+    return f"results/{wildcards.pool}/merged/{wildcards.suite}/{wildcards.method}.safetensors"
+
+
+def scores_of(wildcards):
+    """One score file per method."""
+    return [f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv" for method in settings.methods]
+
+
+def experts_of(wildcards):
+    """The scores of the experts of a suite, on every task."""
+    return [f"results/{wildcards.pool}/scores/experts/{task}.csv" for task in tasks_of(wildcards)]

@@ -1,0 +1,97 @@
+"""A pre-trained CLIP, its zero-shot heads, and one fine-tuned image encoder (expert) per task.
+
+needs  results/images/{task}/train.safetensors
+makes  results/{pool}/weights/clip.safetensors         both towers, as pre-trained
+       results/{pool}/weights/pretrained.safetensors   the image encoder alone: what experts start from
+       results/{pool}/heads/{task}.safetensors         from the text tower, once; never trained, never merged
+       results/{pool}/weights/{task}.safetensors       the expert
+"""
+
+
+rule pretrain:
+    """Pre-train a pool's CLIP on the plain glyphs and their names."""
+    input:
+        images="results/images/pretraining/train.safetensors",
+        sources=sources("scripts/pretrain.py"),
+    output:
+        clip="results/{pool}/weights/clip.safetensors",
+        encoder="results/{pool}/weights/pretrained.safetensors",
+    log:
+        "logs/{pool}/pretrain.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/pretrain.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        gpu=GPU,
+        mem_mb=3000,
+        runtime=30,
+    params:
+        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        training=settings.training.pretraining.model_dump(),
+    script:
+        "../../scripts/pretrain.py"
+
+
+rule zero_shot_heads:
+    """The heads of all built-in tasks, from class names and templates through the pre-trained text tower."""
+    input:
+        clip="results/{pool}/weights/clip.safetensors",
+        sources=sources("scripts/zero_shot_heads.py"),
+    output:
+        **{task: f"results/{{pool}}/heads/{task}.safetensors" for task in MINI_TASKS},
+    log:
+        "logs/{pool}/zero_shot_heads.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/zero_shot_heads.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        texts={task: texts_of(task) for task in MINI_TASKS},
+    script:
+        "../../scripts/zero_shot_heads.py"
+
+
+use rule zero_shot_heads as zero_shot_head with:
+    output:
+        "results/{pool}/heads/{task}.safetensors",
+    log:
+        "logs/{pool}/zero_shot_head/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/zero_shot_head/{task}.tsv"
+    wildcard_constraints:
+        task=any_of(settings.tasks),
+    params:
+        texts=lambda wildcards: {wildcards.task: texts_of(wildcards.task)},
+
+
+rule finetune:
+    """Fine-tune the image encoder on one task, the head frozen: the task's expert."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        head="results/{pool}/heads/{task}.safetensors",
+        images="results/images/{task}/train.safetensors",
+        sources=sources("scripts/finetune.py"),
+    output:
+        "results/{pool}/weights/{task}.safetensors",
+    log:
+        "logs/{pool}/finetune/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/finetune/{task}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        training=settings.training.finetuning.model_dump(),
+    script:
+        "../../scripts/finetune.py"

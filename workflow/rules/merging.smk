@@ -1,0 +1,92 @@
+"""Merged encoders: the pre-trained weights plus a scaled merged task vector, whatever the method.
+
+needs  results/{pool}/task_vectors/{task}.safetensors; AdaMerging also heads and test images (labels unused)
+makes  results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
+       results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
+       results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged encoder and how it was made
+"""
+
+
+rule learn_coefficients:
+    """AdaMerging: learn merging coefficients by minimising entropy on unlabeled test images."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vectors=task_vectors_of,
+        heads=heads_of,
+        images=test_images_of,
+        sources=sources("scripts/learn_coefficients.py"),
+    output:
+        "results/{pool}/coefficients/{suite}/{method}.csv",
+    log:
+        "logs/{pool}/learn_coefficients/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/learn_coefficients/{suite}/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(methods_where(lambda method: method.learns)),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        tasks=tasks_of,
+        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        method=parameters_of,
+    script:
+        "../../scripts/learn_coefficients.py"
+
+
+rule merge_task_vectors:
+    """Merge a suite's task vectors into one."""
+    input:
+        task_vectors=task_vectors_of,
+        coefficients=coefficients_of,
+        sources=sources("scripts/merge_task_vectors.py"),
+        algorithm=algorithm_sources,
+    output:
+        "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
+    log:
+        "logs/{pool}/merge_task_vectors/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        tasks=tasks_of,
+        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
+        merging=lambda wildcards: settings.methods[wildcards.method].merging_parameters(),
+    script:
+        "../../scripts/merge_task_vectors.py"
+
+
+rule merge:
+    """Add the scaled merged task vector to the pre-trained weights."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
+        validation=validation_sweep_of,
+        sources=sources("scripts/merge.py"),
+    output:
+        encoder="results/{pool}/merged/{suite}/{method}.safetensors",
+        record="results/{pool}/merged/{suite}/{method}.json",
+    log:
+        "logs/{pool}/merge/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        tasks=tasks_of,
+        method=parameters_of,
+    script:
+        "../../scripts/merge.py"

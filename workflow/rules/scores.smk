@@ -1,0 +1,143 @@
+"""Scores: correct answers out of n, per encoder and task. Integers; tables turn them into percentages.
+
+needs  encoders, heads, results/images/{task}/{split}.safetensors
+makes  results/{pool}/scores/{suite}/{method}.csv            on test images
+       results/{pool}/scores/experts/{expert}.csv            each expert on every task
+       results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
+       results/{pool}/trajectories/{suite}/{method}.csv      AdaMerging's encoders on the way
+"""
+
+
+rule score:
+    """Score one encoder on every task of a suite."""
+    input:
+        encoder=encoder_of,
+        heads=heads_of,
+        images=test_images_of,
+        sources=sources("scripts/score.py"),
+    output:
+        "results/{pool}/scores/{suite}/{method}.csv",
+    log:
+        "logs/{pool}/score/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/score/{suite}/{method}.tsv"
+    wildcard_constraints:
+        suite=any_of(settings.suites),
+        method=any_of(methods_where(lambda method: method.algorithm != "individual")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        tasks=tasks_of,
+        columns=lambda wildcards: dict(pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method),
+        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+    script:
+        "../../scripts/score.py"
+
+
+use rule score as score_expert with:
+    input:
+        encoder="results/{pool}/weights/{expert}.safetensors",
+        heads=expand("results/{{pool}}/heads/{task}.safetensors", task=tasks_of_pool()),
+        images=expand("results/images/{task}/test.safetensors", task=tasks_of_pool()),
+        sources=sources("scripts/score.py"),
+    output:
+        "results/{pool}/scores/experts/{expert}.csv",
+    log:
+        "logs/{pool}/score_expert/{expert}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/score_expert/{expert}.tsv"
+    params:
+        tasks=tasks_of_pool(),
+        columns=lambda wildcards: dict(pool=wildcards.pool, expert=wildcards.expert),
+        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+
+
+rule score_individual:
+    """Individual: every task's own expert, taken from the experts' scores."""
+    input:
+        experts=experts_of,
+        sources=sources("scripts/score_individual.py"),
+    output:
+        "results/{pool}/scores/{suite}/{method}.csv",
+    log:
+        "logs/{pool}/score_individual/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/score_individual/{suite}/{method}.tsv"
+    wildcard_constraints:
+        suite=any_of(settings.suites),
+        method=any_of(methods_where(lambda method: method.algorithm == "individual")),
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    script:
+        "../../scripts/score_individual.py"
+
+
+rule sweep:
+    """Score one merged task vector at every scaling of a grid."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
+        heads=heads_of,
+        images=lambda wildcards: expand(
+            "results/images/{task}/{{split}}.safetensors", task=tasks_of(wildcards)
+        ),
+        sources=sources("scripts/sweep.py"),
+    output:
+        "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
+    log:
+        "logs/{pool}/sweep/{suite}/{method}/{split}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        tasks=tasks_of,
+        grid=grid_of,
+        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+    script:
+        "../../scripts/sweep.py"
+
+
+rule trajectory:
+    """Score the encoders AdaMerging passed through, at some of its steps."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vectors=task_vectors_of,
+        coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
+        heads=heads_of,
+        images=test_images_of,
+        sources=sources("scripts/trajectory.py"),
+    output:
+        "results/{pool}/trajectories/{suite}/{method}.csv",
+    log:
+        "logs/{pool}/trajectory/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/trajectory/{suite}/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        tasks=tasks_of,
+        every=settings.trajectory.every,
+        method=parameters_of,
+        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+    script:
+        "../../scripts/trajectory.py"

@@ -1,0 +1,83 @@
+"""Tables, as CSV, Markdown and LaTeX, from score files alone.
+
+needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/scores/experts/{expert}.csv
+makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
+       results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
+"""
+
+
+rule main_table:
+    """Accuracy of every method on every task, and its absolute and normalised average."""
+    input:
+        scores=scores_of,
+        sources=sources("scripts/main_table.py"),
+    output:
+        csv="results/{pool}/tables/{suite}/main.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/main.md",
+            caption="../report/main_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "main"},
+        ),
+        latex="results/{pool}/tables/{suite}/main.tex",
+    log:
+        "logs/{pool}/main_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/main_table/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        tasks=lambda wildcards: {task: kind_of(task) for task in tasks_of(wildcards)},
+        methods={name: (method.label, uses_of(name)) for name, method in settings.methods.items()},
+    script:
+        "../../scripts/main_table.py"
+
+
+rule experts_table:
+    """Accuracy of every expert on every task."""
+    input:
+        experts=experts_of,
+        sources=sources("scripts/experts_table.py"),
+    output:
+        csv="results/{pool}/tables/{suite}/experts.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/experts.md",
+            caption="../report/experts_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "experts by tasks"},
+        ),
+        latex="results/{pool}/tables/{suite}/experts.tex",
+    log:
+        "logs/{pool}/experts_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/experts_table/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        tasks=tasks_of,
+    script:
+        "../../scripts/experts_table.py"
+
+
+rule tables:
+    """All tables."""
+    localrule: True
+    input:
+        expand(
+            "results/{pool}/tables/{suite}/{table}.csv",
+            pool=settings.pools,
+            suite=settings.suites,
+            table=["main", "experts", "cosine"],
+        ),

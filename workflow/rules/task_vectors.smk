@@ -1,0 +1,51 @@
+"""Task vectors: fine-tuned minus pre-trained weights, and how they lie to each other.
+
+needs  results/{pool}/weights/{task}.safetensors, results/{pool}/weights/pretrained.safetensors
+makes  results/{pool}/task_vectors/{task}.safetensors
+       results/{pool}/tables/{suite}/cosine.csv
+"""
+
+
+rule task_vector:
+    """Subtract the pre-trained weights from an expert's."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        finetuned="results/{pool}/weights/{task}.safetensors",
+        sources=sources("scripts/task_vector.py"),
+    output:
+        "results/{pool}/task_vectors/{task}.safetensors",
+    log:
+        "logs/{pool}/task_vector/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/task_vector/{task}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    script:
+        "../../scripts/task_vector.py"
+
+
+rule task_vector_cosine:
+    """Cosine similarity between each two task vectors of a suite."""
+    input:
+        task_vectors=task_vectors_of,
+        sources=sources("scripts/task_vector_cosine.py"),
+    output:
+        "results/{pool}/tables/{suite}/cosine.csv",
+    log:
+        "logs/{pool}/task_vector_cosine/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/task_vector_cosine/{suite}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        tasks=tasks_of,
+    script:
+        "../../scripts/task_vector_cosine.py"
