@@ -1,0 +1,151 @@
+"""Merging by coefficients, one per task or one per task and layer, and the file they are kept in.
+
+A layer is one tensor of the state dict, as in AdaMerging's code (arXiv:2310.02575, section 3.2).
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from remerge.errors import RemergeError
+from remerge.files import atomic_path
+from remerge.merging.ties import Scope, trimmed_and_elected
+from remerge.weights import Weights
+
+ALL_LAYERS = "all"
+"""What the file's column ``layer`` says of a coefficient that scales a task vector as a whole."""
+
+COLUMNS = ("step", "task", "layer", "value")
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Merging coefficients at some steps of their learning.
+
+    Attributes:
+        steps: Steps at which they were recorded, ascending; 0 is before the first update.
+        tasks: Names, one per task vector.
+        layers: State-dict keys, or ``("all",)`` when each task has one coefficient.
+        values: float32 ``[steps, tasks, layers]``.
+    """
+
+    steps: tuple[int, ...]
+    tasks: tuple[str, ...]
+    layers: tuple[str, ...]
+    values: Tensor
+
+    def at(self, step: int) -> "Coefficients":
+        """Return the coefficients at one recorded step.
+
+        Raises:
+            RemergeError: The step was not recorded.
+        """
+        if step not in self.steps:
+            raise RemergeError(f"no coefficients were recorded at step {step}; recorded: {self.steps}")
+        return Coefficients((step,), self.tasks, self.layers, self.values[[self.steps.index(step)]])
+
+
+def merge_by(task_vectors: Sequence[Weights], coefficients: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Return the sum over tasks of coefficient times task vector (AdaMerging, equations 2 and 3).
+
+    Args:
+        task_vectors: One per task.
+        coefficients: ``[tasks, layers]``.
+        layers: The columns' state-dict keys, or ``["all"]``.
+
+    Raises:
+        RemergeError: There are more or fewer rows than tasks, or a tensor has no coefficient.
+    """
+    if len(coefficients) != len(task_vectors):
+        raise RemergeError(f"{len(coefficients)} rows of coefficients for {len(task_vectors)} task vectors")
+    column = {layer: index for index, layer in enumerate(layers)}
+    merged = {}
+    for key in task_vectors[0]:
+        index = column.get(key, column.get(ALL_LAYERS))
+        if index is None:
+            raise RemergeError(f"no coefficient for layer {key!r}; there are: {', '.join(layers)}")
+        stacked = torch.stack([vector[key] for vector in task_vectors])
+        merged[key] = torch.tensordot(coefficients[:, index].to(stacked.dtype), stacked, dims=1)
+    return merged
+
+
+def merged_task_vector(
+    task_vectors: Sequence[Weights],
+    coefficients: str | Path,
+    tasks: Sequence[str],
+    step: int | None = None,
+    keep: float | None = None,
+    scope: Scope = "vector",
+) -> dict[str, Tensor]:
+    """Merge by coefficients from a file: those AdaMerging learned, applied again without learning.
+
+    Args:
+        task_vectors: One per task.
+        coefficients: The file.
+        tasks: The task vectors' names; each must be in the file.
+        step: The recorded step to take; the last when None.
+        keep: Trim to this share and elect signs first, as AdaMerging++ did when it learned them.
+        scope: What ``keep`` is a share of.
+    """
+    history = read_coefficients(coefficients)
+    if missing := [task for task in tasks if task not in history.tasks]:
+        raise RemergeError(
+            f"{coefficients}: no coefficients for task {', '.join(missing)}; there are: {', '.join(history.tasks)}"
+        )
+    chosen = history.at(history.steps[-1] if step is None else step)
+    rows = [history.tasks.index(task) for task in tasks]
+    vectors = task_vectors if keep is None else trimmed_and_elected(task_vectors, keep, scope)
+    return merge_by(vectors, chosen.values[0, rows], chosen.layers)
+
+
+def write_coefficients(path: str | Path, coefficients: Coefficients) -> None:
+    """Write a CSV file with columns step, task, layer, value; 9 digits, so that float32 comes back exactly."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_rows(coefficients))
+
+
+def _rows(coefficients: Coefficients) -> Iterator[tuple[int, str, str, str]]:
+    for step, by_task in zip(coefficients.steps, coefficients.values.tolist(), strict=True):
+        for task, by_layer in zip(coefficients.tasks, by_task, strict=True):
+            for layer, value in zip(coefficients.layers, by_layer, strict=True):
+                yield step, task, layer, f"{value:.9g}"
+
+
+def read_coefficients(path: str | Path) -> Coefficients:
+    """Read a file that :func:`write_coefficients` wrote, or one of the same columns from elsewhere.
+
+    Raises:
+        RemergeError: There is no such file, a column is missing, a value is no finite number, or some step
+            lacks the coefficient of a task and layer; the message names file and line or entry.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise RemergeError(f"{path}: columns must be {', '.join(COLUMNS)}, found {reader.fieldnames}")
+            values = {}
+            for row in reader:
+                try:
+                    values[int(row["step"]), row["task"], row["layer"]] = float(row["value"])
+                except (TypeError, ValueError) as error:
+                    raise RemergeError(f"{path}, line {reader.line_num}: {error}") from error
+    except FileNotFoundError as error:
+        raise RemergeError(f"{path}: no such file") from error
+    if not values:
+        raise RemergeError(f"{path}: no coefficients")
+    steps = tuple(sorted({step for step, _, _ in values}))
+    tasks = tuple(dict.fromkeys(task for _, task, _ in values))
+    layers = tuple(dict.fromkeys(layer for _, _, layer in values))
+    try:
+        tensor = torch.tensor([[[values[s, t, n] for n in layers] for t in tasks] for s in steps])
+    except KeyError as error:
+        raise RemergeError(f"{path}: no coefficient for (step, task, layer) {error}") from error
+    if not tensor.isfinite().all():
+        raise RemergeError(f"{path}: a coefficient is not a finite number")
+    return Coefficients(steps, tasks, layers, tensor)

@@ -1,0 +1,84 @@
+"""Task vectors: the difference fine-tuning made to the weights, and adding one to the pre-trained weights."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from remerge.errors import MismatchError, RemergeError
+from remerge.weights import Weights, check_compatible, computing_dtype
+
+
+def task_vector(pretrained: Weights, finetuned: Weights) -> dict[str, Tensor]:
+    """Subtract the pre-trained from the fine-tuned weights (Task Arithmetic, section 2).
+
+    Integer and boolean tensors, which are counters and indices rather than weights, have no difference.
+
+    Args:
+        pretrained: The common starting point.
+        finetuned: Weights with the same keys, shapes and dtypes.
+
+    Returns:
+        The floating-point tensors' differences, in float32 (float64 for float64 weights).
+
+    Raises:
+        MismatchError: Keys, shapes or dtypes differ.
+    """
+    check_compatible(pretrained, [finetuned])
+    vector = {}
+    for key in pretrained:
+        start = pretrained[key]
+        if start.is_floating_point():
+            dtype = computing_dtype(start.dtype)
+            vector[key] = finetuned[key].to(dtype) - start.to(dtype)
+    return vector
+
+
+def apply_task_vector(pretrained: Weights, vector: Weights, scaling: float) -> dict[str, Tensor]:
+    """Return ``pretrained + scaling * vector``, the form of every merged model.
+
+    The sum is taken in the task vector's dtype and rounded once to the pre-trained tensor's. Tensors that the
+    vector lacks are copied; with ``scaling`` 0 all are, bit for bit.
+
+    Args:
+        pretrained: Weights of any floating dtype; integer tensors are copied.
+        vector: A task vector or merged task vector.
+        scaling: The merging coefficient lambda.
+
+    Raises:
+        MismatchError: ``vector`` has a key that ``pretrained`` lacks, or of another shape.
+        RemergeError: ``scaling`` is not a finite number.
+    """
+    if isinstance(scaling, bool) or not isinstance(scaling, int | float) or not math.isfinite(scaling):
+        raise RemergeError(f"scaling must be a finite number, got {scaling!r}")
+    if unknown := sorted(set(vector) - set(pretrained)):
+        raise MismatchError(f"the task vector has keys that the pre-trained weights lack: {', '.join(unknown)}")
+    merged = {}
+    for key in pretrained:
+        start = pretrained[key]
+        if key not in vector or scaling == 0:
+            merged[key] = start.detach().clone()
+            continue
+        difference = vector[key]
+        if difference.shape != start.shape:
+            raise MismatchError(
+                f"{key!r} has shape {list(difference.shape)} in the task vector, {list(start.shape)} in the weights"
+            )
+        merged[key] = torch.add(start.to(difference.dtype), difference, alpha=scaling).to(start.dtype)
+    return merged
+
+
+def cosine_similarity(task_vectors: Sequence[Weights]) -> list[list[float]]:
+    """Return the cosine of the angle between each two task vectors, summed in float64.
+
+    Returns:
+        A symmetric ``tasks x tasks`` matrix with ones on its diagonal; 0 where a vector is zero.
+    """
+    products = torch.zeros(len(task_vectors), len(task_vectors), dtype=torch.float64)
+    for key in task_vectors[0]:
+        stacked = torch.stack([vector[key].double().flatten() for vector in task_vectors])
+        products += stacked @ stacked.T
+    norms = products.diagonal().sqrt()
+    scale = torch.outer(norms, norms)
+    return torch.where(scale > 0, products / scale.clamp(min=1e-300), 0.0).tolist()

@@ -1,0 +1,143 @@
+"""The methods as functions of models: modules or state dicts in, the merged model out in the same kind."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar, cast
+
+from torch import Tensor, nn
+
+from remerge.errors import RemergeError
+from remerge.merging import averaging, coefficients, task_vectors
+from remerge.merging import task_arithmetic as arithmetic
+from remerge.merging import ties as ties_merging
+from remerge.weights import Weights, check_compatible
+
+Model = TypeVar("Model", bound="nn.Module | Mapping[str, Tensor]")
+
+
+def task_vector(pretrained: Model, finetuned: Model) -> dict[str, Tensor]:
+    """Return fine-tuned minus pre-trained weights (Task Arithmetic, arXiv:2212.04089, section 2).
+
+    Args:
+        pretrained: A module or state dict.
+        finetuned: Another with the same keys, shapes and dtypes.
+
+    Returns:
+        The difference of every floating-point tensor: float32, or float64 where the weights are.
+
+    Raises:
+        MismatchError: Keys, shapes or dtypes differ; the message names them.
+    """
+    return task_vectors.task_vector(_weights(pretrained), _weights(finetuned))
+
+
+def weight_averaging(finetuned: Sequence[Model]) -> Model:
+    """Return the mean of fine-tuned models (arXiv:2203.05482); integer tensors are the first model's.
+
+    The mean is taken in float32 (float64 for float64 weights) and rounded once.
+
+    Args:
+        finetuned: Modules or state dicts of equal keys, shapes and dtypes.
+
+    Raises:
+        MismatchError: The list is empty, or keys, shapes or dtypes differ.
+    """
+    if not finetuned:
+        raise RemergeError("no fine-tuned model was given: averaging needs at least one")
+    first = finetuned[0]
+    vectors = _task_vectors(first, finetuned)
+    return _rebuilt(first, averaging.merged_task_vector(vectors), 1.0)
+
+
+def task_arithmetic(pretrained: Model, finetuned: Sequence[Model], scaling: float = 0.3) -> Model:
+    """Return the pre-trained model plus ``scaling`` times the sum of the task vectors (arXiv:2212.04089).
+
+    Args:
+        pretrained: A module or state dict; the merged model comes back in its kind and dtype.
+        finetuned: One model per task, of equal keys, shapes and dtypes.
+        scaling: The merging coefficient lambda; 0 gives the pre-trained weights bit for bit.
+
+    Raises:
+        MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.
+        RemergeError: ``scaling`` is not a finite number.
+    """
+    vectors = _task_vectors(pretrained, finetuned)
+    return _rebuilt(pretrained, arithmetic.merged_task_vector(vectors), scaling)
+
+
+def ties(
+    pretrained: Model,
+    finetuned: Sequence[Model],
+    keep: float = 0.2,
+    merge: ties_merging.Merge = "sum",
+    scaling: float = 0.3,
+    exclude: Sequence[str] = (),
+    scope: ties_merging.Scope = "vector",
+) -> Model:
+    """Return the pre-trained model plus ``scaling`` times the TIES-merged task vector (arXiv:2306.01708).
+
+    Args:
+        pretrained: A module or state dict; the merged model comes back in its kind and dtype.
+        finetuned: One model per task, of equal keys, shapes and dtypes.
+        keep: Share of each task vector's entries that survive trimming; ties at the threshold are kept.
+        merge: Disjoint merge by ``sum``, ``mean`` or ``max``.
+        scaling: The merging coefficient lambda; 0 gives the pre-trained weights bit for bit.
+        exclude: Names or shell patterns of tensors left at their pre-trained values and out of the trim.
+        scope: What ``keep`` is a share of: the whole flattened ``vector``; the same without tensors in which
+            no task moved (``trained``); or each ``tensor`` by itself.
+
+    Raises:
+        MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.
+        RemergeError: A parameter is out of range, or a pattern of ``exclude`` matches nothing.
+    """
+    vectors = _task_vectors(pretrained, finetuned)
+    for pattern in exclude:
+        if not any(fnmatchcase(key, pattern) for key in vectors[0]):
+            raise RemergeError(f"exclude: {pattern!r} matches no tensor; there are: {', '.join(vectors[0])}")
+    kept = [
+        {key: tensor for key, tensor in vector.items() if not any(fnmatchcase(key, p) for p in exclude)}
+        for vector in vectors
+    ]
+    return _rebuilt(pretrained, ties_merging.merged_task_vector(kept, keep, merge, scope), scaling)
+
+
+def merge_by_coefficients(
+    pretrained: Model,
+    finetuned: Sequence[Model],
+    learned: coefficients.Coefficients,
+    keep: float | None = None,
+    scope: ties_merging.Scope = "vector",
+) -> Model:
+    """Return the pre-trained model plus task vectors times coefficients (AdaMerging, arXiv:2310.02575).
+
+    Args:
+        pretrained: A module or state dict; the merged model comes back in its kind and dtype.
+        finetuned: One model per task, in the order of the coefficients' tasks.
+        learned: Coefficients, as learned or read from a file; the last recorded step is applied.
+        keep: Trim to this share and elect signs first, as AdaMerging++ does.
+        scope: What ``keep`` is a share of; see :func:`ties`.
+    """
+    vectors = _task_vectors(pretrained, finetuned)
+    if keep is not None:
+        vectors = ties_merging.trimmed_and_elected(vectors, keep, scope)
+    return _rebuilt(pretrained, coefficients.merge_by(vectors, learned.values[-1], learned.layers), 1.0)
+
+
+def _weights(model: Any) -> Weights:
+    return model.state_dict() if isinstance(model, nn.Module) else model
+
+
+def _task_vectors(pretrained: Model, finetuned: Sequence[Model]) -> list[dict[str, Tensor]]:
+    start, tuned = _weights(pretrained), [_weights(model) for model in finetuned]
+    check_compatible(start, tuned)
+    return [task_vectors.task_vector(start, weights) for weights in tuned]
+
+
+def _rebuilt(pretrained: Model, merged_task_vector: Weights, scaling: float) -> Model:
+    merged = task_vectors.apply_task_vector(_weights(pretrained), merged_task_vector, scaling)
+    if isinstance(pretrained, nn.Module):
+        model = copy.deepcopy(pretrained)
+        model.load_state_dict(merged)
+        return model
+    return cast(Model, merged)

@@ -1,0 +1,120 @@
+"""The tasks of the mini benchmark: what each shows, and its images.
+
+Importing this costs next to nothing; drawing imports Pillow, SciPy and scikit-learn, never torch.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from remerge.images import ImageSet
+from remerge.tasks.alphabets import ALPHABETS, PRINTED_DIGITS
+
+TEMPLATES = ("a picture of the {}.", "the {}.")
+SIZES = {"train": 2000, "validation": 300, "test": 500}
+PRETRAINING_IMAGES_PER_CLASS = 250
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of the mini benchmark.
+
+    Attributes:
+        name: Its name in config.yaml and in file names.
+        title: What it shows, for people.
+        origin: ``rendered`` or ``real``.
+        classes: Class names in label order.
+        templates: Prompts with one ``{}``.
+        style: The visual style of a rendered task (:mod:`remerge.tasks.styles`).
+    """
+
+    name: str
+    title: str
+    origin: str
+    classes: tuple[str, ...]
+    style: str = ""
+    templates: tuple[str, ...] = TEMPLATES
+
+
+def _rendered(name: str, title: str, style: str) -> Task:
+    return Task(name, title, "rendered", ALPHABETS[name].classes, style)
+
+
+MINI_TASKS = {
+    task.name: task
+    for task in (
+        Task("digits", "handwritten digits", "real", PRINTED_DIGITS.classes),
+        _rendered("latin", "Latin capitals in chalk", "chalk"),
+        _rendered("greek", "Greek letters out of focus", "blurred"),
+        _rendered("cyrillic", "Cyrillic capitals under noise", "noisy"),
+        _rendered("georgian", "Georgian letters over photographs", "photograph"),
+        _rendered("arrows", "outlined arrows on ruled paper", "outlined"),
+        _rendered("symbols", "symbols in opposite colours", "coloured"),
+        _rendered("games", "chess pieces and card suits behind bars", "striped"),
+    )
+}
+
+
+def _seed(*names: str) -> int:
+    """A seed that depends on names alone: the same on every machine and in every run."""
+    return int.from_bytes(hashlib.sha256("/".join(names).encode()).digest()[:8], "big")
+
+
+def render(name: str) -> dict[str, ImageSet]:
+    """Make a task's images; the same bytes every time.
+
+    Returns:
+        Splits ``train`` (2,000 images), ``validation`` (300) and ``test`` (500), no image in two of them;
+        ``digits`` has 1,797 images in all, of which test and validation take as many and train the rest.
+    """
+    if name == "digits":
+        return _handwritten()
+    return {split: _draw(MINI_TASKS[name], split, n) for split, n in SIZES.items()}
+
+
+def _draw(task: Task, split: str, n: int) -> ImageSet:
+    import numpy as np
+
+    from remerge.tasks.glyphs import draw_glyphs
+    from remerge.tasks.styles import STYLES
+
+    generator = np.random.Generator(np.random.PCG64(_seed(task.name, split)))
+    labels = generator.permutation(np.arange(n) % len(task.classes))
+    masks = draw_glyphs(ALPHABETS[task.name], labels, generator)
+    images = np.uint8(np.clip(STYLES[task.style](masks, generator), 0, 1) * 255)
+    return ImageSet(images, labels, task.classes, task.templates, task.name, split, task.origin)
+
+
+def _handwritten() -> dict[str, ImageSet]:
+    import numpy as np
+
+    from remerge.tasks.digits import handwritten_digits
+
+    task = MINI_TASKS["digits"]
+    images, labels = handwritten_digits(np.random.Generator(np.random.PCG64(_seed("digits"))))
+    test, held_out = SIZES["test"], SIZES["test"] + SIZES["validation"]
+    parts = {"train": slice(held_out, None), "validation": slice(test, held_out), "test": slice(test)}
+    return {
+        split: ImageSet(images[part], labels[part], task.classes, task.templates, task.name, split, task.origin)
+        for split, part in parts.items()
+    }
+
+
+def pretraining_images() -> ImageSet:
+    """Draw what the mini CLIP is pre-trained on: every task's characters in plain print, digits printed too."""
+    import numpy as np
+
+    from remerge.tasks.glyphs import draw_glyphs
+    from remerge.tasks.styles import STYLES
+
+    alphabets = [PRINTED_DIGITS, *ALPHABETS.values()]
+    images, labels, classes = [], [], []
+    for alphabet in alphabets:
+        generator = np.random.Generator(np.random.PCG64(_seed("pretraining", alphabet.characters)))
+        own = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
+        masks = draw_glyphs(alphabet, own, generator)
+        images.append(np.uint8(np.clip(STYLES["plain"](masks, generator), 0, 1) * 255))
+        labels.append(own + len(classes))
+        classes.extend(alphabet.classes)
+    return ImageSet(
+        np.concatenate(images), np.concatenate(labels), tuple(classes), TEMPLATES, "pretraining", "train", "rendered"
+    )

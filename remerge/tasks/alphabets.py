@@ -1,0 +1,40 @@
+"""The characters of the rendered tasks, ten classes each, and the fonts that have them."""
+
+import unicodedata
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """Characters that are told apart in one task.
+
+    Attributes:
+        characters: One per class, in label order.
+        fonts: Font files of matplotlib's font folder that have every character.
+    """
+
+    characters: str
+    fonts: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names: the characters' Unicode names in lower case."""
+        return tuple(unicodedata.name(character).lower() for character in self.characters)
+
+
+_SANS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf")
+_MONO = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
+_SERIF = ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf")
+
+ALPHABETS = {
+    "latin": Alphabet("ABDEGKMRSW", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf", "STIXGeneralItalic.ttf")),
+    "greek": Alphabet("αβγδθλξπφψ", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf")),
+    "cyrillic": Alphabet("БДЖИЛФЦЭЮЯ", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf")),
+    "georgian": Alphabet("აბგდეზთკლმ", (*_SANS[:2], *_SERIF[:2], _MONO[0])),
+    "arrows": Alphabet("←↑→↓↔↕↖↗↘↙", (*_SANS[:2], *_MONO, "STIXGeneral.ttf")),
+    "symbols": Alphabet("☀☁☂☃★☎☠☢☮☯", _SANS[:2]),
+    "games": Alphabet("♔♕♖♗♘♙♠♣♥♦", _SANS[:2]),
+}
+
+# Pre-training draws these in print; the task `digits` itself shows real handwriting.
+PRINTED_DIGITS = Alphabet("0123456789", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf"))

@@ -1,0 +1,47 @@
+"""Characters drawn as grey masks, each a little different: font, size, place and tilt."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from remerge.tasks.alphabets import Alphabet
+
+SIZE = 32
+
+
+@lru_cache(maxsize=512)
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    import matplotlib
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
+
+
+def draw_glyphs(
+    alphabet: Alphabet, labels: Sequence[int] | npt.NDArray[np.int64], generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Draw one glyph per label.
+
+    Args:
+        alphabet: Characters and the fonts to choose from.
+        labels: Indices into the alphabet's characters, ``[n]``.
+        generator: Chooses font, size (17-25 px), shift (up to 3 px) and tilt (up to 12 degrees).
+
+    Returns:
+        float32 ``[n, 32, 32]`` in [0, 1]; 1 is ink.
+    """
+    masks = np.empty((len(labels), SIZE, SIZE), np.float32)
+    for index, label in enumerate(labels):
+        font = _font(alphabet.fonts[generator.integers(len(alphabet.fonts))], int(generator.integers(17, 26)))
+        canvas = Image.new("L", (SIZE, SIZE))
+        centre = SIZE / 2 + generator.uniform(-3, 3, size=2)
+        # Centre the ink rather than the line of text, or symbols of unusual height would leave the image.
+        left, top, right, bottom = font.getbbox(alphabet.characters[label])
+        corner = (centre[0] - (left + right) / 2, centre[1] - (top + bottom) / 2)
+        ImageDraw.Draw(canvas).text(corner, alphabet.characters[label], fill=255, font=font)
+        tilted = canvas.rotate(generator.uniform(-12, 12), resample=Image.Resampling.BILINEAR)
+        masks[index] = np.asarray(tilted, np.float32) / 255
+    return masks

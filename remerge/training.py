@@ -1,0 +1,153 @@
+"""Pre-training the mini CLIP, and fine-tuning an image encoder on one task."""
+
+import copy
+import math
+
+import numpy as np
+import open_clip
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+from tqdm import tqdm
+
+from remerge.encoders import build_clip, to_input, tokenizer
+from remerge.heads import logits
+from remerge.images import ImageSet
+
+# open_clip's token embeddings start so small that names sharing most words stay alike for hundreds of steps.
+TOKEN_EMBEDDING_GAIN = 10.0
+
+
+def _warmup_cosine(step: int, steps: int, warmup: int) -> float:
+    """Learning-rate factor: linear warm-up, then half a cosine down to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def _batches(image_set: ImageSet, batch_size: int, steps: int, seed: int) -> "list[np.ndarray]":
+    """Indices of each step's batch: epoch after epoch, each in an order of its own."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    epochs = math.ceil(steps * batch_size / len(image_set))
+    order = np.concatenate([generator.permutation(len(image_set)) for _ in range(epochs)])
+    return np.split(order[: steps * batch_size], steps)
+
+
+def _tensors(image_set: ImageSet, chosen: "np.ndarray", device: str) -> tuple[Tensor, Tensor]:
+    images = torch.from_numpy(image_set.images[chosen]).to(device)
+    return to_input(images), torch.from_numpy(image_set.labels[chosen]).to(device)
+
+
+def pretrain(
+    image_set: ImageSet,
+    architecture: str,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: str = "cpu",
+) -> open_clip.CLIP:
+    """Train a CLIP from random weights to match images with their class names.
+
+    The images of a batch are contrasted with the captions of all classes, so that two images of one class in
+    a batch are no false negatives. Token embeddings stay random and frozen. Matrices of the transformers'
+    blocks are trained by Muon, everything else by AdamW at a tenth of its rate: in a few hundred steps AdamW
+    alone does not get far.
+
+    Args:
+        image_set: Images with labels; captions are made from its class names and templates.
+        architecture: Key of :data:`remerge.encoders.ARCHITECTURES`.
+        steps: Optimiser steps.
+        batch_size: Images per step.
+        learning_rate: Muon's peak rate.
+        seed: Of weights and batches.
+        device: Where to train.
+
+    Returns:
+        The trained CLIP, on the CPU, in evaluation mode.
+    """
+    torch.manual_seed(seed)
+    clip = build_clip(architecture).to(device).train()
+    with torch.no_grad():
+        clip.token_embedding.weight.mul_(TOKEN_EMBEDDING_GAIN).requires_grad_(False)
+    tokenize = tokenizer(architecture)
+    captions = [
+        tokenize([template.format(name) for name in image_set.classes]).to(device)
+        for template in image_set.templates
+    ]
+    matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]
+    others = [p for name, p in clip.named_parameters() if p.requires_grad and not ("resblocks" in name and p.ndim == 2)]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=learning_rate / 2, weight_decay=0.0),
+    ]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, steps // 20 + 1))
+        for optimizer in optimizers
+    ]
+    with tqdm(_batches(image_set, batch_size, steps, seed), desc="pre-train", unit="step") as progress:
+        for step, chosen in enumerate(progress):
+            images, labels = _tensors(image_set, chosen, device)
+            texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
+            scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
+            loss = cross_entropy(scores, labels)
+            clip.zero_grad(set_to_none=True)
+            loss.backward()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+            if step % 10 == 0:
+                progress.set_postfix(loss=f"{loss.item():.3f}")
+    return clip.cpu().eval()
+
+
+def finetune(
+    encoder: nn.Module,
+    head: Tensor,
+    image_set: ImageSet,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    warmup: int,
+    seed: int,
+    device: str = "cpu",
+) -> nn.Module:
+    """Fine-tune an image encoder on one task, the zero-shot head frozen.
+
+    The Task Arithmetic authors' recipe: AdamW, cosine schedule with linear warm-up, gradient norm clipped at 1,
+    cross-entropy, the whole image encoder trained.
+
+    Args:
+        encoder: The pre-trained image encoder; it is not modified.
+        head: float32 ``[features, classes]``.
+        image_set: Training images and labels.
+        steps: Optimiser steps.
+        batch_size: Images per step.
+        learning_rate: Peak rate.
+        weight_decay: AdamW's.
+        warmup: Steps of linear warm-up.
+        seed: Of the order of images.
+        device: Where to train.
+
+    Returns:
+        The expert, on the CPU, in evaluation mode.
+    """
+    expert = copy.deepcopy(encoder).to(device).train()
+    head = head.to(device)
+    optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
+    with tqdm(_batches(image_set, batch_size, steps, seed), desc=f"fine-tune {image_set.task}", unit="step") as progress:
+        for step, chosen in enumerate(progress):
+            images, labels = _tensors(image_set, chosen, device)
+            loss = cross_entropy(logits(expert(images), head), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(expert.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if step % 10 == 0:
+                progress.set_postfix(loss=f"{loss.item():.3f}")
+    return expert.cpu().eval()
