@@ -6,15 +6,17 @@ from typing import TextIO
 
 
 class _Tee:
-    """A text stream that writes to two; progress bars, redrawn with a carriage return, skip the file."""
+    """A text stream that writes to two; progress bars, redrawn with a carriage return, are for terminals only."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self.terminal = terminal
         self.log = log
 
     def write(self, text: str) -> int:
-        self.terminal.write(text)
-        if not text.startswith("\r"):
+        redrawn = text.startswith("\r")
+        if not redrawn or self.terminal.isatty():
+            self.terminal.write(text)
+        if not redrawn:
             self.log.write(text)
         return len(text)
 

@@ -16,6 +16,9 @@ from remerge.weights import load_weights
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+# Fine enough to draw, and a fifth of the rows.
+RECORD_EVERY = 5
+
 log_to(snakemake.log[0])
 method = snakemake.params.method
 task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
@@ -31,10 +34,12 @@ history = learn_coefficients(
         batch_size=method["batch_size"],
         seed=snakemake.params.pool["seed"],
     ),
+    tasks=snakemake.params.tasks,
     granularity=method["granularity"],
     steps=method["steps"],
     learning_rate=method["learning_rate"],
     initial=method["initial"],
+    record_every=RECORD_EVERY,
     device=device_for(snakemake.resources.get("gpu", 0)),
 )
-write_coefficients(snakemake.output[0], history, snakemake.params.tasks)
+write_coefficients(snakemake.output[0], history)

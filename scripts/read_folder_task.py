@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-splits = read_folder(snakemake.wildcards.task, **snakemake.params.task)
+params = snakemake.params
+splits = read_folder(snakemake.wildcards.task, params.folder, **params.texts, validation=params.validation)
 for path, image_set in zip(snakemake.output, splits.values(), strict=True):
     save_images(path, image_set)

@@ -11,9 +11,9 @@ from remerge.evaluation import score_encoder
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
-from remerge.merging.coefficients import recorded_steps
-from remerge.merging.adamerging import merged_task_vector
+from remerge.merging.coefficients import merge_by, read_coefficients
 from remerge.merging.task_vectors import apply_task_vector
+from remerge.merging.ties import trimmed_and_elected
 from remerge.scores import write_scores
 from remerge.weights import load_weights
 
@@ -21,3 +21,21 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+tasks, method, wildcards = snakemake.params.tasks, snakemake.params.method, snakemake.wildcards
+encoder = load_encoder(snakemake.input.pretrained)
+pretrained = load_weights(snakemake.input.pretrained)
+task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
+if method["keep"] is not None:
+    task_vectors = trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"])
+heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
+images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
+device = device_for(snakemake.resources.get("gpu", 0))
+history = read_coefficients(snakemake.input.coefficients)
+frames = []
+for step in tqdm([s for s in history.steps if s % snakemake.params.every == 0], desc=f"score {wildcards.method}"):
+    merged = merge_by(task_vectors, history.at(step).values[0], history.layers)
+    encoder.load_state_dict(apply_task_vector(pretrained, merged, 1.0))
+    scores = score_encoder(encoder, heads, images, device=device, progress=False)
+    frames.append(pd.DataFrame(scores, columns=["task", "correct", "n"]).assign(step=step))
+columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method, "split": "test"}
+write_scores(snakemake.output[0], pd.concat(frames).assign(**columns))

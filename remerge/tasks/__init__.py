@@ -10,7 +10,7 @@ from remerge.images import ImageSet
 from remerge.tasks.alphabets import ALPHABETS, PRINTED_DIGITS
 
 TEMPLATES = ("a picture of the {}.", "the {}.")
-SIZES = {"train": 2000, "validation": 300, "test": 500}
+SIZES = {"train": 4000, "validation": 300, "test": 500}
 PRETRAINING_IMAGES_PER_CLASS = 250
 
 
@@ -63,7 +63,7 @@ def render(name: str) -> dict[str, ImageSet]:
     """Make a task's images; the same bytes every time.
 
     Returns:
-        Splits ``train`` (2,000 images), ``validation`` (300) and ``test`` (500), no image in two of them;
+        Splits ``train`` (4,000 images), ``validation`` (300) and ``test`` (500), no image in two of them;
         ``digits`` has 1,797 images in all, of which test and validation take as many and train the rest.
     """
     if name == "digits":

@@ -6,17 +6,21 @@ from PIL import Image
 
 from remerge.tasks.glyphs import SIZE
 
+MARGIN = 4
+"""The drawings fill their 8x8 pixels; printed glyphs, which pre-training shows, leave this many pixels free."""
+
 
 def handwritten_digits(order: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return all images, uint8 ``[n, 32, 32, 3]`` after bicubic resizing, and labels, in a random order."""
+    """Return all images, uint8 ``[n, 32, 32, 3]``, resized bicubically inside a black margin, and labels, shuffled."""
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
     # Equal drawings would otherwise be free to fall into two splits.
     _, first = np.unique(pixels, axis=0, return_index=True)
     chosen = order.permutation(np.sort(first))
-    images = np.empty((len(chosen), SIZE, SIZE, 3), np.uint8)
+    images = np.zeros((len(chosen), SIZE, SIZE, 3), np.uint8)
     for index, image in enumerate(pixels[chosen].reshape(-1, 8, 8)):
         grey = Image.fromarray(np.uint8(image * (255 / 16)))
-        images[index] = np.asarray(grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC))[..., None]
+        resized = grey.resize((SIZE - 2 * MARGIN, SIZE - 2 * MARGIN), Image.Resampling.BICUBIC)
+        images[index, MARGIN:-MARGIN, MARGIN:-MARGIN] = np.asarray(resized)[..., None]
     return images, labels[chosen].astype(np.int64)

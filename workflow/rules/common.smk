@@ -12,7 +12,7 @@ from remerge.errors import RemergeError
 from remerge.merging.registry import ALGORITHMS
 from remerge.sources import source_files
 from remerge.tasks import MINI_TASKS
-from remerge.tasks.folder import inspect_folder
+from remerge.tasks.folder import class_names, inspect_folder
 
 ROOT = Path(workflow.basedir)
 SPLITS = ["train", "validation", "test"]
@@ -24,6 +24,7 @@ try:
     settings = load_config(config, [ROOT / "config.yaml", *workflow.config_settings.configfiles])
     # Every folder is read through before the first job starts, and again only when a file in it changed.
     folders = {name: inspect_folder(task.folder, ".snakemake/remerge") for name, task in settings.tasks.items()}
+    own_classes = {name: class_names(folders[name], task.classes) for name, task in settings.tasks.items()}
 except RemergeError as error:
     raise WorkflowError(str(error))
 
@@ -52,8 +53,8 @@ def sources(*scripts):
 
 def algorithm_sources(wildcards):
     """The library files of the algorithm behind a method."""
-    module = ALGORITHMS[settings.methods[wildcards.method].algorithm].module
-    return sources(module.replace(".", "/") + ".py")
+    merging = ALGORITHMS[settings.methods[wildcards.method].algorithm].module
+    return sources(merging.replace(".", "/") + ".py")
 
 
 def tasks_of(wildcards):
@@ -79,8 +80,10 @@ def methods_where(condition):
 
 def texts_of(task):
     """The class names and templates a task's zero-shot head is made from."""
-    described = MINI_TASKS[task] if task in MINI_TASKS else folders[task]
-    return {"classes": list(described.classes), "templates": list(described.templates)}
+    if task in MINI_TASKS:
+        described = MINI_TASKS[task]
+        return {"classes": list(described.classes), "templates": list(described.templates)}
+    return {"classes": list(own_classes[task]), "templates": settings.tasks[task].templates}
 
 
 def task_vectors_of(wildcards):
@@ -130,3 +133,50 @@ def scores_of(wildcards):
 def experts_of(wildcards):
     """The scores of the experts of a suite, on every task."""
     return [f"results/{wildcards.pool}/scores/experts/{task}.csv" for task in tasks_of(wildcards)]
+
+
+def origin_of(task):
+    """Whether a task's images are rendered or real."""
+    return MINI_TASKS[task].origin if task in MINI_TASKS else "real"
+
+
+def uses_of(method):
+    """The data a method looks at beyond the checkpoints."""
+    chosen = settings.methods[method]
+    return [*ALGORITHMS[chosen.algorithm].needs, *(["validation labels"] if chosen.is_tuned else [])]
+
+
+def grid_of(wildcards):
+    """The scalings of a sweep: on validation images those to choose from, on test images those of the figure."""
+    if wildcards.split == "validation":
+        return settings.methods[wildcards.method].scaling.grid
+    return settings.figures.scalings
+
+
+def all_methods():
+    """Every method's algorithm, label and parameters, as plain values, in the table's order."""
+    return {name: method.model_dump() for name, method in settings.methods.items()}
+
+
+def swept_methods():
+    """The methods whose accuracy is drawn against the scaling."""
+    return methods_where(lambda method: hasattr(method, "scaling"))
+
+
+def learning_methods(granularity=None):
+    """The methods that learn coefficients in this run, of one granularity or of any."""
+    return methods_where(lambda method: method.learns and granularity in (None, method.granularity))
+
+
+def figure_names():
+    """The figures this configuration gives rise to."""
+    drawn = {
+        "samples": True,
+        "accuracies": True,
+        "cosine": True,
+        "scalings": bool(swept_methods()),
+        "steps": bool(learning_methods()),
+        "taskwise_coefficients": bool(learning_methods("task")),
+        "layerwise_coefficients": bool(learning_methods("layer")),
+    }
+    return [name for name, wanted in drawn.items() if wanted]

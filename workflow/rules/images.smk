@@ -46,7 +46,9 @@ rule read_folder_task:
         mem_mb=2000,
         runtime=30,
     params:
-        task=lambda wildcards: settings.tasks[wildcards.task].model_dump(),
+        folder=lambda wildcards: settings.tasks[wildcards.task].folder,
+        texts=lambda wildcards: texts_of(wildcards.task),
+        validation=lambda wildcards: settings.tasks[wildcards.task].validation,
         content=lambda wildcards: folders[wildcards.task].fingerprint,
     script:
         "../../scripts/read_folder_task.py"

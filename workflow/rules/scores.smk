@@ -136,7 +136,7 @@ rule trajectory:
         runtime=60,
     params:
         tasks=tasks_of,
-        every=settings.trajectory.every,
+        every=settings.figures.every,
         method=parameters_of,
         architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
     script:

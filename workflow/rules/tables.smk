@@ -33,8 +33,11 @@ rule main_table:
         mem_mb=500,
         runtime=5,
     params:
-        tasks=lambda wildcards: {task: kind_of(task) for task in tasks_of(wildcards)},
-        methods={name: (method.label, uses_of(name)) for name, method in settings.methods.items()},
+        origins=lambda wildcards: {task: origin_of(task) for task in tasks_of(wildcards)},
+        methods={
+            name: dict(label=method.label, algorithm=method.algorithm, uses=uses_of(name))
+            for name, method in settings.methods.items()
+        },
     script:
         "../../scripts/main_table.py"
 

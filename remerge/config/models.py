@@ -1,0 +1,243 @@
+"""What config.yaml may say: every key with its type, default and meaning."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    Tag,
+    model_validator,
+)
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+RESERVED_TASKS = {"pretraining", "pretrained", "clip", "experts", "all"}
+
+Name = Annotated[str, Field(pattern=NAME)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+Scope = Literal["vector", "trained", "tensor"]
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, and nothing is converted silently: a quoted number is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Pool(Strict):
+    """A pre-trained encoder and one fine-tuned checkpoint per task, all of one origin."""
+
+    architecture: Literal["mini"] = Field(
+        "mini", description="The encoder. `mini`: a small CLIP that the workflow pre-trains and fine-tunes itself."
+    )
+    seed: int = Field(0, ge=0, description="Seeds initial weights, the order of batches, and AdaMerging's draws.")
+
+
+def _one_blank(template: str) -> str:
+    if template.count("{}") != 1:
+        raise ValueError("a template needs exactly one {} for the class name")
+    if "{" in template.replace("{}", "") or "}" in template.replace("{}", ""):
+        raise ValueError("a template may have no braces but its one {}")
+    return template
+
+
+class FolderTask(Strict):
+    """A task of your own: images under `folder/{train,test}/{class}/{image}`."""
+
+    folder: str = Field(min_length=1, description="The folder, relative to where snakemake runs, or absolute.")
+    classes: dict[str, str] | None = Field(
+        None, description="Class name per class folder, for the prompts. Default: the folders' names."
+    )
+    templates: list[Annotated[str, AfterValidator(_one_blank)]] = Field(
+        ["a picture of the {}.", "the {}."], min_length=1, description="Prompts; `{}` is the class name."
+    )
+    validation: float = Field(
+        0.1, gt=0, lt=0.5, description="Share of the training images held out for validation (at most 5,000)."
+    )
+
+
+class Tune(Strict):
+    """A scaling chosen by accuracy on validation images; test images are never looked at."""
+
+    tune: Literal["validation"] = Field(description="What to choose by. Only `validation` is possible.")
+    grid: list[FiniteFloat] = Field(min_length=1, description="The scalings to choose from.")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Tune":
+        if len(set(self.grid)) != len(self.grid):
+            raise ValueError("grid: a scaling is listed twice")
+        return self
+
+
+def _kind_of_scaling(value: object) -> str:
+    return "tune" if isinstance(value, dict | Tune) else "number"
+
+
+Scaling = Annotated[
+    Annotated[FiniteFloat, Tag("number")] | Annotated[Tune, Tag("tune")], Discriminator(_kind_of_scaling)
+]
+
+
+class Method(Strict):
+    """What all methods share."""
+
+    label: str = Field(min_length=1, description="The name that tables and figures show; unique.")
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the scaling is chosen on validation images."""
+        return isinstance(getattr(self, "scaling", None), Tune)
+
+    @property
+    def learns(self) -> bool:
+        """Whether coefficients are learned in this run."""
+        return False
+
+    def parameters(self) -> dict[str, Any]:
+        """The algorithm's parameters as plain values."""
+        return self.model_dump(exclude={"algorithm", "label"})
+
+    def merging_parameters(self) -> dict[str, Any]:
+        """The parameters that the merged task vector depends on."""
+        return {key: value for key, value in self.parameters().items() if key != "scaling"}
+
+
+class Pretrained(Method):
+    """The pre-trained encoder with zero-shot heads: the floor."""
+
+    algorithm: Literal["pretrained"]
+
+
+class Individual(Method):
+    """Each task's own expert: the ceiling, and the divisor of normalised averages."""
+
+    algorithm: Literal["individual"]
+
+
+class WeightAveraging(Method):
+    """The mean of the fine-tuned encoders."""
+
+    algorithm: Literal["weight_averaging"]
+
+
+class TaskArithmetic(Method):
+    """The pre-trained weights plus the scaled sum of the task vectors (arXiv:2212.04089)."""
+
+    algorithm: Literal["task_arithmetic"]
+    scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
+
+
+class Ties(Method):
+    """TIES-Merging: trim, elect sign, disjoint merge (arXiv:2306.01708)."""
+
+    algorithm: Literal["ties"]
+    keep: Share = Field(0.2, description="Share of each task vector's entries that survive trimming.")
+    merge: Literal["sum", "mean", "max"] = Field(
+        "sum", description="Disjoint merge: `sum` as in AdaMerging's comparisons, `mean` as in the TIES paper, or `max`."
+    )
+    scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
+    scope: Scope = Field(
+        "vector",
+        description="What `keep` is a share of: the whole flattened task `vector`; the same without tensors in which "
+        "no task moved (`trained`); or each `tensor` by itself.",
+    )
+
+
+class AdaMerging(Method):
+    """Coefficients learned by minimising entropy on unlabeled test images (arXiv:2310.02575)."""
+
+    algorithm: Literal["adamerging"]
+    granularity: Literal["task", "layer"] = Field(
+        "layer", description="One coefficient per `task`, or per task and `layer` (state-dict tensor)."
+    )
+    keep: Share | None = Field(
+        None, description="AdaMerging++: trim to this share and elect signs before learning. Default: plain AdaMerging."
+    )
+    scope: Scope = Field("vector", description="What `keep` is a share of, as for `ties`.")
+    steps: int = Field(500, ge=1, description="Adam steps.")
+    learning_rate: Positive = Field(1e-3, description="Adam's learning rate.")
+    batch_size: int = Field(32, ge=1, description="Unlabeled images per task and step (the papers' script: 2 x 16).")
+    initial: float = Field(0.3, ge=0, le=1, description="Every coefficient's first value.")
+    coefficients: str | None = Field(
+        None,
+        description="A coefficient file of an earlier run, applied again without learning; "
+        "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and are refused.",
+    )
+
+    @property
+    def learns(self) -> bool:
+        """Whether coefficients are learned in this run."""
+        return self.coefficients is None
+
+    @model_validator(mode="after")
+    def _learn_or_apply(self) -> "AdaMerging":
+        pointless = self.model_fields_set & {"steps", "learning_rate", "batch_size", "initial"}
+        if self.coefficients is not None and pointless:
+            raise ValueError(f"`coefficients` are applied without learning: remove {', '.join(sorted(pointless))}")
+        return self
+
+    def merging_parameters(self) -> dict[str, Any]:
+        """The parameters that the merged task vector depends on, once coefficients are there."""
+        return {"keep": self.keep, "scope": self.scope}
+
+
+AnyMethod = Annotated[
+    Pretrained | Individual | WeightAveraging | TaskArithmetic | Ties | AdaMerging, Field(discriminator="algorithm")
+]
+
+
+class Pretraining(Strict):
+    """How a pool's CLIP is pre-trained."""
+
+    steps: int = Field(500, ge=1, description="Optimiser steps.")
+    batch_size: int = Field(128, ge=1, description="Images per step.")
+    learning_rate: Positive = Field(0.02, description="Peak learning rate of Muon; AdamW's is a twentieth.")
+
+
+class Finetuning(Strict):
+    """How experts are fine-tuned: AdamW, cosine schedule, gradient norm clipped at 1, head frozen."""
+
+    steps: int = Field(150, ge=1, description="Optimiser steps.")
+    batch_size: int = Field(128, ge=1, description="Images per step.")
+    learning_rate: Positive = Field(1e-3, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay.")
+    warmup: int = Field(10, ge=0, description="Steps of linear warm-up.")
+
+
+class Training(Strict):
+    """How the workflow trains the checkpoints it does not download."""
+
+    pretraining: Pretraining = Field(Pretraining(), description="How a pool's CLIP is pre-trained.")
+    finetuning: Finetuning = Field(Finetuning(), description="How experts are fine-tuned.")
+
+
+class Figures(Strict):
+    """What figures show beyond the tables' numbers."""
+
+    scalings: list[FiniteFloat] = Field(
+        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+        min_length=2,
+        description="Values of lambda on the curves of accuracy against lambda, on test images.",
+    )
+    every: int = Field(25, ge=1, description="AdaMerging steps between two points of accuracy against step.")
+
+
+class Config(Strict):
+    """The whole configuration."""
+
+    pools: dict[Name, Pool] = Field(
+        min_length=1, description="Pools by name: pre-trained encoders with one fine-tuned checkpoint per task."
+    )
+    suites: dict[Name, list[str]] = Field(
+        min_length=1, description="Suites by name: lists of tasks whose checkpoints are merged into one encoder."
+    )
+    tasks: dict[Name, FolderTask] = Field({}, description="Tasks of your own, by name; built-in ones need no entry.")
+    methods: dict[Name, AnyMethod] = Field(
+        min_length=1, description="Methods by name: an algorithm and its parameters. Rows of the main table, in order."
+    )
+    training: Training = Field(Training(), description="How the workflow trains the checkpoints it does not download.")
+    figures: Figures = Field(Figures(), description="What figures show beyond the tables' numbers.")

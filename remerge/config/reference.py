@@ -1,0 +1,138 @@
+"""What a configuration may say, for people (config/README.md) and editors (the JSON schema)."""
+
+import json
+import types
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from remerge.config import models
+
+ALGORITHM_MODELS: dict[str, type[models.Method]] = {
+    "pretrained": models.Pretrained,
+    "individual": models.Individual,
+    "weight_averaging": models.WeightAveraging,
+    "task_arithmetic": models.TaskArithmetic,
+    "ties": models.Ties,
+    "adamerging": models.AdaMerging,
+}
+
+INTRODUCTION = """\
+# Configuration
+
+<!-- Made from remerge/config/models.py by `make docs`; a test keeps it in step. -->
+
+`config.yaml` is the default: the mini benchmark. Change it, or lay files over it with `--configfile FILE`; a later
+file's keys win, lists are replaced whole. Every fault is told before the first job starts, with its key and remedy.
+`workflow/schemas/config.schema.yaml` says the same to editors.
+
+## A task of your own
+
+Put images under `folder/{train,test}/{class}/{image}`, in any format Pillow reads, and write
+
+```yaml
+tasks:
+  shapes:
+    folder: data/shapes
+    classes: {circ: circle, sq: square}     # optional: class names for the prompts
+    templates: ["a drawing of a {}."]       # optional
+suites:
+  with-shapes: [digits, latin, shapes]
+```
+
+The task is then fine-tuned, merged and scored like the others. `snakemake -n` names what is wrong with the folder:
+a class that is missing from a split, an image that cannot be read. The images are resized and cropped to the
+encoder's size, as CLIP's are.
+"""
+
+
+def model_at(location: Sequence[str | int]) -> type[models.Strict]:
+    """Return the model whose keys may stand at a location that pydantic reports, its last part being a key."""
+    match tuple(location):
+        case ("methods", _, _, "scaling", _, _):
+            return models.Tune
+        case ("methods", _, str() as algorithm, _):
+            return ALGORITHM_MODELS[algorithm]
+        case ("pools", _, _):
+            return models.Pool
+        case ("tasks", _, _):
+            return models.FolderTask
+        case ("training", "pretraining", _):
+            return models.Pretraining
+        case ("training", "finetuning", _):
+            return models.Finetuning
+        case ("training", _):
+            return models.Training
+        case ("figures", _):
+            return models.Figures
+    return models.Config
+
+
+def keys_at(location: Sequence[str | int]) -> list[str]:
+    """Return the keys that may stand where pydantic reports a fault."""
+    return list(model_at(location).model_fields)
+
+
+def configuration_readme() -> str:
+    """Return config/README.md."""
+    sections = [
+        ("Top level", models.Config),
+        ("`pools.NAME`", models.Pool),
+        ("`tasks.NAME`", models.FolderTask),
+        ("`training.pretraining`", models.Pretraining),
+        ("`training.finetuning`", models.Finetuning),
+        ("`figures`", models.Figures),
+        *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
+        ("`scaling` that is tuned", models.Tune),
+    ]
+    return INTRODUCTION + "".join(_section(title, model) for title, model in sections)
+
+
+def _section(title: str, model: type[models.Strict]) -> str:
+    rows = "\n".join(_rows(model))
+    return f"\n## {title}\n\n{model.__doc__}\n\n| key | type | default | meaning |\n|---|---|---|---|\n{rows}\n"
+
+
+def _rows(model: type[models.Strict]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name == "algorithm":
+            continue
+        meaning = (field.description or "").replace("|", "\\|")
+        yield f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {meaning} |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if isinstance(field.default, models.Strict):
+        return "see below"
+    return f"`{json.dumps(field.default)}`" if field.default is not None else "none"
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation is models.AnyMethod or annotation is models.Scaling:
+        return "number or mapping"
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, types.UnionType):
+        names = dict.fromkeys(_type_name(part) for part in arguments if part is not type(None))
+        return " or ".join(names)
+    if origin is list:
+        return f"list of {_type_name(arguments[0])}s"
+    plain = {float: "number", int: "whole number", str: "text"}
+    return plain.get(annotation, "mapping")
+
+
+def configuration_schema() -> str:
+    """Return the JSON schema, as YAML."""
+    schema = models.Config.model_json_schema()
+    head = "# Made from remerge/config/models.py by `make docs`.\n"
+    return head + yaml.safe_dump(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, sort_keys=False, width=110
+    )

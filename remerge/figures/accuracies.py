@@ -1,0 +1,55 @@
+"""Every method on every task, with intervals: the main table as a picture."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from remerge.figures.style import Look, new_figure
+from remerge.scores import accuracy, average_accuracy, wilson_interval
+
+
+def accuracies_figure(
+    scores: pd.DataFrame, labels: Mapping[str, str], looks: Mapping[str, Look], tasks: Sequence[str]
+) -> Figure:
+    """Draw accuracy per task, methods side by side, with 95 % intervals; the average stands apart at the right.
+
+    Args:
+        scores: Test scores of all methods of one suite.
+        labels: Methods' names for people, in order.
+        looks: Methods' looks.
+        tasks: Tasks in order.
+    """
+    figure = new_figure(3.3)
+    axes = figure.subplots()
+    names = [name for name in labels if (scores["method"] == name).any()]
+    averages = average_accuracy(scores, ["method"]).set_index("method")
+    for index, name in enumerate(names):
+        own = scores[scores["method"] == name].set_index("task").reindex(list(tasks)).dropna(subset="n")
+        intervals = pd.DataFrame(
+            [wilson_interval(c, n) for c, n in zip(own["correct"], own["n"], strict=True)], index=own.index
+        )
+        percent = accuracy(own)
+        offset = (index - (len(names) - 1) / 2) * 0.8 / len(names)
+        places = [list(tasks).index(task) + offset for task in own.index] + [len(tasks) + 0.4 + offset]
+        average = averages.loc[name]
+        axes.errorbar(
+            places,
+            [*percent, average["average"]],
+            yerr=[
+                [*(percent - 100 * intervals[0]), average["half_width"]],
+                [*(100 * intervals[1] - percent), average["half_width"]],
+            ],
+            linestyle="none",
+            marker=looks[name].marker,
+            color=looks[name].color,
+            elinewidth=0.8,
+            label=labels[name],
+        )
+    axes.axvline(len(tasks) - 0.3, color="0.6", linewidth=0.8)
+    axes.set_xticks([*range(len(tasks)), len(tasks) + 0.4], [*tasks, "average"], rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_ylabel("accuracy (%)")
+    axes.set_ylim(0, 102)
+    axes.grid(visible=False, axis="x")
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure

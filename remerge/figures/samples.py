@@ -1,0 +1,37 @@
+"""What the tasks look like: some test images of each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from remerge.figures.style import new_figure
+from remerge.images import ImageSet
+
+PER_TASK = 12
+
+
+def samples_figure(image_sets: Sequence[ImageSet]) -> Figure:
+    """Draw one row of images per task, class after class, and tell which are rendered and which are real.
+
+    Args:
+        image_sets: The sets to draw from, one row each.
+    """
+    figure = new_figure(0.1 + 0.5 * len(image_sets))
+    panels = figure.subplots(len(image_sets), 1, squeeze=False)[:, 0]
+    for panel, image_set in zip(panels, image_sets, strict=True):
+        labels = np.arange(PER_TASK) % len(image_set.classes)
+        rounds = np.arange(PER_TASK) // len(image_set.classes)
+        chosen = [np.flatnonzero(image_set.labels == k)[r] for k, r in zip(labels, rounds, strict=True)]
+        panel.imshow(np.concatenate(image_set.images[chosen], axis=1), interpolation="nearest")
+        panel.set_axis_off()
+        panel.text(
+            -0.01,
+            0.5,
+            f"{image_set.task}\n({image_set.origin})",
+            transform=panel.transAxes,
+            ha="right",
+            va="center",
+            fontsize=7,
+        )
+    return figure

@@ -1,0 +1,68 @@
+"""Accuracy against the scaling lambda: how much of the merged task vector is best."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from remerge.figures.style import Look, new_figure, reference_line
+from remerge.scores import accuracy, average_accuracy
+
+
+def scaling_figure(
+    sweeps: pd.DataFrame,
+    references: Mapping[str, float],
+    chosen: Mapping[str, float],
+    labels: Mapping[str, str],
+    looks: Mapping[str, Look],
+    tasks: Sequence[str],
+) -> Figure:
+    """Draw the average and every task's accuracy against lambda.
+
+    Args:
+        sweeps: Test scores of methods at a grid of scalings.
+        references: Average accuracy (percent) of methods drawn as horizontal lines.
+        chosen: Each swept method's scaling in the main table; marked by its marker.
+        labels: Methods' names for people.
+        looks: Methods' looks.
+        tasks: Tasks in order, one small panel each.
+    """
+    rows = -(-len(tasks) // 4)
+    figure = new_figure(2.9 + 1.25 * rows)
+    grid = figure.add_gridspec(1 + rows, 4, height_ratios=[2.3] + [1] * rows)
+    main = figure.add_subplot(grid[0, :])
+    averages = average_accuracy(sweeps, ["method", "scaling"])
+    for method, curve in averages.groupby("method", sort=False):
+        look, name = looks[str(method)], str(method)
+        main.plot(curve["scaling"], curve["average"], label=labels[name], **look.line())
+        low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
+        main.fill_between(curve["scaling"], low, high, color=look.color, alpha=0.15, linewidth=0)
+        _mark(main, curve.set_index("scaling")["average"], chosen.get(name), look)
+    for name, value in references.items():
+        reference_line(main, value, labels[name], looks[name])
+    main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")
+    main.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    percent = sweeps.assign(accuracy=accuracy(sweeps))
+    for index, task in enumerate(tasks):
+        panel = figure.add_subplot(grid[1 + index // 4, index % 4])
+        for method, curve in percent[percent["task"] == task].groupby("method", sort=False):
+            panel.plot(curve["scaling"], curve["accuracy"], linewidth=1, **looks[str(method)].line())
+        panel.set_title(task)
+        panel.set_ylim(0, 100)
+        if index % 4:
+            panel.set_yticklabels([])
+        else:
+            panel.set_ylabel("accuracy (%)")
+        if index + 4 >= len(tasks):
+            panel.set_xlabel(r"scaling $\lambda$")
+    return figure
+
+
+def _mark(axes: Axes, curve: pd.Series, scaling: float | None, look: Look) -> None:
+    """Mark the scaling the main table uses, on the curve; between two points of the grid, on the line."""
+    if scaling is None or not curve.index.min() <= scaling <= curve.index.max():
+        return
+    points = pd.concat([curve, pd.Series({scaling: None}, dtype=float)]) if scaling not in curve.index else curve
+    value = points.sort_index().interpolate("index")[scaling]
+    axes.plot([scaling], [value], linestyle="none", marker=look.marker, markersize=7, color=look.color, markeredgecolor="white")

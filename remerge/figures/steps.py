@@ -1,0 +1,38 @@
+"""Accuracy against AdaMerging's step: what lower entropy buys."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from remerge.figures.style import Look, new_figure, reference_line
+from remerge.scores import average_accuracy
+
+
+def steps_figure(
+    trajectories: pd.DataFrame,
+    references: Mapping[str, float],
+    labels: Mapping[str, str],
+    looks: Mapping[str, Look],
+) -> Figure:
+    """Draw average accuracy against the step.
+
+    Args:
+        trajectories: Test scores of AdaMerging's encoders at some steps.
+        references: Average accuracy (percent) of methods drawn as horizontal lines.
+        labels: Methods' names for people.
+        looks: Methods' looks.
+    """
+    figure = new_figure(3.0)
+    axes = figure.subplots()
+    averages = average_accuracy(trajectories, ["method", "step"])
+    for method, curve in averages.groupby("method", sort=False):
+        look, name = looks[str(method)], str(method)
+        axes.plot(curve["step"], curve["average"], label=labels[name], marker=look.marker, **look.line())
+        low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
+        axes.fill_between(curve["step"], low, high, color=look.color, alpha=0.12, linewidth=0)
+    for name, value in references.items():
+        reference_line(axes, value, labels[name], looks[name])
+    axes.set(xlabel="AdaMerging step", ylabel="average accuracy (%)")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

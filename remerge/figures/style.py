@@ -1,0 +1,127 @@
+"""One look for every figure: sizes, fonts, and a colour, line and marker per method that also tell apart in grey."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from remerge.files import atomic_path
+
+WIDTH = 6.5
+"""Width of a text column pair in inches: figures are printed at their own size."""
+
+_STYLE = {
+    "font.size": 8,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "svg.hashsalt": "remerge",
+    "svg.fonttype": "none",
+}
+
+# Okabe and Ito's palette, whose colours also differ in lightness.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+    "#7F7F7F",
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn."""
+
+    color: str
+    linestyle: str
+    marker: str
+
+    def line(self) -> dict[str, str]:
+        """Keyword arguments of a line without markers."""
+        return {"color": self.color, "linestyle": self.linestyle}
+
+
+def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
+    """Return each method's look: colour by algorithm, line and marker by variant, the same in every figure.
+
+    Args:
+        methods: All methods of the configuration, in order, by id: ``algorithm`` and its parameters.
+    """
+    fixed = {
+        "pretrained": Look(_GREY, ":", "x"),
+        "individual": Look(_BLACK, ":", "*"),
+        "weight_averaging": Look(_PURPLE, "-.", "P"),
+    }
+    families = {
+        "task_arithmetic": [Look(_ORANGE, "-", "o"), Look(_ORANGE, "--", "h"), Look(_ORANGE, ":", "8")],
+        "ties": [Look(_GREEN, "-", "^"), Look(_GREEN, "--", "v"), Look(_GREEN, ":", ">"), Look(_GREEN, "-.", "<")],
+        "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
+        "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
+        "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],
+        "adamerging layer ++": [Look(_RED, "--", "D"), Look(_RED, "-.", "d")],
+    }
+    chosen: dict[str, Look] = {}
+    taken = dict.fromkeys(families, 0)
+    for name, method in methods.items():
+        family = str(method["algorithm"])
+        if family in fixed:
+            chosen[name] = fixed[family]
+            continue
+        if family == "adamerging":
+            family += f" {method['granularity']}" + (" ++" if method["keep"] is not None else "")
+        variants = families[family]
+        chosen[name] = variants[taken[family] % len(variants)]
+        taken[family] += 1
+    return chosen
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure of this height and width in inches, laid out so that nothing overlaps."""
+    mpl.rcParams.update(_STYLE)
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def reference_line(axes: Axes, value: float, label: str, look: Look) -> None:
+    """Draw a labelled horizontal line, the label at the right end above it."""
+    axes.axhline(value, linewidth=1, **look.line())
+    axes.annotate(
+        label,
+        (1, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=7,
+        color=look.color,
+    )
+
+
+def save_figure(figure: Figure, svg: str | Path, png: str | Path) -> None:
+    """Write a figure as SVG and as PNG (200 dpi); the same figure gives the same bytes."""
+    with atomic_path(svg) as temporary:
+        figure.savefig(temporary, metadata={"Date": None, "Creator": None})
+    with atomic_path(png) as temporary:
+        figure.savefig(temporary, dpi=200, metadata={"Software": None})

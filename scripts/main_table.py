@@ -1,0 +1,21 @@
+"""Write the main table as CSV, Markdown and LaTeX."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge.logs import log_to
+from remerge.scores import read_scores
+from remerge.tables import Row, main_table, main_table_latex, main_table_markdown, write_csv, write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+origins = snakemake.params.origins
+methods = {name: Row(**row) for name, row in snakemake.params.methods.items()}
+scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignore_index=True)
+table = main_table(scores, methods, list(origins))
+write_csv(snakemake.output.csv, table)
+write_text(snakemake.output.markdown, main_table_markdown(table, methods, origins))
+write_text(snakemake.output.latex, main_table_latex(table, methods, origins))

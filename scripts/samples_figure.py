@@ -1,0 +1,15 @@
+"""Draw some test images of every task."""
+
+from typing import TYPE_CHECKING
+
+from remerge.figures.samples import samples_figure
+from remerge.figures.style import save_figure
+from remerge.images import load_images
+from remerge.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+figure = samples_figure([load_images(path) for path in snakemake.input.images])
+save_figure(figure, snakemake.output.svg, snakemake.output.png)
