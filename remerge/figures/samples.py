@@ -22,7 +22,9 @@ def samples_figure(image_sets: Sequence[ImageSet]) -> Figure:
     for panel, image_set in zip(panels, image_sets, strict=True):
         labels = np.arange(PER_TASK) % len(image_set.classes)
         rounds = np.arange(PER_TASK) // len(image_set.classes)
-        chosen = [np.flatnonzero(image_set.labels == k)[r] for k, r in zip(labels, rounds, strict=True)]
+        own = [np.flatnonzero(image_set.labels == label) for label in range(len(image_set.classes))]
+        # A small set shows an image again rather than leave a gap.
+        chosen = [own[k][r % len(own[k])] for k, r in zip(labels, rounds, strict=True)]
         panel.imshow(np.concatenate(image_set.images[chosen], axis=1), interpolation="nearest")
         panel.set_axis_off()
         panel.text(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from remerge.tasks.glyphs import SIZE
 
-MARGIN = 4
+MARGIN = 3
 """The drawings fill their 8x8 pixels; printed glyphs, which pre-training shows, leave this many pixels free."""
 
 

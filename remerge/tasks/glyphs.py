@@ -28,20 +28,20 @@ def draw_glyphs(
     Args:
         alphabet: Characters and the fonts to choose from.
         labels: Indices into the alphabet's characters, ``[n]``.
-        generator: Chooses font, size (17-25 px), shift (up to 3 px) and tilt (up to 12 degrees).
+        generator: Chooses font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees).
 
     Returns:
         float32 ``[n, 32, 32]`` in [0, 1]; 1 is ink.
     """
     masks = np.empty((len(labels), SIZE, SIZE), np.float32)
     for index, label in enumerate(labels):
-        font = _font(alphabet.fonts[generator.integers(len(alphabet.fonts))], int(generator.integers(17, 26)))
+        font = _font(alphabet.fonts[generator.integers(len(alphabet.fonts))], int(generator.integers(20, 27)))
         canvas = Image.new("L", (SIZE, SIZE))
-        centre = SIZE / 2 + generator.uniform(-3, 3, size=2)
+        centre = SIZE / 2 + generator.uniform(-2, 2, size=2)
         # Centre the ink rather than the line of text, or symbols of unusual height would leave the image.
         left, top, right, bottom = font.getbbox(alphabet.characters[label])
         corner = (centre[0] - (left + right) / 2, centre[1] - (top + bottom) / 2)
         ImageDraw.Draw(canvas).text(corner, alphabet.characters[label], fill=255, font=font)
-        tilted = canvas.rotate(generator.uniform(-12, 12), resample=Image.Resampling.BILINEAR)
+        tilted = canvas.rotate(generator.uniform(-10, 10), resample=Image.Resampling.BILINEAR)
         masks[index] = np.asarray(tilted, np.float32) / 255
     return masks

@@ -31,20 +31,20 @@ def _blend(masks: Array, ink: Array, paper: Array) -> Array:
 def plain(masks: Array, generator: np.random.Generator) -> Array:
     """Dark print on light paper or light on dark, tinted, more or less sharp, with more or less grain."""
     n = len(masks)
-    softness = _uniform(generator, 0, 1, n, 1, 1)
+    softness = _uniform(generator, 0, 0.7, n, 1, 1)
     masks = (1 - softness) * masks + softness * ndimage.gaussian_filter(masks, (0, 1, 1))
     dark = _uniform(generator, 0.0, 0.4, n, 1, 1, 3)
     light = _uniform(generator, 0.6, 1.0, n, 1, 1, 3)
     swap = generator.random((n, 1, 1, 1)) < 0.5
     printed = _blend(masks, np.where(swap, light, dark), np.where(swap, dark, light))
-    return printed + _uniform(generator, 0, 0.12, n, 1, 1, 1) * _noise(generator, 1, n, 32, 32, 3)
+    return printed + _uniform(generator, 0, 0.08, n, 1, 1, 1) * _noise(generator, 1, n, 32, 32, 3)
 
 
 def chalk(masks: Array, generator: np.random.Generator) -> Array:
     """Broken pale strokes on a smeared dark board."""
     n = len(masks)
     grain = _uniform(generator, 0, 1, n, 32, 32)
-    strokes = ndimage.gaussian_filter(masks, (0, 0.6, 0.6)) * (grain > 0.3)
+    strokes = ndimage.gaussian_filter(masks, (0, 0.6, 0.6)) * (grain > 0.2)
     smear = ndimage.gaussian_filter(_noise(generator, 1, n, 32, 32), (0, 1, 5)) * 0.5
     board = np.array([0.13, 0.25, 0.2], np.float32) + smear[..., None] * 0.6
     return _blend(strokes, _uniform(generator, 0.7, 1, n, 1, 1, 3), board)
@@ -64,7 +64,7 @@ def noisy(masks: Array, generator: np.random.Generator) -> Array:
     n = len(masks)
     ink = _uniform(generator, 0.1, 0.35, n, 1, 1, 1)
     paper = _uniform(generator, 0.6, 0.85, n, 1, 1, 1)
-    return _blend(masks, ink, paper) + _noise(generator, 0.22, n, 32, 32, 3)
+    return _blend(masks, ink, paper) + _noise(generator, 0.18, n, 32, 32, 3)
 
 
 @cache
@@ -87,18 +87,18 @@ def photograph(masks: Array, generator: np.random.Generator) -> Array:
         crops[index] = picture[top : top + 32, left : left + 32]
     behind = crops.mean(axis=(1, 2, 3), keepdims=True)
     ink = np.where(behind < 0.5, 1.0, 0.0).astype(np.float32)
-    return _blend(masks * 0.9, ink, 0.25 + 0.5 * crops)
+    return _blend(masks, ink, 0.3 + 0.4 * crops)
 
 
 def outlined(masks: Array, generator: np.random.Generator) -> Array:
     """Only the contours, in colour, over a ruled page."""
     n = len(masks)
     contours = np.clip(ndimage.morphological_gradient(masks, size=(1, 3, 3)), 0, 1)
-    contours = contours - 0.5 * np.clip(ndimage.grey_erosion(masks, size=(1, 3, 3)), 0, 1)
+    contours = contours - 0.7 * np.clip(ndimage.grey_erosion(masks, size=(1, 3, 3)), 0, 1)
     page = np.ones((n, 32, 32, 3), np.float32) * _uniform(generator, 0.85, 1, n, 1, 1, 3)
     phase = generator.integers(0, 4, n)
     ruled = (np.arange(32)[None, :] + phase[:, None]) % 4 == 0
-    page[np.broadcast_to(ruled[:, :, None], (n, 32, 32))] *= 0.7
+    page[np.broadcast_to(ruled[:, :, None], (n, 32, 32))] *= 0.6
     return _blend(np.clip(contours, 0, 1), _uniform(generator, 0, 0.5, n, 1, 1, 3), page)
 
 

@@ -1,0 +1,212 @@
+"""AdaMerging: the learned coefficients are those of the papers' formulation, with autograd through the merge."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+import remerge
+from remerge.errors import MismatchError, RemergeError
+from remerge.merging.adamerging import MergedEncoder, entropy_of, learn_coefficients
+from remerge.merging.coefficients import (
+    Coefficients,
+    merge_by,
+    merged_task_vector,
+    read_coefficients,
+    write_coefficients,
+)
+from remerge.merging.task_vectors import apply_task_vector
+from remerge.merging.ties import trimmed_and_elected
+
+TASKS = ("one", "two", "three")
+CLASSES = (4, 3, 5)
+
+
+def encoder(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 6)).double()
+
+
+class Setting:
+    """Three experts around one encoder, their heads, and unlabeled batches of unequal size."""
+
+    def __init__(self) -> None:
+        self.encoder = encoder()
+        self.pretrained = {key: value.clone() for key, value in self.encoder.state_dict().items()}
+        torch.manual_seed(1)
+        self.finetuned = [
+            {key: value + 0.3 * torch.randn_like(value) for key, value in self.pretrained.items()} for _ in TASKS
+        ]
+        self.vectors = [remerge.task_vector(self.pretrained, model) for model in self.finetuned]
+        self.heads = [5 * torch.randn(6, classes, dtype=torch.float64) for classes in CLASSES]
+
+    def batches(self, step: int) -> list[Tensor]:
+        torch.manual_seed(100 + step)
+        return [torch.randn(size, 3, 2, 2, dtype=torch.float64) for size in (5, 8, 6)]
+
+    def learn(self, vectors: Sequence[dict[str, Tensor]] | None = None, **options: object) -> Coefficients:
+        options = {"granularity": "layer", "steps": 5, "learning_rate": 0.05} | options
+        return learn_coefficients(
+            self.encoder,
+            self.heads,
+            self.pretrained,
+            self.vectors if vectors is None else vectors,
+            self.batches,
+            tasks=TASKS,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def entropy(self, coefficients: Tensor, batches: Sequence[Tensor]) -> Tensor:
+        """The papers' objective, differentiable through an explicit merge, one forward pass per task."""
+        layers = sorted(self.pretrained)
+        per_layer = coefficients.clamp(0, 1).expand(-1, len(layers))
+        merged = {
+            layer: self.pretrained[layer] + sum(per_layer[k, i] * self.vectors[k][layer] for k in range(len(TASKS)))
+            for i, layer in enumerate(layers)
+        }
+        total = torch.zeros((), dtype=torch.float64)
+        for batch, head in zip(batches, self.heads, strict=True):
+            features = functional_call(self.encoder, merged, (batch,))
+            logits = features / features.norm(dim=-1, keepdim=True) @ head
+            probabilities = logits.softmax(dim=-1)
+            total = total - (probabilities * probabilities.log()).sum(dim=-1).mean()
+        return total
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+@pytest.mark.parametrize("columns", [1, 6])
+def test_the_gradient_is_autograds_through_an_explicit_merge(setting: Setting, columns: int) -> None:
+    torch.manual_seed(2)
+    coefficients = torch.rand(len(TASKS), columns, dtype=torch.float64, requires_grad=True)
+    batches = setting.batches(0)
+    setting.entropy(coefficients, batches).backward()
+    merged = MergedEncoder(setting.encoder, setting.pretrained, setting.vectors, "cpu")
+    merged.set_coefficients(coefficients.detach())
+    entropy_of(merged.module, setting.heads, batches).backward()
+    gradient = merged.coefficient_gradient()
+    if columns == 1:
+        gradient = gradient.sum(dim=1, keepdim=True)
+    assert coefficients.grad is not None
+    torch.testing.assert_close(gradient, coefficients.grad, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("granularity", ["task", "layer"])
+@pytest.mark.parametrize("initial", [0.3, 0.02])
+def test_learning_is_adam_on_the_papers_objective(setting: Setting, granularity: str, initial: float) -> None:
+    """From 0.02 some coefficients leave [0, 1] on the way, where the clamp stops their gradient."""
+    steps, rate = 12, 0.05
+    columns = 1 if granularity == "task" else len(setting.pretrained)
+    expected = torch.full((len(TASKS), columns), initial, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([expected], lr=rate)
+    for step in range(steps):
+        optimizer.zero_grad()
+        setting.entropy(expected, setting.batches(step)).backward()
+        optimizer.step()
+    learned = setting.learn(granularity=granularity, steps=steps, learning_rate=rate, initial=initial)
+    torch.testing.assert_close(learned.values[-1], expected.detach().clamp(0, 1).float(), rtol=0, atol=1e-6)
+    if initial == 0.02:
+        assert (expected < 0).any(), "the clamp was not tried"
+
+
+@pytest.mark.parametrize("granularity", ["task", "layer"])
+def test_before_its_first_step_it_is_task_arithmetic(setting: Setting, granularity: str) -> None:
+    before = setting.learn(granularity=granularity, steps=1, initial=0.25).at(0)
+    merged = apply_task_vector(setting.pretrained, merge_by(setting.vectors, before.values[0], before.layers), 1.0)
+    expected = remerge.task_arithmetic(setting.pretrained, setting.finetuned, scaling=0.25)
+    for key in expected:
+        torch.testing.assert_close(merged[key], expected[key], rtol=0, atol=1e-12)
+
+
+def test_before_its_first_step_plus_plus_is_ties_with_sum(setting: Setting) -> None:
+    vectors = trimmed_and_elected(setting.vectors, keep=0.4)
+    before = setting.learn(vectors, steps=1, initial=0.25).at(0)
+    merged = remerge.merge_by_coefficients(setting.pretrained, setting.finetuned, before, keep=0.4)
+    expected = remerge.ties(setting.pretrained, setting.finetuned, keep=0.4, merge="sum", scaling=0.25)
+    for key in expected:
+        torch.testing.assert_close(merged[key], expected[key], rtol=0, atol=1e-12)
+
+
+def test_entropy_falls_and_the_callers_encoder_stays(setting: Setting) -> None:
+    before = {key: value.clone() for key, value in setting.encoder.state_dict().items()}
+    learned = setting.learn(steps=60, learning_rate=0.02)
+    first, last = (setting.entropy(learned.values[i].double(), setting.batches(999)) for i in (0, -1))
+    assert last < first - 0.05
+    for key, value in setting.encoder.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+def test_the_same_batches_give_the_same_coefficients(setting: Setting) -> None:
+    assert torch.equal(setting.learn().values, setting.learn().values)
+
+
+def test_first_and_last_step_are_always_recorded(setting: Setting) -> None:
+    assert setting.learn(steps=7, record_every=3).steps == (0, 3, 6, 7)
+
+
+def test_task_vectors_of_another_encoder_are_refused(setting: Setting) -> None:
+    vectors = [{key: value for key, value in vector.items() if key != "1.bias"} for vector in setting.vectors]
+    with pytest.raises(MismatchError, match=r"1\.bias"):
+        setting.learn(vectors)
+
+
+def test_entropy_that_is_no_number_stops_the_run(setting: Setting) -> None:
+    setting.heads[1][0, 0] = torch.nan
+    with pytest.raises(RemergeError, match="entropy is nan at step 0"):
+        setting.learn()
+
+
+def test_coefficients_come_back_from_their_file_bit_for_bit(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    written = Coefficients((0, 5), ("a,b", "c"), ("x.weight", "y"), torch.rand(2, 2, 2) * 1e-3)
+    write_coefficients(tmp_path / "c.csv", written)
+    read = read_coefficients(tmp_path / "c.csv")
+    assert (read.steps, read.tasks, read.layers) == (written.steps, written.tasks, written.layers)
+    assert torch.equal(read.values, written.values)
+
+
+def test_coefficients_apply_again_in_any_order_of_tasks(setting: Setting, tmp_path: Path) -> None:
+    learned = setting.learn()
+    write_coefficients(tmp_path / "c.csv", learned)
+    order = [2, 0, 1]
+    again = merged_task_vector(
+        [setting.vectors[k] for k in order], tmp_path / "c.csv", tasks=[TASKS[k] for k in order]
+    )
+    expected = merge_by(setting.vectors, learned.values[-1], learned.layers)
+    for key in expected:
+        torch.testing.assert_close(again[key], expected[key], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "columns must be step, task, layer, value"),
+        ("step,task,layer,value\n", "no coefficients"),
+        ("step,task,layer\n0,a,all\n", "columns must be"),
+        ("step,task,layer,value\n0,a,all,x\n", "line 2"),
+        ("step,task,layer,value\n0,a,all,nan\n", "finite"),
+        ("step,task,layer,value\n0,a,l,1\n0,b,m,1\n", "no coefficient for"),
+    ],
+)
+def test_files_at_fault_are_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    with pytest.raises(RemergeError, match=message) as caught:
+        read_coefficients(path)
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_tasks_layers_and_steps_are_named(setting: Setting, tmp_path: Path) -> None:
+    write_coefficients(tmp_path / "c.csv", setting.learn(steps=2))
+    with pytest.raises(RemergeError, match="no coefficients for task four"):
+        merged_task_vector(setting.vectors, tmp_path / "c.csv", tasks=["one", "two", "four"])
+    with pytest.raises(RemergeError, match="at step 9"):
+        merged_task_vector(setting.vectors, tmp_path / "c.csv", tasks=TASKS, step=9)
+    with pytest.raises(RemergeError, match=r"no coefficient for layer '1\.weight'"):
+        merge_by(setting.vectors, torch.ones(3, 1), ["1.bias"])

@@ -1,0 +1,116 @@
+"""Tables show what the score files say, marked and footed as they should be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from remerge.tables import (
+    Row,
+    experts_table,
+    experts_table_latex,
+    experts_table_markdown,
+    main_table,
+    main_table_latex,
+    main_table_markdown,
+    write_csv,
+)
+
+METHODS = {
+    "pre": Row("Pretrained", "pretrained"),
+    "ind": Row("Individual", "individual"),
+    "ta": Row("Task_Arithmetic & co", "task_arithmetic"),
+    "ada": Row("AdaMerging 100%", "adamerging", ["unlabeled test images"]),
+    "ties": Row("TIES", "ties", ["validation labels"]),
+}
+CORRECT = {"pre": (50, 10), "ind": (100, 40), "ta": (80, 30), "ada": (90, 20), "ties": (80, 10)}
+ORIGINS = {"digits": "real", "greek": "rendered"}
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"method": name, "task": task, "split": "test", "correct": correct, "n": n}
+            for name, counts in CORRECT.items()
+            for task, correct, n in zip(ORIGINS, counts, (100, 50), strict=True)
+        ]
+    )
+
+
+def cells(markdown: str, method: str) -> list[str]:
+    line = next(line for line in markdown.splitlines() if method in line)
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_averages_are_those_computed_by_hand(scores: pd.DataFrame) -> None:
+    row = main_table(scores, METHODS, list(ORIGINS)).set_index("method").loc["Task_Arithmetic & co"]
+    assert (row["digits"], row["greek"]) == (80, 60)
+    assert row["average"] == 70
+    assert row["normalised"] == pytest.approx(100 * (80 / 100 + 60 / 80) / 2)
+    assert (row["digits correct"], row["digits n"]) == (80, 100)
+    assert row["digits low"] == pytest.approx(71.1, abs=0.05)
+    assert row["digits high"] == pytest.approx(86.7, abs=0.05)
+
+
+def test_only_merged_encoders_compete(scores: pd.DataFrame) -> None:
+    markdown = main_table_markdown(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    assert cells(markdown, "Individual")[1:3] == ["100.0", "80.0"]
+    assert cells(markdown, "AdaMerging")[1:4] == ["**90.0**", "<u>40.0</u>", "<u>65.0</u>"]
+    # Equal numbers share a mark.
+    assert cells(markdown, "TIES")[1] == cells(markdown, "Arithmetic")[1] == "<u>80.0</u>"
+    assert cells(markdown, "Arithmetic")[2:4] == ["**60.0**", "**70.0**"]
+
+
+def test_what_a_method_looked_at_and_what_is_real_is_said(scores: pd.DataFrame) -> None:
+    markdown = main_table_markdown(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    assert cells(markdown, "AdaMerging")[-1] == "unlabeled test images"
+    assert cells(markdown, "TIES")[-1] == "validation labels"
+    assert "real: digits; rendered: greek" in markdown
+    assert "digits 100, greek 50" in markdown
+
+
+def test_a_missing_task_is_said_with_the_average(scores: pd.DataFrame) -> None:
+    partial = scores[~((scores["method"] == "ta") & (scores["task"] == "greek"))]
+    markdown = main_table_markdown(main_table(partial, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    assert cells(markdown, "Arithmetic")[2] == "–"
+    assert cells(markdown, "Arithmetic")[3].endswith("80.0** (1/2)")
+
+
+def test_latex_is_escaped_and_balanced(scores: pd.DataFrame) -> None:
+    latex = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    assert r"Task\_Arithmetic \& co & " in latex
+    assert r"AdaMerging 100\% & \textbf{90.0}" in latex
+    rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert {line.replace(r"\&", "").count("&") for line in rows} == {5}
+    assert latex.count("{") == latex.count("}")
+    assert "±" not in latex
+
+
+def test_the_experts_table_is_experts_by_tasks() -> None:
+    scores = pd.DataFrame(
+        [
+            {"expert": expert, "task": task, "split": "test", "correct": correct, "n": 10}
+            for expert, task, correct in [("a", "a", 9), ("a", "b", 2), ("b", "a", 3), ("b", "b", 8)]
+        ]
+    )
+    table = experts_table(scores, ["b", "a"])
+    assert table.values.tolist() == [["b", 80, 30], ["a", 20, 90]]
+    assert cells(experts_table_markdown(table), "**80.0**") == ["b", "**80.0**", "30.0"]
+    assert r"a & 20.0 & \textbf{90.0} \\" in experts_table_latex(table)
+
+
+def test_equal_scores_give_equal_bytes(scores: pd.DataFrame, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_csv(tmp_path / name, main_table(scores, METHODS, list(ORIGINS)))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_tables_and_figures_do_not_import_torch() -> None:
+    modules = ["tables", "scores", *(f"figures.{name}" for name in ("accuracies", "coefficients", "cosine", "samples", "scalings", "steps"))]
+    code = "import sys, importlib\n" + "".join(f"importlib.import_module('remerge.{name}')\n" for name in modules)
+    subprocess.run(
+        [sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True, cwd=Path(__file__).parent.parent
+    )
