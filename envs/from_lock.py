@@ -5,7 +5,17 @@ from pathlib import Path
 
 ROOTS = {
     "torch": ["torch", "torchvision", "open-clip-torch", "safetensors", "numpy", "pandas", "scipy", "tqdm"],
-    "light": ["numpy", "pandas", "scipy", "matplotlib", "pillow", "scikit-learn", "safetensors", "tabulate", "tqdm"],
+    "light": [
+        "numpy",
+        "pandas",
+        "scipy",
+        "matplotlib",
+        "pillow",
+        "scikit-learn",
+        "safetensors",
+        "tabulate",
+        "tqdm",
+    ],
 }
 
 HEADER = """\

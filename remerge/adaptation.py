@@ -10,9 +10,7 @@ from remerge.encoders import to_input
 from remerge.images import ImageSet
 
 
-def adaptation_batches(
-    image_sets: Sequence[ImageSet], *, batch_size: int, seed: int
-) -> Callable[[int], list[Tensor]]:
+def adaptation_batches(image_sets: Sequence[ImageSet], *, batch_size: int, seed: int) -> Callable[[int], list[Tensor]]:
     """Return a function from a step to one batch of images per task; labels are never read.
 
     Like AdaMerging's script, each step draws anew from the whole set, without replacement inside the batch.

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ def save_images(path: str | Path, image_set: ImageSet) -> None:
         "n": str(len(image_set)),
         "fingerprint": fingerprint(image_set),
     }
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "images": np.ascontiguousarray(image_set.images),
         "labels": np.ascontiguousarray(image_set.labels),
     }
@@ -87,4 +88,6 @@ def load_images(path: str | Path) -> ImageSet:
                 origin=metadata["origin"],
             )
     except (SafetensorError, KeyError, TypeError) as error:
-        raise RemergeError(f"{path}: not an image file of this workflow ({error}); delete it to have it made again") from error
+        raise RemergeError(
+            f"{path}: not an image file of this workflow ({error}); delete it to have it made again"
+        ) from error

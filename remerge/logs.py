@@ -31,5 +31,6 @@ class _Tee:
 def log_to(path: str | Path) -> None:
     """Send everything written to standard error from now on to ``path`` as well, line by line."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    log = Path(path).open("w", buffering=1, encoding="utf-8")
-    sys.stderr = _Tee(sys.stderr, log)  # type: ignore[assignment]
+    # Open as long as the process lives: an exception's traceback must still reach it.
+    log = Path(path).open("w", buffering=1, encoding="utf-8")  # noqa: SIM115
+    sys.stderr = _Tee(sys.stderr, log)

@@ -79,9 +79,7 @@ def average_accuracy(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         approximation, the tasks' test sets being independent samples), and ``tasks``, how many were averaged.
     """
     proportion = scores["correct"] / scores["n"]
-    rows = scores[by].assign(
-        proportion=proportion, variance=proportion * (1 - proportion) / scores["n"], tasks=1
-    )
+    rows = scores[by].assign(proportion=proportion, variance=proportion * (1 - proportion) / scores["n"], tasks=1)
     grouped = rows.groupby(by, sort=False, as_index=False).agg(
         average=("proportion", "mean"), variance=("variance", "sum"), tasks=("tasks", "sum")
     )

@@ -59,7 +59,11 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
             row |= _cells(task, own[own["task"] == task])
         if not own.empty:
             average = average_accuracy(own, ["method"]).iloc[0]
-            row |= {"average": average["average"], "half_width": average["half_width"], "tasks": average["tasks"]}
+            row |= {
+                "average": average["average"],
+                "half_width": average["half_width"],
+                "tasks": average["tasks"],
+            }
             relative = [100 * value / experts[task] for task, value in _by_task(own, [name]).items() if task in experts]
             row["normalised"] = sum(relative) / len(relative) if relative else None
         rows.append(row)
@@ -89,7 +93,9 @@ def experts_table(scores: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Return accuracy (percent) of each expert, a row, on each task, a column."""
     percent = scores.assign(accuracy=accuracy(scores))
     matrix = percent.pivot(index="expert", columns="task", values="accuracy")
-    return matrix.reindex(index=list(tasks), columns=list(tasks)).rename_axis(index="expert", columns=None).reset_index()
+    return (
+        matrix.reindex(index=list(tasks), columns=list(tasks)).rename_axis(index="expert", columns=None).reset_index()
+    )
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
@@ -160,7 +166,11 @@ def experts_table_markdown(table: pd.DataFrame) -> str:
 def experts_table_latex(table: pd.DataFrame) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, _LATEX)
-    return _latex(headers, body, r"Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold.")
+    return _latex(
+        headers,
+        body,
+        r"Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold.",
+    )
 
 
 def _experts_layout(table: pd.DataFrame, markup: _Markup) -> tuple[list[str], list[list[str]]]:
@@ -181,7 +191,11 @@ def _main_layout(
     competes = [row.competes for row in methods.values()]
     marked = {column: _marked(table[column], competes, markup) for column in columns}
     body = [
-        [markup.plain(str(row["method"])), *(marked[column][index] for column in columns), markup.plain(row["uses"] or "–")]
+        [
+            markup.plain(str(row["method"])),
+            *(marked[column][index] for column in columns),
+            markup.plain(row["uses"] or "–"),
+        ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
     incomplete = table["tasks"].fillna(0) < len(tasks)
@@ -216,7 +230,8 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str]) -> list[str]:
     return [
         "Accuracy in percent on test images; best merged encoder bold, second underlined.",
         f"Normalised: mean over tasks of accuracy divided by the expert's. Test images: {sizes}.",
-        f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points (sampling of test images only).",
+        f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
+        "(sampling of test images only).",
         f"Images {kinds}.",
     ]
 

@@ -73,8 +73,7 @@ def pretrain(
         clip.token_embedding.weight.mul_(TOKEN_EMBEDDING_GAIN).requires_grad_(False)
     tokenize = tokenizer(architecture)
     captions = [
-        tokenize([template.format(name) for name in image_set.classes]).to(device)
-        for template in image_set.templates
+        tokenize([template.format(name) for name in image_set.classes]).to(device) for template in image_set.templates
     ]
     matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]
     others = [p for name, p in clip.named_parameters() if p.requires_grad and not ("resblocks" in name and p.ndim == 2)]
@@ -139,7 +138,9 @@ def finetune(
     head = head.to(device)
     optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
-    with tqdm(_batches(image_set, batch_size, steps, seed), desc=f"fine-tune {image_set.task}", unit="step") as progress:
+    with tqdm(
+        _batches(image_set, batch_size, steps, seed), desc=f"fine-tune {image_set.task}", unit="step"
+    ) as progress:
         for step, chosen in enumerate(progress):
             images, labels = _tensors(image_set, chosen, device)
             loss = cross_entropy(logits(expert(images), head), labels)

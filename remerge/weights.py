@@ -82,7 +82,9 @@ def check_compatible(pretrained: Weights, finetuned: Sequence[Weights]) -> None:
     faults: list[str] = []
     for number, weights in enumerate(finetuned, start=1):
         faults += [f"fine-tuned {number}: {key!r} is missing" for key in pretrained if key not in weights]
-        faults += [f"fine-tuned {number}: {key!r} is not in the pre-trained" for key in weights if key not in pretrained]
+        faults += [
+            f"fine-tuned {number}: {key!r} is not in the pre-trained" for key in weights if key not in pretrained
+        ]
         for key in pretrained:
             if key not in weights:
                 continue

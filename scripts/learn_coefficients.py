@@ -11,7 +11,7 @@ from remerge.logs import log_to
 from remerge.merging.adamerging import learn_coefficients
 from remerge.merging.coefficients import write_coefficients
 from remerge.merging.ties import trimmed_and_elected
-from remerge.weights import load_weights
+from remerge.weights import Weights, load_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,9 +21,9 @@ RECORD_EVERY = 5
 
 log_to(snakemake.log[0])
 method = snakemake.params.method
-task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
+task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:
-    task_vectors = trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"])
+    task_vectors = list(trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"]))
 history = learn_coefficients(
     load_encoder(snakemake.input.pretrained),
     [load_head(path) for path in snakemake.input.heads],

@@ -15,7 +15,7 @@ from remerge.merging.coefficients import merge_by, read_coefficients
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
 from remerge.scores import write_scores
-from remerge.weights import load_weights
+from remerge.weights import Weights, load_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,9 +24,9 @@ log_to(snakemake.log[0])
 tasks, method, wildcards = snakemake.params.tasks, snakemake.params.method, snakemake.wildcards
 encoder = load_encoder(snakemake.input.pretrained)
 pretrained = load_weights(snakemake.input.pretrained)
-task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
+task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:
-    task_vectors = trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"])
+    task_vectors = list(trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"]))
 heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources.get("gpu", 0))

@@ -175,9 +175,7 @@ def test_coefficients_apply_again_in_any_order_of_tasks(setting: Setting, tmp_pa
     learned = setting.learn()
     write_coefficients(tmp_path / "c.csv", learned)
     order = [2, 0, 1]
-    again = merged_task_vector(
-        [setting.vectors[k] for k in order], tmp_path / "c.csv", tasks=[TASKS[k] for k in order]
-    )
+    again = merged_task_vector([setting.vectors[k] for k in order], tmp_path / "c.csv", tasks=[TASKS[k] for k in order])
     expected = merge_by(setting.vectors, learned.values[-1], learned.layers)
     for key in expected:
         torch.testing.assert_close(again[key], expected[key], rtol=0, atol=1e-12)

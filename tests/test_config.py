@@ -64,8 +64,10 @@ def test_a_misspelt_key_is_named_wherever_it_stands(values: dict[str, Any]) -> N
         misspelt = location[-1] + "x"
         inner[misspelt] = inner.pop(location[-1])
         message = faults_of(broken)
-        assert ".".join((*location[:-1], misspelt)) in message or f"'{location[-1]}'" in message or (
-            f"{'.'.join(location)}: missing" in message
+        assert (
+            ".".join((*location[:-1], misspelt)) in message
+            or f"'{location[-1]}'" in message
+            or (f"{'.'.join(location)}: missing" in message)
         ), location
         tried += 1
     assert tried > 40
@@ -75,22 +77,38 @@ def test_a_misspelt_key_is_named_wherever_it_stands(values: dict[str, Any]) -> N
     ("key", "value", "messages"),
     [
         ("methods.ties.scalling", 0.3, ["methods.ties.scalling: unknown key; did you mean 'scaling'?"]),
-        ("suites.eight", ["digts"], ["config.yaml: suites.eight: unknown task 'digts'; did you mean 'digits'?"]),
+        (
+            "suites.eight",
+            ["digts"],
+            ["config.yaml: suites.eight: unknown task 'digts'; did you mean 'digits'?"],
+        ),
         ("suites.eight", ["digits", "digits"], ["'digits' is listed 2 times"]),
         ("suites.eight", [], ["config.yaml: suites.eight: the suite is empty"]),
-        ("methods.ties.algorithm", "tise", ["methods.ties.algorithm: unknown algorithm 'tise'; did you mean 'ties'?"]),
+        (
+            "methods.ties.algorithm",
+            "tise",
+            ["methods.ties.algorithm: unknown algorithm 'tise'; did you mean 'ties'?"],
+        ),
         ("methods.ties.scaling", "abc", ["methods.ties.scaling: must be a number", "got 'abc'"]),
         ("methods.ties.scaling", "0.3", ["without quotes"]),
         ("methods.ties.scaling", True, ["must be a number", "got True"]),
         ("methods.ties.scaling", float("nan"), ["methods.ties.scaling: must be a number"]),
-        ("methods.ties.scaling", {"tune": "test", "grid": [0.1]}, ["methods.ties.scaling.tune", "'validation'"]),
+        (
+            "methods.ties.scaling",
+            {"tune": "test", "grid": [0.1]},
+            ["methods.ties.scaling.tune", "'validation'"],
+        ),
         ("methods.ties.scaling", {"tune": "validation", "grid": []}, ["methods.ties.scaling.grid: is empty"]),
         ("methods.ties.scaling", {"tune": "validation", "grid": [1.0, 1.0]}, ["listed twice"]),
         ("methods.ties.keep", 20, ["methods.ties.keep", "less than or equal to 1"]),
         ("methods.ties.label", "TIES (mean, tuned)", ["'TIES (mean, tuned)' is also the label of"]),
         ("methods.a/b", {"label": "x", "algorithm": "ties"}, ["methods.a/b: names may have letters"]),
         ("methods.Ties", {"label": "x", "algorithm": "ties"}, ["differs from 'ties' only in case"]),
-        ("methods.again", {"label": "x", "algorithm": "adamerging", "coefficients": "no.csv"}, ["no such file: no.csv"]),
+        (
+            "methods.again",
+            {"label": "x", "algorithm": "adamerging", "coefficients": "no.csv"},
+            ["no such file: no.csv"],
+        ),
         (
             "methods.again",
             {"label": "x", "algorithm": "adamerging", "coefficients": "c.csv", "steps": 3},
@@ -163,7 +181,11 @@ def test_configuration_and_registry_know_the_same_algorithms() -> None:
 
 @pytest.mark.parametrize(
     ("algorithm", "function"),
-    [("task_arithmetic", remerge.task_arithmetic), ("ties", remerge.ties), ("adamerging", learn_coefficients)],
+    [
+        ("task_arithmetic", remerge.task_arithmetic),
+        ("ties", remerge.ties),
+        ("adamerging", learn_coefficients),
+    ],
 )
 def test_defaults_are_those_of_the_library(algorithm: str, function: Any) -> None:
     fields = ALGORITHM_MODELS[algorithm].model_fields

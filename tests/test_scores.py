@@ -15,7 +15,12 @@ def scores(**columns: list[object]) -> pd.DataFrame:
 
 def test_wilson_intervals_are_the_textbook_values() -> None:
     # Newcombe (1998), table I: 81/263, 15/148, 0/20 and 1/29.
-    for correct, n, low, high in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)]:
+    for correct, n, low, high in [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ]:
         assert wilson_interval(correct, n) == pytest.approx((low, high), abs=6e-5)
 
 
@@ -66,6 +71,9 @@ def sweep(split: str, correct: dict[float, int]) -> pd.DataFrame:
 def test_the_best_scaling_is_chosen_on_validation_images_alone() -> None:
     assert best_scaling(sweep("validation", {0.1: 3, 0.2: 9, 0.3: 4})) == 0.2
     assert best_scaling(sweep("validation", {0.3: 9, 0.1: 2, 0.2: 9})) == 0.2
-    for frame in (sweep("test", {0.1: 3}), pd.concat([sweep("test", {0.1: 3}), sweep("validation", {0.1: 3})])):
+    for frame in (
+        sweep("test", {0.1: 3}),
+        pd.concat([sweep("test", {0.1: 3}), sweep("validation", {0.1: 3})]),
+    ):
         with pytest.raises(RemergeError, match="on validation images only"):
             best_scaling(frame)

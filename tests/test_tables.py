@@ -109,8 +109,14 @@ def test_equal_scores_give_equal_bytes(scores: pd.DataFrame, tmp_path: Path) -> 
 
 
 def test_tables_and_figures_do_not_import_torch() -> None:
-    modules = ["tables", "scores", *(f"figures.{name}" for name in ("accuracies", "coefficients", "cosine", "samples", "scalings", "steps"))]
+    modules = [
+        "tables",
+        "scores",
+        *(f"figures.{name}" for name in ("accuracies", "coefficients", "cosine", "samples", "scalings", "steps")),
+    ]
     code = "import sys, importlib\n" + "".join(f"importlib.import_module('remerge.{name}')\n" for name in modules)
     subprocess.run(
-        [sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True, cwd=Path(__file__).parent.parent
+        [sys.executable, "-c", code + "assert 'torch' not in sys.modules"],
+        check=True,
+        cwd=Path(__file__).parent.parent,
     )

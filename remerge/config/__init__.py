@@ -48,7 +48,7 @@ def _origin(location: Location, contents: Mapping[Path, Any]) -> str:
     """The dotted key, behind the name of the last file that sets it or, if none does, what it belongs to."""
     dotted = ".".join(map(str, location))
     for depth in range(len(location), 0, -1):
-        for path in reversed(contents):
+        for path in reversed(list(contents)):
             if _has(contents[path], location[:depth]):
                 return f"{path.name}: {dotted}"
     return dotted
@@ -84,7 +84,10 @@ def _in_words(details: ErrorDetails) -> tuple[Location, str]:
             return (*location, "algorithm"), f"missing; {_did_you_mean('', list(ALGORITHMS))}"
         case "union_tag_invalid":
             name = str(given.get("algorithm"))
-            return (*location, "algorithm"), f"unknown algorithm {name!r}; {_did_you_mean(name, list(ALGORITHMS))}"
+            return (
+                *location,
+                "algorithm",
+            ), f"unknown algorithm {name!r}; {_did_you_mean(name, list(ALGORITHMS))}"
         case "float_type" | "finite_number" | "int_type":
             kind = "a whole number" if details["type"] == "int_type" else "a number"
             hint = ""
@@ -94,7 +97,10 @@ def _in_words(details: ErrorDetails) -> tuple[Location, str]:
         case "too_short":
             return location, "is empty; list at least one entry"
         case "string_pattern_mismatch":
-            return location, "names may have letters, digits, '.', '_' and '-', and begin with a letter or digit"
+            return (
+                location,
+                "names may have letters, digits, '.', '_' and '-', and begin with a letter or digit",
+            )
         case _:
             return location, f"{details['msg'].removeprefix('Value error, ')}, got {given!r}"
 
@@ -118,11 +124,17 @@ def _contradictions(config: Config) -> Iterator[tuple[Location, str]]:
         folded: dict[str, str] = {}
         for name in getattr(config, kind):
             if (other := folded.setdefault(name.lower(), name)) != name:
-                yield (kind, name), f"differs from {other!r} only in case, which some file systems cannot tell apart"
+                yield (
+                    (kind, name),
+                    f"differs from {other!r} only in case, which some file systems cannot tell apart",
+                )
     labels: dict[str, str] = {}
     for name, method in config.methods.items():
         if (other := labels.setdefault(method.label, name)) != name:
-            yield ("methods", name, "label"), f"{method.label!r} is also the label of {other!r}; each needs its own"
+            yield (
+                ("methods", name, "label"),
+                f"{method.label!r} is also the label of {other!r}; each needs its own",
+            )
         path = getattr(method, "coefficients", None)
         if path is not None and not Path(path).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {path}"

@@ -32,7 +32,8 @@ class Pool(Strict):
     """A pre-trained encoder and one fine-tuned checkpoint per task, all of one origin."""
 
     architecture: Literal["mini"] = Field(
-        "mini", description="The encoder. `mini`: a small CLIP that the workflow pre-trains and fine-tunes itself."
+        "mini",
+        description="The encoder. `mini`: a small CLIP that the workflow pre-trains and fine-tunes itself.",
     )
     seed: int = Field(0, ge=0, description="Seeds initial weights, the order of batches, and AdaMerging's draws.")
 
@@ -137,7 +138,8 @@ class Ties(Method):
     algorithm: Literal["ties"]
     keep: Share = Field(0.2, description="Share of each task vector's entries that survive trimming.")
     merge: Literal["sum", "mean", "max"] = Field(
-        "sum", description="Disjoint merge: `sum` as in AdaMerging's comparisons, `mean` as in the TIES paper, or `max`."
+        "sum",
+        description="Disjoint merge: `sum` as in AdaMerging's comparisons, `mean` as in the TIES paper, or `max`.",
     )
     scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
     scope: Scope = Field(
@@ -155,7 +157,8 @@ class AdaMerging(Method):
         "layer", description="One coefficient per `task`, or per task and `layer` (state-dict tensor)."
     )
     keep: Share | None = Field(
-        None, description="AdaMerging++: trim to this share and elect signs before learning. Default: plain AdaMerging."
+        None,
+        description="AdaMerging++: trim to this share and elect signs before learning. Default: plain AdaMerging.",
     )
     scope: Scope = Field("vector", description="What `keep` is a share of, as for `ties`.")
     steps: int = Field(500, ge=1, description="Adam steps.")
@@ -186,7 +189,8 @@ class AdaMerging(Method):
 
 
 AnyMethod = Annotated[
-    Pretrained | Individual | WeightAveraging | TaskArithmetic | Ties | AdaMerging, Field(discriminator="algorithm")
+    Pretrained | Individual | WeightAveraging | TaskArithmetic | Ties | AdaMerging,
+    Field(discriminator="algorithm"),
 ]
 
 
@@ -230,14 +234,17 @@ class Config(Strict):
     """The whole configuration."""
 
     pools: dict[Name, Pool] = Field(
-        min_length=1, description="Pools by name: pre-trained encoders with one fine-tuned checkpoint per task."
+        min_length=1,
+        description="Pools by name: pre-trained encoders with one fine-tuned checkpoint per task.",
     )
     suites: dict[Name, list[str]] = Field(
-        min_length=1, description="Suites by name: lists of tasks whose checkpoints are merged into one encoder."
+        min_length=1,
+        description="Suites by name: lists of tasks whose checkpoints are merged into one encoder.",
     )
     tasks: dict[Name, FolderTask] = Field({}, description="Tasks of your own, by name; built-in ones need no entry.")
     methods: dict[Name, AnyMethod] = Field(
-        min_length=1, description="Methods by name: an algorithm and its parameters. Rows of the main table, in order."
+        min_length=1,
+        description="Methods by name: an algorithm and its parameters. Rows of the main table, in order.",
     )
     training: Training = Field(Training(), description="How the workflow trains the checkpoints it does not download.")
     figures: Figures = Field(Figures(), description="What figures show beyond the tables' numbers.")

@@ -78,7 +78,7 @@ def keys_at(location: Sequence[str | int]) -> list[str]:
 
 def configuration_readme() -> str:
     """Return config/README.md."""
-    sections = [
+    sections: list[tuple[str, type[models.Strict]]] = [
         ("Top level", models.Config),
         ("`pools.NAME`", models.Pool),
         ("`tasks.NAME`", models.FolderTask),

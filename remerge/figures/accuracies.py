@@ -47,7 +47,13 @@ def accuracies_figure(
             label=labels[name],
         )
     axes.axvline(len(tasks) - 0.3, color="0.6", linewidth=0.8)
-    axes.set_xticks([*range(len(tasks)), len(tasks) + 0.4], [*tasks, "average"], rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_xticks(
+        [*range(len(tasks)), len(tasks) + 0.4],
+        [*tasks, "average"],
+        rotation=30,
+        ha="right",
+        rotation_mode="anchor",
+    )
     axes.set_ylabel("accuracy (%)")
     axes.set_ylim(0, 102)
     axes.grid(visible=False, axis="x")

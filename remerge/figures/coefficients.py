@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ def taskwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str])
     """
     figure = new_figure(2.6)
     panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
-    styles = {
+    styles: dict[str, dict[str, Any]] = {
         task: {"color": _COLORS[i % len(_COLORS)], "linestyle": _LINES[(i + i // len(_COLORS)) % len(_LINES)]}
         for i, task in enumerate(tasks)
     }

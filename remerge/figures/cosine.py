@@ -24,7 +24,13 @@ def cosine_figure(similarity: pd.DataFrame, tasks: Sequence[str]) -> Figure:
         for column in range(len(tasks)):
             value = matrix.iat[row, column]
             axes.text(
-                column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color="white" if value > 0.6 else "black"
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                color="white" if value > 0.6 else "black",
             )
     axes.set_xticks(range(len(tasks)), list(tasks), rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(tasks)), list(tasks))

@@ -65,4 +65,12 @@ def _mark(axes: Axes, curve: pd.Series, scaling: float | None, look: Look) -> No
         return
     points = pd.concat([curve, pd.Series({scaling: None}, dtype=float)]) if scaling not in curve.index else curve
     value = points.sort_index().interpolate("index")[scaling]
-    axes.plot([scaling], [value], linestyle="none", marker=look.marker, markersize=7, color=look.color, markeredgecolor="white")
+    axes.plot(
+        [scaling],
+        [value],
+        linestyle="none",
+        marker=look.marker,
+        markersize=7,
+        color=look.color,
+        markeredgecolor="white",
+    )

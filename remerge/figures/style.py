@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -16,7 +17,7 @@ from remerge.files import atomic_path
 WIDTH = 6.5
 """Width of a text column pair in inches: figures are printed at their own size."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 8,
     "font.family": "DejaVu Sans",
     "axes.titlesize": 8.5,
@@ -58,7 +59,7 @@ class Look:
     linestyle: str
     marker: str
 
-    def line(self) -> dict[str, str]:
+    def line(self) -> dict[str, Any]:
         """Keyword arguments of a line without markers."""
         return {"color": self.color, "linestyle": self.linestyle}
 
@@ -76,7 +77,12 @@ def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
     }
     families = {
         "task_arithmetic": [Look(_ORANGE, "-", "o"), Look(_ORANGE, "--", "h"), Look(_ORANGE, ":", "8")],
-        "ties": [Look(_GREEN, "-", "^"), Look(_GREEN, "--", "v"), Look(_GREEN, ":", ">"), Look(_GREEN, "-.", "<")],
+        "ties": [
+            Look(_GREEN, "-", "^"),
+            Look(_GREEN, "--", "v"),
+            Look(_GREEN, ":", ">"),
+            Look(_GREEN, "-.", "<"),
+        ],
         "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
         "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
         "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],

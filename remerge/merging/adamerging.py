@@ -64,7 +64,10 @@ class MergedEncoder:
         for index, (parameter, size) in enumerate(zip(self.parameters, self.sizes, strict=True)):
             part = slice(begin, begin + size)
             torch.addmv(
-                self.start[part], self.task_vectors[:, part].T, per_layer[:, index], out=parameter.data.view(-1)
+                self.start[part],
+                self.task_vectors[:, part].T,
+                per_layer[:, index],
+                out=parameter.data.view(-1),
             )
             begin += size
 

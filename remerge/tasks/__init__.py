@@ -80,7 +80,7 @@ def _draw(task: Task, split: str, n: int) -> ImageSet:
     generator = np.random.Generator(np.random.PCG64(_seed(task.name, split)))
     labels = generator.permutation(np.arange(n) % len(task.classes))
     masks = draw_glyphs(ALPHABETS[task.name], labels, generator)
-    images = np.uint8(np.clip(STYLES[task.style](masks, generator), 0, 1) * 255)
+    images = (np.clip(STYLES[task.style](masks, generator), 0, 1) * 255).astype(np.uint8)
     return ImageSet(images, labels, task.classes, task.templates, task.name, split, task.origin)
 
 
@@ -107,14 +107,21 @@ def pretraining_images() -> ImageSet:
     from remerge.tasks.styles import STYLES
 
     alphabets = [PRINTED_DIGITS, *ALPHABETS.values()]
-    images, labels, classes = [], [], []
+    images, labels = [], []
+    classes: list[str] = []
     for alphabet in alphabets:
         generator = np.random.Generator(np.random.PCG64(_seed("pretraining", alphabet.characters)))
         own = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
         masks = draw_glyphs(alphabet, own, generator)
-        images.append(np.uint8(np.clip(STYLES["plain"](masks, generator), 0, 1) * 255))
+        images.append((np.clip(STYLES["plain"](masks, generator), 0, 1) * 255).astype(np.uint8))
         labels.append(own + len(classes))
         classes.extend(alphabet.classes)
     return ImageSet(
-        np.concatenate(images), np.concatenate(labels), tuple(classes), TEMPLATES, "pretraining", "train", "rendered"
+        np.concatenate(images),
+        np.concatenate(labels),
+        tuple(classes),
+        TEMPLATES,
+        "pretraining",
+        "train",
+        "rendered",
     )

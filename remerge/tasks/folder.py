@@ -58,9 +58,13 @@ def inspect_folder(folder: str | Path, cache: str | Path) -> FolderSummary:
     digests = _decode_all(folder, images)
     counts: dict[str, int] = {}
     for path in images:
-        counts[path.parent.relative_to(folder).as_posix()] = counts.get(path.parent.relative_to(folder).as_posix(), 0) + 1
+        counts[path.parent.relative_to(folder).as_posix()] = (
+            counts.get(path.parent.relative_to(folder).as_posix(), 0) + 1
+        )
     content = hashlib.sha256(
-        "".join(f"{path.relative_to(folder).as_posix()}\0{digest}\n" for path, digest in zip(images, digests, strict=True)).encode()
+        "".join(
+            f"{path.relative_to(folder).as_posix()}\0{digest}\n" for path, digest in zip(images, digests, strict=True)
+        ).encode()
     )
     summary = FolderSummary(folders, counts, content.hexdigest())
     with atomic_path(remembered) as temporary:
@@ -82,7 +86,9 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     found = {}
     for split in SPLITS:
         if not (folder / split).is_dir():
-            raise ConfigError(f"{folder}: has no folder {split!r}; expected {folder}/{{train,test}}/{{class}}/{{image}}")
+            raise ConfigError(
+                f"{folder}: has no folder {split!r}; expected {folder}/{{train,test}}/{{class}}/{{image}}"
+            )
         found[split] = {entry.name for entry in (folder / split).iterdir() if not entry.name.startswith(".")}
     for split, other in (SPLITS, SPLITS[::-1]):
         if missing := sorted(found[other] - found[split]):

@@ -73,8 +73,12 @@ def _photographs() -> tuple[Array, ...]:
     from sklearn.datasets import load_sample_image
 
     hopper = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
-    pictures = [load_sample_image("china.jpg"), load_sample_image("flower.jpg"), np.asarray(Image.open(hopper))]
-    return tuple(np.asarray(picture[::3, ::3, :3], np.float32) / 255 for picture in pictures)
+    pictures = [
+        load_sample_image("china.jpg"),
+        load_sample_image("flower.jpg"),
+        np.asarray(Image.open(hopper)),
+    ]
+    return tuple((picture[::3, ::3, :3] / 255).astype(np.float32) for picture in pictures)
 
 
 def photograph(masks: Array, generator: np.random.Generator) -> Array:
@@ -86,8 +90,9 @@ def photograph(masks: Array, generator: np.random.Generator) -> Array:
         top, left = (int(generator.integers(0, side - 32)) for side in picture.shape[:2])
         crops[index] = picture[top : top + 32, left : left + 32]
     behind = crops.mean(axis=(1, 2, 3), keepdims=True)
-    ink = np.where(behind < 0.5, 1.0, 0.0).astype(np.float32)
-    return _blend(masks, ink, 0.3 + 0.4 * crops)
+    ink = (behind < 0.5).astype(np.float32)
+    faded = np.float32(0.3) + np.float32(0.4) * crops
+    return _blend(masks, ink, faded)
 
 
 def outlined(masks: Array, generator: np.random.Generator) -> Array:
@@ -127,6 +132,5 @@ def striped(masks: Array, generator: np.random.Generator) -> Array:
 
 
 STYLES: dict[str, Style] = {
-    style.__name__: style
-    for style in (plain, chalk, blurred, noisy, photograph, outlined, coloured, striped)
+    style.__name__: style for style in (plain, chalk, blurred, noisy, photograph, outlined, coloured, striped)
 }

@@ -21,10 +21,18 @@ SPLITS = ["train", "validation", "test"]
 GPU = min(1, local_gpus())
 
 try:
-    settings = load_config(config, [ROOT / "config.yaml", *workflow.config_settings.configfiles])
+    settings = load_config(
+        config, [ROOT / "config.yaml", *workflow.config_settings.configfiles]
+    )
     # Every folder is read through before the first job starts, and again only when a file in it changed.
-    folders = {name: inspect_folder(task.folder, ".snakemake/remerge") for name, task in settings.tasks.items()}
-    own_classes = {name: class_names(folders[name], task.classes) for name, task in settings.tasks.items()}
+    folders = {
+        name: inspect_folder(task.folder, ".snakemake/remerge")
+        for name, task in settings.tasks.items()
+    }
+    own_classes = {
+        name: class_names(folders[name], task.classes)
+        for name, task in settings.tasks.items()
+    }
 except RemergeError as error:
     raise WorkflowError(str(error))
 
@@ -64,7 +72,11 @@ def tasks_of(wildcards):
 
 def tasks_of_pool():
     """Every task that some suite uses: those that get an expert."""
-    return [task for task in TASKS if any(task in suite for suite in settings.suites.values())]
+    return [
+        task
+        for task in TASKS
+        if any(task in suite for suite in settings.suites.values())
+    ]
 
 
 def parameters_of(wildcards):
@@ -82,18 +94,30 @@ def texts_of(task):
     """The class names and templates a task's zero-shot head is made from."""
     if task in MINI_TASKS:
         described = MINI_TASKS[task]
-        return {"classes": list(described.classes), "templates": list(described.templates)}
-    return {"classes": list(own_classes[task]), "templates": settings.tasks[task].templates}
+        return {
+            "classes": list(described.classes),
+            "templates": list(described.templates),
+        }
+    return {
+        "classes": list(own_classes[task]),
+        "templates": settings.tasks[task].templates,
+    }
 
 
 def task_vectors_of(wildcards):
     """The task vectors that a suite merges."""
-    return [f"results/{wildcards.pool}/task_vectors/{task}.safetensors" for task in tasks_of(wildcards)]
+    return [
+        f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
+        for task in tasks_of(wildcards)
+    ]
 
 
 def heads_of(wildcards):
     """The zero-shot heads of a suite's tasks."""
-    return [f"results/{wildcards.pool}/heads/{task}.safetensors" for task in tasks_of(wildcards)]
+    return [
+        f"results/{wildcards.pool}/heads/{task}.safetensors"
+        for task in tasks_of(wildcards)
+    ]
 
 
 def test_images_of(wildcards):
@@ -127,12 +151,18 @@ def encoder_of(wildcards):
 
 def scores_of(wildcards):
     """One score file per method."""
-    return [f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv" for method in settings.methods]
+    return [
+        f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
+        for method in settings.methods
+    ]
 
 
 def experts_of(wildcards):
     """The scores of the experts of a suite, on every task."""
-    return [f"results/{wildcards.pool}/scores/experts/{task}.csv" for task in tasks_of(wildcards)]
+    return [
+        f"results/{wildcards.pool}/scores/experts/{task}.csv"
+        for task in tasks_of(wildcards)
+    ]
 
 
 def origin_of(task):
@@ -143,7 +173,10 @@ def origin_of(task):
 def uses_of(method):
     """The data a method looks at beyond the checkpoints."""
     chosen = settings.methods[method]
-    return [*ALGORITHMS[chosen.algorithm].needs, *(["validation labels"] if chosen.is_tuned else [])]
+    return [
+        *ALGORITHMS[chosen.algorithm].needs,
+        *(["validation labels"] if chosen.is_tuned else []),
+    ]
 
 
 def grid_of(wildcards):
@@ -165,7 +198,9 @@ def swept_methods():
 
 def learning_methods(granularity=None):
     """The methods that learn coefficients in this run, of one granularity or of any."""
-    return methods_where(lambda method: method.learns and granularity in (None, method.granularity))
+    return methods_where(
+        lambda method: method.learns and granularity in (None, method.granularity)
+    )
 
 
 def figure_names():

@@ -72,10 +72,12 @@ rule scalings_figure:
     """Accuracy against the scaling lambda, for every method that has one."""
     input:
         sweeps=lambda wildcards: [
-            f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{method}/test.csv" for method in swept_methods()
+            f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{method}/test.csv"
+            for method in swept_methods()
         ],
         records=lambda wildcards: [
-            f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.json" for method in swept_methods()
+            f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.json"
+            for method in swept_methods()
         ],
         scores=scores_of,
         sources=sources("scripts/scalings_figure.py"),
@@ -110,7 +112,8 @@ rule steps_figure:
     """Accuracy against AdaMerging's step."""
     input:
         trajectories=lambda wildcards: [
-            f"results/{wildcards.pool}/trajectories/{wildcards.suite}/{method}.csv" for method in learning_methods()
+            f"results/{wildcards.pool}/trajectories/{wildcards.suite}/{method}.csv"
+            for method in learning_methods()
         ],
         scores=scores_of,
         sources=sources("scripts/steps_figure.py"),
@@ -243,8 +246,6 @@ rule cosine_figure:
 
 
 rule figures:
-    """All figures."""
-    localrule: True
     input:
         expand(
             "results/{pool}/figures/{suite}/{figure}.{format}",
@@ -253,3 +254,5 @@ rule figures:
             figure=figure_names(),
             format=["svg", "png"],
         ),
+    """All figures."""
+    localrule: True

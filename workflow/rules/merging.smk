@@ -60,7 +60,9 @@ rule merge_task_vectors:
     params:
         tasks=tasks_of,
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        merging=lambda wildcards: settings.methods[wildcards.method].merging_parameters(),
+        merging=lambda wildcards: settings.methods[
+            wildcards.method
+        ].merging_parameters(),
     script:
         "../../scripts/merge_task_vectors.py"
 

@@ -33,7 +33,9 @@ rule score:
         runtime=30,
     params:
         tasks=tasks_of,
-        columns=lambda wildcards: dict(pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method),
+        columns=lambda wildcards: dict(
+            pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method
+        ),
         architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
     script:
         "../../scripts/score.py"

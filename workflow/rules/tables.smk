@@ -33,9 +33,13 @@ rule main_table:
         mem_mb=500,
         runtime=5,
     params:
-        origins=lambda wildcards: {task: origin_of(task) for task in tasks_of(wildcards)},
+        origins=lambda wildcards: {
+            task: origin_of(task) for task in tasks_of(wildcards)
+        },
         methods={
-            name: dict(label=method.label, algorithm=method.algorithm, uses=uses_of(name))
+            name: dict(
+                label=method.label, algorithm=method.algorithm, uses=uses_of(name)
+            )
             for name, method in settings.methods.items()
         },
     script:
@@ -75,8 +79,6 @@ rule experts_table:
 
 
 rule tables:
-    """All tables."""
-    localrule: True
     input:
         expand(
             "results/{pool}/tables/{suite}/{table}.csv",
@@ -84,3 +86,5 @@ rule tables:
             suite=settings.suites,
             table=["main", "experts", "cosine"],
         ),
+    """All tables."""
+    localrule: True
