@@ -36,7 +36,7 @@ def source_files(script: str | Path, root: str | Path) -> list[Path]:
 
 def _imported_modules(code: str) -> Iterator[str]:
     """Names of library modules in import statements; ``from a import b`` yields both ``a`` and ``a.b``."""
-    for node in ast.walk(ast.parse(code)):
+    for node in _executed(ast.parse(code)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -44,6 +44,15 @@ def _imported_modules(code: str) -> Iterator[str]:
         else:
             continue
         yield from (name for name in names if name.split(".")[0] == PACKAGE)
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but what stands under ``if TYPE_CHECKING:``, which never runs."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _executed(child)
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 def project(tmp_path: Path) -> Path:
     files = {
         "scripts/run.py": "import numpy\nfrom remerge.upper import work\n",
-        "remerge/__init__.py": "",
+        "remerge/__init__.py": "if TYPE_CHECKING:\n    from remerge.unused import hint\n",
         "remerge/upper.py": "def work():\n    from remerge.package import lower\n    return lower\n",
         "remerge/package/__init__.py": "",
         "remerge/package/lower.py": "import remerge.upper\n",

@@ -62,7 +62,7 @@ def sources(*scripts):
 def algorithm_sources(wildcards):
     """The library files of the algorithm behind a method."""
     merging = ALGORITHMS[settings.methods[wildcards.method].algorithm].module
-    return sources(merging.replace(".", "/") + ".py")
+    return sources(Path(*merging.split(".")).with_suffix(".py"))
 
 
 def tasks_of(wildcards):

@@ -1,0 +1,65 @@
+"""A copy of the project in a folder of its own, with the tiny configuration, in which tests run Snakemake."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "remerge", "scripts", "workflow", "profiles", "envs")
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what the workflow needs, and draw the images of its folder task."""
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "config.yaml")
+    for split, count in (("train", 10), ("test", 4)):
+        for name in ("circ", "sq"):
+            for index in range(count):
+                path = folder / "shapes" / split / name / f"{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                image = Image.new("L", (40, 30))
+                pen = ImageDraw.Draw(image)
+                draw = pen.ellipse if name == "circ" else pen.rectangle
+                draw((5 + index, 5, 25 + index, 25), fill=200 + index)
+                image.save(path)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run Snakemake in ``folder`` and return all it printed."""
+    # The project under test is the copy, wherever the tests themselves were started from.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if check and run.returncode:
+        raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{run.stdout[-6000:]}")
+    if not check and not run.returncode:
+        raise AssertionError(f"snakemake {' '.join(arguments)} was expected to fail:\n{run.stdout[-3000:]}")
+    return run.stdout
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run would start."""
+    output = snakemake(folder, "--dry-run", *arguments)
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:")[-1].split("total")[0]
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+    return {rule: count for rule, count in jobs.items() if rule != "all"}

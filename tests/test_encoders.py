@@ -1,0 +1,173 @@
+"""Encoders, heads and scoring against their definitions; training does what it says to whom it says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from remerge.adaptation import adaptation_batches
+from remerge.encoders import build_clip, load_encoder, to_input, tokenizer
+from remerge.errors import MismatchError, RemergeError
+from remerge.evaluation import count_correct, score_encoder
+from remerge.heads import load_head, logits, save_head, zero_shot_head
+from remerge.images import ImageSet
+from remerge.training import finetune, pretrain
+from remerge.weights import check_compatible, load_weights, read_metadata, save_weights
+
+
+def image_set(n: int = 40, classes: int = 2) -> ImageSet:
+    """Classes that differ in brightness."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(n) % classes
+    images = generator.integers(0, 60, (n, 32, 32, 3)) + 120 * labels[:, None, None, None]
+    names = tuple(f"shade {index}" for index in range(classes))
+    return ImageSet(images.astype(np.uint8), labels, names, ("a {}.", "the {}."), "shades", "train", "rendered")
+
+
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
+    save_weights(path, build_clip("mini").visual.state_dict(), {"architecture": "mini"})
+    return path
+
+
+def test_an_encoder_comes_back_from_its_file(clip_file: Path) -> None:
+    torch.manual_seed(0)
+    original = build_clip("mini").visual.eval()
+    images = to_input(torch.from_numpy(image_set(3).images))
+    with torch.no_grad():
+        assert torch.equal(load_encoder(clip_file)(images), original(images))
+
+
+def test_files_that_are_no_encoder_are_named(clip_file: Path, tmp_path: Path) -> None:
+    weights = dict(load_weights(clip_file))
+    save_weights(tmp_path / "unknown.safetensors", weights, {"architecture": "maxi"})
+    with pytest.raises(RemergeError, match="unknown architecture 'maxi'; known: mini"):
+        load_encoder(tmp_path / "unknown.safetensors")
+    save_weights(tmp_path / "silent.safetensors", weights)
+    with pytest.raises(RemergeError, match="does not tell its architecture"):
+        load_encoder(tmp_path / "silent.safetensors")
+    del weights["proj"]
+    save_weights(tmp_path / "less.safetensors", weights, {"architecture": "mini"})
+    with pytest.raises(RemergeError, match=r"less\.safetensors: not an image encoder.*proj"):
+        load_encoder(tmp_path / "less.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(clip_file.read_bytes()[:-100])
+    with pytest.raises(RemergeError, match=r"cut\.safetensors: not a whole safetensors file"):
+        load_weights(tmp_path / "cut.safetensors")
+    with pytest.raises(RemergeError, match="no such file"):
+        load_weights(tmp_path / "none.safetensors")
+
+
+def test_weights_come_back_and_equal_weights_give_equal_bytes(tmp_path: Path) -> None:
+    weights = {"b": torch.randn(3, 2).T, "a": torch.tensor(5), "c": torch.randn(2).bfloat16()}
+    save_weights(tmp_path / "one", weights, {"x": "1", "a": "2"})
+    save_weights(tmp_path / "two", dict(reversed(list(weights.items()))), {"a": "2", "x": "1"})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    read = load_weights(tmp_path / "one")
+    assert list(read) == ["a", "b", "c"]
+    assert all(torch.equal(read[key], weights[key]) for key in weights)
+    assert read_metadata(tmp_path / "one") == {"x": "1", "a": "2"}
+    with pytest.raises(KeyError):
+        read["d"]
+    with pytest.raises(MismatchError, match="'b' is missing"):
+        check_compatible(read, [{"a": weights["a"], "c": weights["c"]}])
+
+
+def test_images_are_normalised_as_clips() -> None:
+    images = torch.zeros(1, 2, 2, 3, dtype=torch.uint8)
+    images[0, 0, 1] = torch.tensor([255, 128, 0])
+    pixel = to_input(images)[0, :, 0, 1]
+    expected = [(1 - 0.48145466) / 0.26862954, (128 / 255 - 0.4578275) / 0.26130258, -0.40821073 / 0.27577711]
+    torch.testing.assert_close(pixel, torch.tensor(expected))
+
+
+def test_a_head_is_normalised_averaged_and_normalised_again(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    clip = build_clip("mini").eval()
+    head = zero_shot_head(clip, tokenizer("mini"), ["sun", "moon"], ["a {}.", "the {}."])
+    with torch.no_grad():
+        texts = [clip.encode_text(tokenizer("mini")([f"a {name}.", f"the {name}."])) for name in ("sun", "moon")]
+    for column, features in enumerate(texts):
+        mean = (features / features.norm(dim=1, keepdim=True)).mean(0)
+        expected = mean / mean.norm() * clip.logit_scale.exp()
+        torch.testing.assert_close(head[:, column], expected.detach())
+    save_head(tmp_path / "h", head, {})
+    assert torch.equal(load_head(tmp_path / "h"), head)
+    features = torch.randn(3, len(head))
+    torch.testing.assert_close(logits(features, head), logits(10 * features, head))
+
+
+class Brightness(nn.Module):
+    """Features that tell bright from dark."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        level = images.mean(dim=(1, 2, 3))
+        return torch.stack([-level, level], dim=1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_correct_answers_are_counted(batch_size: int) -> None:
+    scored = image_set(21)
+    wrong = ImageSet(**{**scored.__dict__, "labels": np.where(np.arange(21) < 4, 1 - scored.labels, scored.labels)})
+    assert count_correct(Brightness(), torch.eye(2), scored, batch_size=batch_size) == 21
+    assert count_correct(Brightness(), torch.eye(2), wrong, batch_size=batch_size) == 17
+    assert score_encoder(Brightness(), {"a": torch.eye(2)}, {"a": wrong}, progress=False) == [("a", 17, 21)]
+
+
+def test_fine_tuning_learns_and_leaves_the_pretrained_alone(clip_file: Path) -> None:
+    encoder = load_encoder(clip_file)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    torch.manual_seed(0)
+    head = torch.randn(128, 2)
+
+    def tune(seed: int) -> nn.Module:
+        return finetune(
+            encoder,
+            head,
+            image_set(),
+            steps=12,
+            batch_size=20,
+            learning_rate=1e-3,
+            weight_decay=0.1,
+            warmup=2,
+            seed=seed,
+        )
+
+    expert = tune(0)
+    assert count_correct(expert, head, image_set()) > 36
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
+    again, other = tune(0).state_dict(), tune(1).state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in expert.state_dict().items())
+    assert any(not torch.equal(value, other[key]) for key, value in expert.state_dict().items())
+
+
+def test_pretraining_is_seeded_and_keeps_token_embeddings() -> None:
+    def train(seed: int) -> dict[str, Tensor]:
+        clip = pretrain(image_set(), "mini", steps=2, batch_size=8, learning_rate=0.02, seed=seed)
+        return clip.state_dict()
+
+    one, same, other = train(0), train(0), train(1)
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    assert not torch.equal(one["visual.proj"], other["visual.proj"])
+    torch.manual_seed(0)
+    fresh = build_clip("mini").state_dict()
+    assert torch.equal(one["token_embedding.weight"], 10 * fresh["token_embedding.weight"])
+    assert not torch.equal(one["visual.proj"], fresh["visual.proj"])
+
+
+def test_adaptation_batches_depend_on_seed_and_step_and_never_on_labels() -> None:
+    def batches(seed: int, source: ImageSet) -> Callable[[int], list[Tensor]]:
+        return adaptation_batches([source, source], batch_size=6, seed=seed)
+
+    plain = image_set()
+    relabelled = ImageSet(**{**plain.__dict__, "labels": np.zeros_like(plain.labels)})
+    one = batches(0, plain)(3)
+    assert [tuple(batch.shape) for batch in one] == [(6, 3, 32, 32)] * 2
+    assert all(torch.equal(a, b) for a, b in zip(one, batches(0, relabelled)(3), strict=True))
+    assert not torch.equal(one[0], one[1])
+    assert not torch.equal(one[0], batches(0, plain)(4)[0])
+    assert not torch.equal(one[0], batches(1, plain)(3)[0])

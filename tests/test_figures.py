@@ -1,0 +1,112 @@
+"""Figures have their axes and units, order layers by depth, and come out the same every time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.figure import Figure
+
+from remerge.config import load_config
+from remerge.figures.accuracies import accuracies_figure
+from remerge.figures.coefficients import depth, layerwise_figure, taskwise_figure
+from remerge.figures.cosine import cosine_figure
+from remerge.figures.samples import samples_figure
+from remerge.figures.scalings import scaling_figure
+from remerge.figures.steps import steps_figure
+from remerge.figures.style import looks, save_figure
+from remerge.tasks import render
+
+CONFIG = load_config(yaml.safe_load((Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")))
+TASKS = ["digits", "latin", "greek"]
+LABELS = {name: method.label for name, method in CONFIG.methods.items()}
+LOOKS = looks({name: method.model_dump() for name, method in CONFIG.methods.items()})
+LAYERS = ["proj", "transformer.resblocks.10.ln_1.weight", "conv1.weight", "transformer.resblocks.2.mlp.c_fc.bias"]
+
+
+def scores(methods: list[str], **grid: list[float]) -> pd.DataFrame:
+    (name, values), *_ = [*grid.items(), ("none", [0.0])]
+    return pd.DataFrame(
+        [
+            {"method": m, name: v, "task": t, "split": "test", "correct": 30 + 3 * i + j + int(10 * v), "n": 100}
+            for i, m in enumerate(methods)
+            for j, t in enumerate(TASKS)
+            for v in values
+        ]
+    )
+
+
+def history(layers: list[str]) -> pd.DataFrame:
+    rows = [(s, t, n, 0.1 * (s + j)) for s in (0, 2) for j, t in enumerate(TASKS) for n in layers]
+    return pd.DataFrame(rows, columns=["step", "task", "layer", "value"])
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "accuracies": lambda: accuracies_figure(scores(list(LABELS)), LABELS, LOOKS, TASKS),
+    "scalings": lambda: scaling_figure(
+        scores(["ties", "task-arithmetic"], scaling=[0.0, 0.5, 1.0]),
+        {"pretrained": 30.0},
+        {"ties": 0.3, "task-arithmetic": 7.0},
+        LABELS,
+        LOOKS,
+        TASKS,
+    ),
+    "steps": lambda: steps_figure(scores(["adamerging-layer"], step=[0, 5]), {"ties": 33.0}, LABELS, LOOKS),
+    "taskwise": lambda: taskwise_figure({"plain": history(["all"]), "++": history(["all"])}, TASKS),
+    "layerwise": lambda: layerwise_figure({"plain": history(LAYERS)}, TASKS),
+    "cosine": lambda: cosine_figure(
+        pd.DataFrame([(a, b, float(a == b)) for a in TASKS for b in TASKS], columns=["task_a", "task_b", "cosine"]),
+        TASKS,
+    ),
+    "samples": lambda: samples_figure([render("latin")["test"]]),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_data_give_the_same_bytes(name: str, tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        save_figure(FIGURES[name](), tmp_path / f"{run}.svg", tmp_path / f"{run}.png")
+    for suffix in ("svg", "png"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("accuracies", ["accuracy (%)"]),
+        ("scalings", ["average accuracy (%)", r"scaling $\lambda$"]),
+        ("steps", ["average accuracy (%)", "AdaMerging step"]),
+        ("taskwise", ["AdaMerging step", r"merging coefficient $\lambda_k$"]),
+        ("layerwise", [r"merging coefficient $\lambda_k^l$", "layer (one column per tensor of the encoder)"]),
+        ("cosine", ["cosine similarity of task vectors"]),
+    ],
+)
+def test_axes_say_what_they_show(name: str, words: list[str]) -> None:
+    labels = [text for axes in FIGURES[name]().axes for text in (axes.get_xlabel(), axes.get_ylabel())]
+    for word in words:
+        assert word in labels
+
+
+def test_layers_are_ordered_by_depth() -> None:
+    assert sorted(LAYERS, key=depth) == [
+        "conv1.weight",
+        "transformer.resblocks.2.mlp.c_fc.bias",
+        "transformer.resblocks.10.ln_1.weight",
+        "proj",
+    ]
+
+
+def test_every_method_looks_different_and_always_the_same() -> None:
+    drawn = [(look.color, look.linestyle, look.marker) for look in LOOKS.values()]
+    assert len(set(drawn)) == len(drawn)
+    fewer = {name: method.model_dump() for name, method in CONFIG.methods.items() if "layer" in name}
+    assert all(looks(fewer)[name] == LOOKS[name] for name in fewer)
+
+
+def test_the_drawn_accuracies_are_the_scores() -> None:
+    frame = scores(["ties"], scaling=[0.0, 1.0])
+    figure = scaling_figure(frame, {}, {}, LABELS, LOOKS, TASKS)
+    line = figure.axes[0].get_lines()[0]
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [31.0, 41.0])

@@ -1,0 +1,266 @@
+"""The workflow as a user meets it: one command makes everything; a change re-runs what depends on it and no more."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from project import copy_project, planned, snakemake
+
+TABLES = "results/mini/tables/three"
+MERGED = "results/mini/merged/three"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the whole workflow has run once."""
+    folder = copy_project(tmp_path_factory.mktemp("made"))
+    snakemake(folder, "--report", "results/report.html", "--report-after-run")
+    return folder
+
+
+@pytest.fixture
+def config(made: Path) -> Iterator[dict]:  # type: ignore[type-arg]
+    """The made project's configuration; what a test writes to the file is undone after it."""
+    path = made / "config.yaml"
+    before = path.read_text(encoding="utf-8")
+    yield yaml.safe_load(before)
+    path.write_text(before, encoding="utf-8")
+
+
+def write_config(folder: Path, values: dict) -> None:  # type: ignore[type-arg]
+    (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+def digests(folder: Path, pattern: str) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob(pattern)) if path.is_file()}
+
+
+def test_everything_is_made(made: Path) -> None:
+    for suffix in ("csv", "md", "tex"):
+        assert (made / TABLES / f"main.{suffix}").stat().st_size > 200
+        assert (made / TABLES / f"experts.{suffix}").stat().st_size > 50
+    figures = {path.name for path in (made / "results/mini/figures/three").iterdir()}
+    names = ("samples", "accuracies", "scalings", "steps", "taskwise_coefficients", "layerwise_coefficients", "cosine")
+    assert figures == {f"{name}.{format}" for name in names for format in ("svg", "png")}
+    report = (made / "results/report.html").read_text(encoding="utf-8")
+    assert "main.md" in report
+    assert not list(made.glob("results/**/.partial-*"))
+
+
+def test_the_users_own_task_is_scored_like_the_others(made: Path) -> None:
+    table = pd.read_csv(made / TABLES / "main.csv").set_index("method")
+    assert (table["shapes n"] == 8).all()
+    assert (table["tasks"] == 3).all()
+    markdown = (made / TABLES / "main.md").read_text(encoding="utf-8")
+    assert "real: digits, shapes; rendered: arrows" in markdown
+
+
+def test_scores_are_counts_and_the_table_is_made_of_them(made: Path) -> None:
+    table = pd.read_csv(made / TABLES / "main.csv").set_index("method")
+    scores = pd.read_csv(made / "results/mini/scores/three/arithmetic.csv").set_index("task")
+    for task in ("digits", "shapes", "arrows"):
+        assert table.loc["Task Arithmetic", task] == round(100 * scores.loc[task, "correct"] / scores.loc[task, "n"], 2)
+    assert (scores["split"] == "test").all()
+
+
+def test_a_tuned_scaling_is_the_best_on_validation_images(made: Path) -> None:
+    record = json.loads((made / MERGED / "ties.json").read_text(encoding="utf-8"))
+    sweep = pd.read_csv(made / "results/mini/sweeps/three/ties/validation.csv")
+    assert set(sweep["split"]) == {"validation"}
+    averages = (sweep["correct"] / sweep["n"]).groupby(sweep["scaling"]).mean()
+    assert record["scaling"] == averages.idxmax()
+    reads = snakemake(made, "--dry-run", "--forcerun", "merge", "--", f"{MERGED}/ties.json")
+    merge = next(rule for rule in reads.split("\n\n") if "rule merge:" in rule)
+    assert "validation.csv" in merge
+    assert "test" not in merge.split("output:")[0].split("input:")[1]
+
+
+def test_a_second_run_has_nothing_to_do(made: Path) -> None:
+    assert planned(made) == {}
+
+
+def test_touching_files_re_runs_nothing(made: Path) -> None:
+    for pattern in ("remerge/**/*.py", "scripts/*.py", "results/images/**/*", "results/mini/weights/*", "shapes/**/*"):
+        for path in made.glob(pattern):
+            os.utime(path)
+    assert planned(made) == {}
+
+
+def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+    config["methods"]["arithmetic"]["scaling"] = 0.4
+    write_config(made, config)
+    assert planned(made) == {
+        "merge": 1,
+        "score": 1,
+        "main_table": 1,
+        "accuracies_figure": 1,
+        "scalings_figure": 1,
+        "steps_figure": 1,
+    }
+
+
+def test_a_new_method_makes_no_other_run_again(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+    config["methods"]["again"] = {"label": "TIES again", "algorithm": "ties", "keep": 0.5}
+    write_config(made, config)
+    jobs = planned(made)
+    assert {rule: jobs[rule] for rule in ("merge_task_vectors", "merge", "score", "sweep")} == {
+        "merge_task_vectors": 1,
+        "merge": 1,
+        "score": 1,
+        "sweep": 1,
+    }
+    assert not set(jobs) & {"pretrain", "finetune", "task_vector", "learn_coefficients", "trajectory"}
+
+
+def test_a_new_suite_trains_nothing_again(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+    config["suites"]["pair"] = ["digits", "arrows"]
+    write_config(made, config)
+    assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_heads", "finetune", "task_vector"}
+
+
+def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
+    path = made / "remerge" / "merging" / "averaging.py"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + b"# changed\n")
+        jobs = planned(made)
+        assert jobs["merge_task_vectors"] == 1
+        assert jobs["score"] == 1
+        assert not set(jobs) & {"finetune", "task_vector", "learn_coefficients", "sweep"}
+        path.write_bytes(before)
+        assert planned(made) == {}
+        (made / "remerge" / "tables.py").open("a").write("# changed\n")
+        assert planned(made) == {"main_table": 1, "experts_table": 1}
+    finally:
+        path.write_bytes(before)
+        table = made / "remerge" / "tables.py"
+        table.write_text(table.read_text(encoding="utf-8").removesuffix("# changed\n"), encoding="utf-8")
+
+
+def test_a_changed_image_re_runs_its_task(made: Path) -> None:
+    path = made / "shapes" / "train" / "sq" / "0.png"
+    before = path.read_bytes()
+    path.write_bytes((made / "shapes" / "train" / "sq" / "1.png").read_bytes())
+    try:
+        jobs = planned(made)
+        assert jobs["read_folder_task"] == 1
+        assert jobs["finetune"] == 1
+        assert "pretrain" not in jobs
+    finally:
+        path.write_bytes(before)
+
+
+def test_the_same_seed_gives_the_same_bytes(made: Path) -> None:
+    patterns = (
+        "results/mini/merged*/**/*",
+        "results/mini/coefficients/**/*",
+        "results/mini/tables/**/*",
+        "results/mini/figures/**/*",
+    )
+    before = [digests(made, pattern) for pattern in patterns]
+    snakemake(
+        made,
+        "--forcerun",
+        "learn_coefficients",
+        "merge_task_vectors",
+        "merge",
+        "task_vector_cosine",
+        "main_table",
+        "experts_table",
+        "cosine_figure",
+        "samples_figure",
+    )
+    for pattern, old in zip(patterns, before, strict=True):
+        new = digests(made, pattern)
+        assert [name for name in old if new[name] != old[name]] == []
+
+
+def test_learned_coefficients_apply_again_without_learning(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+    (made / "learned.csv").write_bytes((made / "results/mini/coefficients/three/ada-layer-pp.csv").read_bytes())
+    config["methods"]["again"] = {
+        "label": "AdaMerging++ again",
+        "algorithm": "adamerging",
+        "keep": 0.2,
+        "coefficients": "learned.csv",
+    }
+    write_config(made, config)
+    assert "learn_coefficients" not in planned(made)
+    snakemake(made, f"{MERGED}/again.safetensors")
+    again, learned = ((made / MERGED / f"{name}.safetensors").read_bytes() for name in ("again", "ada-layer-pp"))
+    assert again == learned
+
+
+def test_the_terminal_shows_the_main_table(made: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "remerge", "results"], cwd=made, capture_output=True, text=True, check=True
+    ).stdout
+    assert "AdaMerging++ (layer-wise)" in shown
+    assert TABLES in shown
+    assert "results/report.html" in shown
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which nothing has run."""
+    return copy_project(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("methods: {ties: {kep: 0.2}}", ["bad.yaml: methods.ties.kep: unknown key; did you mean 'keep'?"]),
+        ("suites: {three: [digits, arows]}", ["unknown task 'arows'", "did you mean 'arrows'?"]),
+        ("methods: {ties: {algorithm: tiez}}", ["unknown algorithm 'tiez'"]),
+        ("methods: {arithmetic: {scaling: much}}", ["methods.arithmetic.scaling: must be a number"]),
+        ("suites: {three: []}", ["the suite is empty"]),
+        ("methods:\n  a: {}\n  a: {}", ["'a' stands twice"]),
+        ("tasks: {shapes: {folder: nowhere}}", ["nowhere: no such folder"]),
+        ("tasks: {shapes: {folder: holed}}", ["class 'sq' is in train and missing from test"]),
+        ("tasks: {shapes: {folder: broken}}", ["0.png"]),
+        ("tasks: {shapes: {folder: shapes, classes: {circ: a, sqq: b}}}", ["'sq', 'sqq'"]),
+    ],
+)
+def test_bad_input_is_refused_before_any_job(fresh: Path, text: str, messages: list[str]) -> None:
+    for name in ("holed", "broken"):
+        if not (fresh / name).exists():
+            subprocess.run(["cp", "-r", "shapes", name], cwd=fresh, check=True)
+    subprocess.run(["rm", "-rf", "holed/test/sq"], cwd=fresh, check=True)
+    (fresh / "broken" / "train" / "sq" / "0.png").write_text("no image")
+    (fresh / "bad.yaml").write_text(text)
+    told = snakemake(fresh, "--configfile", "bad.yaml", check=False)
+    for message in messages:
+        assert message in told
+    assert "Traceback" not in told
+    assert not (fresh / "results").exists()
+
+
+def test_a_killed_run_leaves_nothing_that_counts_and_the_next_goes_on(fresh: Path) -> None:
+    target = "results/mini/weights/pretrained.safetensors"
+    slow = "training: {pretraining: {steps: 100000}}"
+    (fresh / "slow.yaml").write_text(slow)
+    with subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "slow.yaml", "--", target],
+        cwd=fresh,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (fresh / "logs/mini/pretrain.log").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(3)
+        # What Ctrl-C in a terminal does: the signal reaches Snakemake and its jobs alike.
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+    assert process.returncode != 0
+    assert not (fresh / target).exists()
+    snakemake(fresh, "--", target)
+    assert (fresh / target).exists()
