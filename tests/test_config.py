@@ -2,12 +2,16 @@
 
 import copy
 import inspect
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 import remerge
 from remerge.config import load_config
@@ -25,9 +29,12 @@ def values() -> dict[str, Any]:
     return yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
 
 
-def faults_of(values: dict[str, Any]) -> str:
+def faults_of(values: dict[str, Any], folder: Path) -> str:
+    """What is told of a configuration that stands in ``config.yaml``."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        load_config(values, [SHIPPED])
+        load_config(values, [path])
     return str(caught.value)
 
 
@@ -54,23 +61,44 @@ def test_the_shipped_configuration_is_fine(values: dict[str, Any]) -> None:
     ]
 
 
-def test_a_misspelt_key_is_named_wherever_it_stands(values: dict[str, Any]) -> None:
-    tried = 0
-    for location in keys(values):
+@pytest.mark.parametrize("misspell", [lambda key: key + "x", lambda key: key[:2] + key[3:]], ids=["longer", "shorter"])
+def test_a_misspelt_key_is_named_wherever_it_stands(
+    values: dict[str, Any], tmp_path: Path, misspell: Callable[[str], str]
+) -> None:
+    locations = list(keys(values))
+    assert len(locations) > 40
+    for location in locations:
         broken = copy.deepcopy(values)
         inner = broken
         for part in location[:-1]:
             inner = inner[part]
-        misspelt = location[-1] + "x"
-        inner[misspelt] = inner.pop(location[-1])
-        message = faults_of(broken)
-        assert (
-            ".".join((*location[:-1], misspelt)) in message
-            or f"'{location[-1]}'" in message
-            or (f"{'.'.join(location)}: missing" in message)
-        ), location
-        tried += 1
-    assert tried > 40
+        inner[misspell(location[-1])] = inner.pop(location[-1])
+        misspelt = ".".join((*location[:-1], misspell(location[-1])))
+        told = faults_of(broken, tmp_path)
+        assert f"config.yaml: {misspelt}: unknown key; did you mean {location[-1]!r}?" in told
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.integers() | st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_nothing_but_a_fault_in_words_comes_of_anything(data: st.DataObject) -> None:
+    values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    values |= {"tasks": {"mine": {"folder": "x", "classes": {"a": "b"}, "templates": ["{}"]}}, "training": {}}
+    location = data.draw(st.sampled_from([(key,) for key in values] + list(keys(values))))
+    inner = values
+    for part in location[:-1]:
+        inner = inner[part]
+    inner[location[-1]] = data.draw(ANYTHING)
+    try:
+        load_config(values, [SHIPPED])
+    except ConfigError as error:
+        assert "Input should" not in str(error)
+        assert "[key]" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -83,24 +111,31 @@ def test_a_misspelt_key_is_named_wherever_it_stands(values: dict[str, Any]) -> N
             ["config.yaml: suites.eight: unknown task 'digts'; did you mean 'digits'?"],
         ),
         ("suites.eight", ["digits", "digits"], ["'digits' is listed 2 times"]),
-        ("suites.eight", [], ["config.yaml: suites.eight: the suite is empty"]),
+        ("suites.eight", [], ["config.yaml: suites.eight: the suite is empty; list at least one task"]),
+        ("suites.eight", "digits", ["suites.eight: must be a list, got 'digits'"]),
+        ("suites.eight", [7], ["suites.eight[0]: must be text, got 7; put it in quotes"]),
+        ("suites.experts", ["digits"], ["suites.experts: the name 'experts' is taken"]),
         (
             "methods.ties.algorithm",
             "tise",
             ["methods.ties.algorithm: unknown algorithm 'tise'; did you mean 'ties'?"],
         ),
         ("methods.ties.scaling", "abc", ["methods.ties.scaling: must be a number", "got 'abc'"]),
-        ("methods.ties.scaling", "0.3", ["without quotes"]),
+        ("methods.ties.scaling", "0.3", ["write 0.3 without quotes", "--configfile"]),
+        ("methods.ties.scaling", "1e-5", ["write 1.0e-05 without quotes"]),
+        ("methods.ties.scaling", None, ["must be a number, got nothing"]),
         ("methods.ties.scaling", True, ["must be a number", "got True"]),
-        ("methods.ties.scaling", float("nan"), ["methods.ties.scaling: must be a number"]),
+        ("methods.ties.scaling", float("nan"), ["config.yaml: methods.ties.scaling: must be a number, got nan"]),
+        ("methods.ties.scaling", float("inf"), ["config.yaml: methods.ties.scaling: must be a number, got inf"]),
         (
             "methods.ties.scaling",
             {"tune": "test", "grid": [0.1]},
-            ["methods.ties.scaling.tune", "'validation'"],
+            ["methods.ties.scaling.tune: must be 'validation', got 'test'"],
         ),
         ("methods.ties.scaling", {"tune": "validation", "grid": []}, ["methods.ties.scaling.grid: is empty"]),
+        ("methods.ties.scaling", {"tune": "validation", "grid": [1.0, "a"]}, ["scaling.grid[1]: must be a number"]),
         ("methods.ties.scaling", {"tune": "validation", "grid": [1.0, 1.0]}, ["listed twice"]),
-        ("methods.ties.keep", 20, ["methods.ties.keep", "less than or equal to 1"]),
+        ("methods.ties.keep", 20, ["methods.ties.keep: must be at most 1, got 20"]),
         ("methods.ties.label", "TIES (mean, tuned)", ["'TIES (mean, tuned)' is also the label of"]),
         ("methods.a/b", {"label": "x", "algorithm": "ties"}, ["methods.a/b: names may have letters"]),
         ("methods.Ties", {"label": "x", "algorithm": "ties"}, ["differs from 'ties' only in case"]),
@@ -114,39 +149,73 @@ def test_a_misspelt_key_is_named_wherever_it_stands(values: dict[str, Any]) -> N
             {"label": "x", "algorithm": "adamerging", "coefficients": "c.csv", "steps": 3},
             ["applied without learning: remove steps"],
         ),
-        ("pools.mini.seed", -1, ["pools.mini.seed"]),
+        ("methods.ties", None, ["methods.ties: must be a mapping (key: value), got nothing"]),
+        ("methods.ties.merge", "avg", ["methods.ties.merge: must be 'sum', 'mean' or 'max', got 'avg'"]),
+        ("methods.again", {"label": "x"}, ["methods.again.algorithm: missing; known: pretrained,"]),
+        ("methods.adamerging-layer.steps", 2.5, ["steps: must be a whole number, got 2.5"]),
+        ("methods.adamerging-layer.steps", "300", ["must be a whole number, got '300'; write 300 without quotes"]),
+        ("pools.mini.seed", -1, ["pools.mini.seed: must be at least 0, got -1"]),
+        ("pools.images", {}, ["pools.images: the name 'images' is taken"]),
+        ("pools.Mini", {}, ["pools.Mini: differs from 'mini' only in case"]),
+        ("figures", {"scalings": [0.1, 0.1]}, ["figures.scalings: a value is listed twice"]),
+        ("figures", {"scalings": [0.1]}, ["figures.scalings: needs at least 2 entries"]),
         ("pools", {}, ["config.yaml: pools: is empty"]),
         ("tasks", {"digits": {"folder": "x"}}, ["tasks.digits: the name 'digits' is taken"]),
         ("tasks", {"pretrained": {"folder": "x"}}, ["'pretrained' is taken"]),
+        ("tasks", {"Digits": {"folder": "x"}}, ["tasks.Digits: the name 'digits' is taken"]),
+        ("tasks", {"average": {"folder": "x"}}, ["tasks.average: the name 'average' is taken"]),
+        ("tasks", {"mine": {}}, ["tasks.mine.folder: missing"]),
+        ("tasks", {7: {"folder": "x"}}, ["tasks.7: a name must be text, got 7; put it in quotes"]),
+        ("tasks", {"mine": {"folder": "x", "validation": 0.5}}, ["validation: must be less than 0.5, got 0.5"]),
+        ("tasks", {"mine": {"folder": "x", "classes": {"a": "b", "c": "b"}}}, ["have the same class name"]),
         ("tasks", {"mine": {"folder": "x", "templates": ["no blank"]}}, ["exactly one {}"]),
         ("tasks", {"mine": {"folder": "x", "templates": ["{} of {name}"]}}, ["no braces but its one {}"]),
     ],
 )
-def test_values_at_fault_are_named(values: dict[str, Any], key: str, value: object, messages: list[str]) -> None:
+def test_values_at_fault_are_named(
+    values: dict[str, Any], tmp_path: Path, key: str, value: object, messages: list[str]
+) -> None:
     *above, last = key.split(".")
     inner = values
     for part in above:
         inner = inner[part]
     inner[last] = value
-    told = faults_of(values)
+    told = faults_of(values, tmp_path)
     for message in messages:
         assert message in told
 
 
-def test_all_faults_are_told_at_once(values: dict[str, Any]) -> None:
+def test_all_faults_are_told_at_once(values: dict[str, Any], tmp_path: Path) -> None:
     values["methods"]["ties"]["kep"] = 1
     values["pols"] = {}
-    told = faults_of(values)
+    values["suites"]["eight"].append("digts")
+    told = faults_of(values, tmp_path)
     assert "methods.ties.kep: unknown key" in told
     assert "pols: unknown key" in told
+    assert "suites.eight: unknown task 'digts'" in told
 
 
-def test_the_file_that_sets_the_key_is_named(values: dict[str, Any], tmp_path: Path) -> None:
-    over = tmp_path / "over.yaml"
+def test_the_file_that_sets_the_value_is_named(values: dict[str, Any], tmp_path: Path) -> None:
+    over, last = tmp_path / "over.yaml", tmp_path / "last.yaml"
     over.write_text("methods: {ties: {keep: 20}}")
-    values["methods"]["ties"]["keep"] = 20
+    last.write_text("methods: {ties: {label: TIES}}")
+    values["methods"]["ties"] |= {"keep": 20, "label": "TIES"}
     with pytest.raises(ConfigError, match=r"over\.yaml: methods\.ties\.keep"):
-        load_config(values, [SHIPPED, over])
+        load_config(values, [SHIPPED, over, last])
+
+
+def test_a_value_in_no_file_came_from_the_command_line(values: dict[str, Any]) -> None:
+    values["methods"]["ties"]["keep"] = "0.5"
+    with pytest.raises(ConfigError, match=r"\n  --config: methods\.ties\.keep: must be a number, got '0\.5'"):
+        load_config(values, [SHIPPED])
+
+
+def test_files_are_named_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "config.yaml").write_text("pools: {}\nsuites: {}\nmethods: {}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"\n  own/config\.yaml: pools: is empty"):
+        load_config({"pools": {}, "suites": {}, "methods": {}}, [tmp_path / "own" / "config.yaml"])
 
 
 def test_a_method_named_twice_is_refused(values: dict[str, Any], tmp_path: Path) -> None:
@@ -156,11 +225,28 @@ def test_a_method_named_twice_is_refused(values: dict[str, Any], tmp_path: Path)
         load_config(values, [twice])
 
 
-def test_yaml_that_makes_objects_is_refused(values: dict[str, Any], tmp_path: Path) -> None:
-    evil = tmp_path / "evil.yaml"
-    evil.write_text("pools: !!python/object/apply:os.system ['touch evil']\n")
-    with pytest.raises(ConfigError, match="not plain YAML"):
-        load_config(values, [evil])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pools: !!python/object/apply:os.system ['touch evil']\n", "not plain YAML"),
+        ("pools: {\n", "not plain YAML"),
+        ("- pools\n", "expected keys and values at the top, found list"),
+        ("{a: b}: c\n", "the key in line 1 is no name"),
+        ("\udcff", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_plain_yaml_is_refused(
+    values: dict[str, Any], tmp_path: Path, text: str, message: str
+) -> None:
+    odd = tmp_path / "odd.yaml"
+    odd.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=rf"odd\.yaml: {message}"):
+        load_config(values, [odd])
+
+
+def test_importing_the_configuration_imports_no_torch() -> None:
+    code = "import remerge.config, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_documentation_and_schema_are_in_step() -> None:

@@ -1,12 +1,17 @@
 """A user's folder of images becomes a task, or is refused with the fault named."""
 
 import os
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from remerge.config import FolderTask, inspect_tasks
 from remerge.errors import ConfigError
 from remerge.tasks.folder import class_names, inspect_folder, read_folder
 
@@ -87,12 +92,39 @@ def truncated(folder: Path) -> str:
 
 def text_named_image(folder: Path) -> str:
     (folder / "train" / "circle" / "note.png").write_text("not an image")
-    return "note.png"
+    return "note.png: not an image"
 
 
-def bomb(folder: Path) -> str:
-    paint(folder / "train" / "circle" / "huge.png", 0, "1", (20000, 20000))
-    return "huge.png"
+def truncated_jpeg(folder: Path) -> str:
+    path = folder / "test" / "circle" / "1.jpg"
+    path.write_bytes(path.read_bytes()[:-40])
+    return "1.jpg"
+
+
+def broken_link(folder: Path) -> str:
+    (folder / "train" / "circle" / "link.png").symlink_to("nowhere.png")
+    return "link.png: not a file"
+
+
+def folder_among_images(folder: Path) -> str:
+    (folder / "train" / "circle" / "more").mkdir()
+    return "more: not a file"
+
+
+def file_among_classes(folder: Path) -> str:
+    (folder / "train" / "readme.txt").write_text("hello")
+    return "readme.txt: is no class folder"
+
+
+def a_single_training_image(folder: Path) -> str:
+    for path in (folder / "train" / "circle").glob("[1-9].png"):
+        path.unlink()
+    return "has a single image; a class needs one to train and one to validate on"
+
+
+def thirty_two_bits(folder: Path) -> str:
+    paint(folder / "train" / "circle" / "deep.tif", 1.5, "F")
+    return "deep.tif: 32 bits per pixel"
 
 
 def one_class(folder: Path) -> str:
@@ -108,8 +140,13 @@ FAULTS = (
     class_missing_from_train,
     empty_class,
     truncated,
+    truncated_jpeg,
     text_named_image,
-    bomb,
+    broken_link,
+    folder_among_images,
+    file_among_classes,
+    a_single_training_image,
+    thirty_two_bits,
     one_class,
 )
 
@@ -121,6 +158,40 @@ def test_faults_are_named(folder: Path, tmp_path: Path, fault) -> None:  # type:
         inspect_folder(folder, tmp_path / "cache")
     assert message in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [200, 100], ids=["more pixels than the limit", "more than twice as many"])
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_an_image_of_too_many_pixels_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(ConfigError, match=r"0\.png: .*pixels"):
+        inspect_folder(folder, tmp_path / "cache")
+
+
+def test_hidden_files_are_passed_over_and_linked_images_are_read(folder: Path, tmp_path: Path) -> None:
+    for hidden in (folder / ".DS_Store", folder / "train" / ".DS_Store", folder / "train" / "circle" / "._0.png"):
+        hidden.write_text("no image")
+    paint(tmp_path / "elsewhere.png", 5)
+    (folder / "test" / "circle" / "link.png").symlink_to(tmp_path / "elsewhere.png")
+    summary = inspect_folder(folder, tmp_path / "cache")
+    assert summary.counts["train/circle"] == 10
+    assert summary.counts["test/circle"] == 4
+
+
+def test_every_task_at_fault_is_told_with_its_key(folder: Path, tmp_path: Path) -> None:
+    tasks = {
+        "good": FolderTask(folder=str(folder)),
+        "gone": FolderTask(folder=str(tmp_path / "nowhere")),
+        "misnamed": FolderTask(folder=str(folder), classes={"circle": "ring", "sqare": "box"}),
+    }
+    with pytest.raises(ConfigError) as caught:
+        inspect_tasks(tasks, tmp_path / "cache")
+    assert f"tasks.gone.folder: {tmp_path / 'nowhere'}: no such folder" in str(caught.value)
+    assert "tasks.misnamed.classes: 'sqare', 'square'" in str(caught.value)
+    assert "tasks.good" not in str(caught.value)
+    assert inspect_tasks({"good": tasks["good"]}, tmp_path / "cache")["good"].folders == ("circle", "square")
 
 
 def test_many_unreadable_images_are_abbreviated(folder: Path, tmp_path: Path) -> None:
@@ -151,15 +222,57 @@ def test_images_become_arrays_with_a_stratified_validation_split(folder: Path) -
     assert all(np.array_equal(again[name].images, part.images) for name, part in splits.items())
 
 
-def test_the_centre_is_cropped_and_transparency_lies_on_white(folder: Path) -> None:
+def test_the_centre_is_cropped_and_every_kind_of_image_read(folder: Path) -> None:
     wide = Image.new("RGB", (96, 32), "red")
     wide.paste("blue", (32, 0, 64, 32))
-    wide.save(folder / "test" / "circle" / "0.jpg", quality=100)
-    Image.new("RGBA", (5, 5), (0, 0, 0, 0)).save(folder / "test" / "circle" / "1.png")
-    Image.new("P", (5, 5), 3).save(folder / "test" / "circle" / "2.gif")
-    paint(folder / "test" / "square" / "tiny.png", 7, "L", (1, 1))
-    test = read_folder("shapes", folder, ("circle", "square"), ("a {}.",), 0.2)["test"]
-    assert test.images[0, 16, 16, 2] > 200
-    assert test.images[0, 16, 16, 0] < 50
-    whites = [image for image in test.images if (image == 255).all()]
-    assert len(whites) == 1
+    test = folder / "test"
+    wide.save(test / "circle" / "0.jpg", quality=100)
+    Image.new("RGBA", (5, 5), (0, 0, 0, 0)).save(test / "circle" / "1.png")
+    palette = Image.new("P", (5, 5), 1)
+    palette.putpalette([0, 0, 0, 200, 100, 50])
+    palette.save(test / "circle" / "2.gif")
+    Image.fromarray(np.full((9, 7), 40000, np.uint16)).save(test / "circle" / "3.png")
+    paint(test / "circle" / "4.png", 7, "L", (1, 1))
+    paint(test / "circle" / "5.png", 1, "1")
+    upright = Image.Exif()
+    upright[0x0112] = 6  # the camera was turned: rotate by 90 degrees to the right
+    turned = Image.new("L", (32, 32), 0)
+    turned.paste(255, (0, 0, 32, 16))
+    turned.save(test / "circle" / "6.png", exif=upright)
+    for path in test.glob("circle/[012].jpg"):
+        if path.name != "0.jpg":
+            path.unlink()
+    images = read_folder("shapes", folder, ("circle", "square"), ("a {}.",), 0.2)["test"].images
+    assert images[0, 16, 16].tolist()[2] > 200
+    assert images[0, 16, 16].tolist()[0] < 50
+    for index, color in ((1, [255, 255, 255]), (2, [200, 100, 50]), (3, [156] * 3), (4, [7] * 3), (5, [255] * 3)):
+        assert (images[index] == color).all(), index
+    assert images[6, 16, 28].tolist() == [255] * 3
+    assert images[6, 16, 4].tolist() == [0] * 3
+
+
+@given(
+    wide=st.integers(1, 90),
+    high=st.integers(1, 90),
+    size=st.sampled_from([8, 31, 32]),
+    mode=st.sampled_from(["L", "RGB"]),
+)
+@settings(max_examples=25)
+def test_resizing_and_cropping_equal_torchvision(wide: int, high: int, size: int, mode: str) -> None:
+    from torchvision.transforms import (  # type: ignore[import-untyped]
+        CenterCrop,
+        Compose,
+        InterpolationMode,
+        Resize,
+    )
+
+    noise = np.random.default_rng(wide * 91 + high).integers(0, 256, (high, wide, len(mode)), np.uint8)
+    image = Image.fromarray(noise.squeeze(2) if mode == "L" else noise)
+    expected = Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)])(image).convert("RGB")
+    with TemporaryDirectory() as folder:
+        for index, (split, name) in enumerate(product(("train", "train", "test"), "ab")):
+            path = Path(folder) / split / name / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+        splits = read_folder("noise", folder, ("a", "b"), ("{}",), 0.1, size)
+    assert (splits["test"].images == np.asarray(expected)).all()

@@ -1,5 +1,6 @@
 """YAML read strictly: a key written twice is a fault, not a choice of the last."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ class _StrictLoader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                raise ConfigError(f"{self.name}: the key in line {line} is no name; write it as text")
             if key in first:
                 raise ConfigError(
                     f"{self.name}: {key!r} stands twice, in line {first[key]} and line {line}; rename or remove one"
@@ -26,21 +29,29 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def shown_path(path: Path) -> str:
+    """Return a path as the user would write it: from the working folder, if it lies there."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file's content.
 
     Raises:
-        ConfigError: The file is no mapping, has a key twice, or is no plain YAML.
+        ConfigError: The file cannot be read, is no mapping, has a key twice, or is no plain YAML.
     """
-    with path.open(encoding="utf-8") as file:
-        loader = _StrictLoader(file)
-        loader.name = str(path)
-        try:
-            content = loader.get_single_data()
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not plain YAML: {error}") from error
-        finally:
-            loader.dispose()
+    shown = shown_path(path)
+    try:
+        loader = _StrictLoader(path.read_text(encoding="utf-8"))
+        loader.name = shown
+        content = loader.get_single_data()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{shown}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{shown}: not plain YAML: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected keys and values at the top, found {type(content).__name__}")
+        raise ConfigError(f"{shown}: expected keys and values at the top, found {type(content).__name__}")
     return content

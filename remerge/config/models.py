@@ -14,12 +14,21 @@ from pydantic import (
 )
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-RESERVED_TASKS = {"pretraining", "pretrained", "clip", "experts", "all"}
 
 Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
 Scope = Literal["vector", "trained", "tensor"]
+
+
+def _each_once(values: list[float]) -> list[float]:
+    if len(set(values)) != len(values):
+        raise ValueError("a value is listed twice")
+    return values
+
+
+Grid = Annotated[list[FiniteFloat], AfterValidator(_each_once)]
 
 
 class Strict(BaseModel):
@@ -38,6 +47,13 @@ class Pool(Strict):
     seed: int = Field(0, ge=0, description="Seeds initial weights, the order of batches, and AdaMerging's draws.")
 
 
+def _told_apart(classes: dict[str, str] | None) -> dict[str, str] | None:
+    # Equal class names have equal columns in the zero-shot head, of which only the first can ever win.
+    if classes and len(set(classes.values())) != len(classes):
+        raise ValueError("two class folders have the same class name")
+    return classes
+
+
 def _one_blank(template: str) -> str:
     if template.count("{}") != 1:
         raise ValueError("a template needs exactly one {} for the class name")
@@ -50,7 +66,7 @@ class FolderTask(Strict):
     """A task of your own: images under `folder/{train,test}/{class}/{image}`."""
 
     folder: str = Field(min_length=1, description="The folder, relative to where snakemake runs, or absolute.")
-    classes: dict[str, str] | None = Field(
+    classes: Annotated[dict[str, Text] | None, AfterValidator(_told_apart)] = Field(
         None, description="Class name per class folder, for the prompts. Default: the folders' names."
     )
     templates: list[Annotated[str, AfterValidator(_one_blank)]] = Field(
@@ -65,13 +81,7 @@ class Tune(Strict):
     """A scaling chosen by accuracy on validation images; test images are never looked at."""
 
     tune: Literal["validation"] = Field(description="What to choose by. Only `validation` is possible.")
-    grid: list[FiniteFloat] = Field(min_length=1, description="The scalings to choose from.")
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "Tune":
-        if len(set(self.grid)) != len(self.grid):
-            raise ValueError("grid: a scaling is listed twice")
-        return self
+    grid: Grid = Field(min_length=1, description="The scalings to choose from.")
 
 
 def _kind_of_scaling(value: object) -> str:
@@ -197,7 +207,7 @@ AnyMethod = Annotated[
 class Pretraining(Strict):
     """How a pool's CLIP is pre-trained."""
 
-    steps: int = Field(500, ge=1, description="Optimiser steps.")
+    steps: int = Field(420, ge=1, description="Optimiser steps.")
     batch_size: int = Field(128, ge=1, description="Images per step.")
     learning_rate: Positive = Field(0.02, description="Peak learning rate of Muon; AdamW's is a twentieth.")
 
@@ -205,7 +215,7 @@ class Pretraining(Strict):
 class Finetuning(Strict):
     """How experts are fine-tuned: AdamW, cosine schedule, gradient norm clipped at 1, head frozen."""
 
-    steps: int = Field(150, ge=1, description="Optimiser steps.")
+    steps: int = Field(130, ge=1, description="Optimiser steps.")
     batch_size: int = Field(128, ge=1, description="Images per step.")
     learning_rate: Positive = Field(1e-3, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay.")
@@ -222,7 +232,7 @@ class Training(Strict):
 class Figures(Strict):
     """What figures show beyond the tables' numbers."""
 
-    scalings: list[FiniteFloat] = Field(
+    scalings: Grid = Field(
         [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
         min_length=2,
         description="Values of lambda on the curves of accuracy against lambda, on test images.",

@@ -25,6 +25,7 @@ class Task:
         classes: Class names in label order.
         templates: Prompts with one ``{}``.
         style: The visual style of a rendered task (:mod:`remerge.tasks.styles`).
+        slant: Tilt of all its glyphs in degrees.
     """
 
     name: str
@@ -32,20 +33,21 @@ class Task:
     origin: str
     classes: tuple[str, ...]
     style: str = ""
+    slant: float = 0.0
     templates: tuple[str, ...] = TEMPLATES
 
 
-def _rendered(name: str, title: str, style: str) -> Task:
-    return Task(name, title, "rendered", ALPHABETS[name].classes, style)
+def _rendered(name: str, title: str, style: str, slant: float = 0.0) -> Task:
+    return Task(name, title, "rendered", ALPHABETS[name].classes, style, slant)
 
 
 MINI_TASKS = {
     task.name: task
     for task in (
         Task("digits", "handwritten digits", "real", PRINTED_DIGITS.classes),
-        _rendered("latin", "Latin capitals in chalk", "chalk"),
+        _rendered("latin", "slanted Latin capitals in chalk", "chalk", slant=-20),
         _rendered("greek", "Greek letters out of focus", "blurred"),
-        _rendered("cyrillic", "Cyrillic capitals under noise", "noisy"),
+        _rendered("cyrillic", "slanted Cyrillic capitals under noise", "noisy", slant=20),
         _rendered("georgian", "Georgian letters over photographs", "photograph"),
         _rendered("arrows", "outlined arrows on ruled paper", "outlined"),
         _rendered("symbols", "symbols in opposite colours", "coloured"),
@@ -79,7 +81,7 @@ def _draw(task: Task, split: str, n: int) -> ImageSet:
 
     generator = np.random.Generator(np.random.PCG64(_seed(task.name, split)))
     labels = generator.permutation(np.arange(n) % len(task.classes))
-    masks = draw_glyphs(ALPHABETS[task.name], labels, generator)
+    masks = draw_glyphs(ALPHABETS[task.name], labels, generator, task.slant)
     images = (np.clip(STYLES[task.style](masks, generator), 0, 1) * 255).astype(np.uint8)
     return ImageSet(images, labels, task.classes, task.templates, task.name, split, task.origin)
 

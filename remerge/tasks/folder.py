@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import __version__ as pillow_version
 
 from remerge.errors import ConfigError
 from remerge.files import atomic_path
@@ -50,26 +52,28 @@ def inspect_folder(folder: str | Path, cache: str | Path) -> FolderSummary:
     folder = Path(folder)
     folders = _class_folders(folder)
     images = list(_images(folder, folders))
-    entries = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in images]
-    key = hashlib.sha256(json.dumps([str(folder.resolve()), entries]).encode()).hexdigest()
-    remembered = Path(cache) / f"{key}.json"
+    key = json.dumps([pillow_version, str(folder.resolve()), [_state(folder, path) for path in images]])
+    remembered = Path(cache) / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
     if summary := _recall(remembered):
         return summary
-    digests = _decode_all(folder, images)
-    counts: dict[str, int] = {}
-    for path in images:
-        counts[path.parent.relative_to(folder).as_posix()] = (
-            counts.get(path.parent.relative_to(folder).as_posix(), 0) + 1
-        )
-    content = hashlib.sha256(
-        "".join(
-            f"{path.relative_to(folder).as_posix()}\0{digest}\n" for path, digest in zip(images, digests, strict=True)
-        ).encode()
-    )
-    summary = FolderSummary(folders, counts, content.hexdigest())
+    content = hashlib.sha256()
+    for path, digest in zip(images, _decode_all(folder, images), strict=True):
+        content.update(f"{path.relative_to(folder).as_posix()}\0{digest}\n".encode(errors="surrogateescape"))
+    counts = Counter(path.parent.relative_to(folder).as_posix() for path in images)
+    summary = FolderSummary(folders, dict(counts), content.hexdigest())
     with atomic_path(remembered) as temporary:
         temporary.write_text(json.dumps(asdict(summary)), encoding="utf-8")
     return summary
+
+
+def _state(folder: Path, path: Path) -> tuple[str, int, int]:
+    """What changes whenever an image does: its relative path, size and date."""
+    name = str(path.relative_to(folder))
+    try:
+        state = path.stat()
+    except OSError:  # a broken link; decoding will name it
+        return name, -1, -1
+    return name, state.st_size, state.st_mtime_ns
 
 
 def _recall(remembered: Path) -> FolderSummary | None:
@@ -89,7 +93,11 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
             raise ConfigError(
                 f"{folder}: has no folder {split!r}; expected {folder}/{{train,test}}/{{class}}/{{image}}"
             )
-        found[split] = {entry.name for entry in (folder / split).iterdir() if not entry.name.startswith(".")}
+        entries = [entry for entry in (folder / split).iterdir() if not entry.name.startswith(".")]
+        for entry in entries:
+            if not entry.is_dir():
+                raise ConfigError(f"{entry}: is no class folder; expected {folder}/{split}/{{class}}/{{image}}")
+        found[split] = {entry.name for entry in entries}
     for split, other in (SPLITS, SPLITS[::-1]):
         if missing := sorted(found[other] - found[split]):
             raise ConfigError(
@@ -104,8 +112,6 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
 def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
     for split in SPLITS:
         for name in folders:
-            if not (folder / split / name).is_dir():
-                raise ConfigError(f"{folder / split / name}: expected a folder of images, found a file")
             paths = sorted(path for path in (folder / split / name).iterdir() if not path.name.startswith("."))
             if not paths:
                 raise ConfigError(f"{folder / split / name}: has no images; every class needs images in both splits")
@@ -139,12 +145,37 @@ def _decode_all(folder: Path, images: Sequence[Path]) -> list[str]:
 def _decode(path: Path) -> tuple[str, str]:
     """The file's SHA-256, and what is wrong with it, if anything."""
     try:
-        with Image.open(path) as image:
-            image.load()
+        _open(path)
         return hashlib.sha256(path.read_bytes()).hexdigest(), ""
+    except UnidentifiedImageError:
+        return "", f"{path}: not an image"
     # Pillow's decoders raise almost anything at a malformed file.
     except Exception as error:
         return "", f"{path}: {error or type(error).__name__}"
+
+
+def _open(path: Path) -> Image.Image:
+    """Decode an image: upright, 8 bits per channel, opaque; grey stays grey.
+
+    What this refuses, :func:`inspect_folder` reports: no image that passed can fail later.
+    """
+    if not path.is_file():
+        raise ValueError("not a file; images lie directly in their class folder")
+    with Image.open(path) as opened:
+        if Image.MAX_IMAGE_PIXELS and opened.width * opened.height > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"{opened.width} x {opened.height} pixels, more than the {Image.MAX_IMAGE_PIXELS} allowed")
+        image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion cuts off at 255, which turns most of such an image white.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"32 bits per pixel (Pillow's mode {image.mode}); save it with 8 bits per channel")
+    if image.mode in ("1", "P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
+        # A palette's indices cannot be interpolated.
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image
 
 
 def class_names(summary: FolderSummary, named: Mapping[str, str] | None) -> tuple[str, ...]:
@@ -214,14 +245,9 @@ def _held_out(labels: np.ndarray, training: np.ndarray, validation: float) -> np
 
 
 def _prepare(path: Path, size: int) -> np.ndarray:
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.mode in ("P", "1") or "transparency" in image.info or image.mode in ("LA", "PA"):
-            image = image.convert("RGBA")
-        if image.mode == "RGBA":
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        scale = size / min(image.size)
-        wide, high = (max(size, round(side * scale)) for side in image.size)
-        image = image.resize((wide, high), Image.Resampling.BICUBIC)
-        left, top = (wide - size) // 2, (high - size) // 2
-        return np.asarray(image.crop((left, top, left + size, top + size)).convert("RGB"))
+    """Resize, crop and convert as torchvision's ``Resize`` and ``CenterCrop`` do, to the pixel."""
+    image = _open(path)
+    wide, high = (int(size * side / min(image.size)) for side in image.size)
+    left, top = round((wide - size) / 2), round((high - size) / 2)
+    resized = image.resize((wide, high), Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop((left, top, left + size, top + size)).convert("RGB"))

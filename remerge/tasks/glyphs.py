@@ -21,7 +21,10 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def draw_glyphs(
-    alphabet: Alphabet, labels: Sequence[int] | npt.NDArray[np.int64], generator: np.random.Generator
+    alphabet: Alphabet,
+    labels: Sequence[int] | npt.NDArray[np.int64],
+    generator: np.random.Generator,
+    slant: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Draw one glyph per label.
 
@@ -29,6 +32,7 @@ def draw_glyphs(
         alphabet: Characters and the fonts to choose from.
         labels: Indices into the alphabet's characters, ``[n]``.
         generator: Chooses font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees).
+        slant: Tilt that all glyphs share, in degrees.
 
     Returns:
         float32 ``[n, 32, 32]`` in [0, 1]; 1 is ink.
@@ -42,6 +46,6 @@ def draw_glyphs(
         left, top, right, bottom = font.getbbox(alphabet.characters[label])
         corner = (centre[0] - (left + right) / 2, centre[1] - (top + bottom) / 2)
         ImageDraw.Draw(canvas).text(corner, alphabet.characters[label], fill=255, font=font)
-        tilted = canvas.rotate(generator.uniform(-10, 10), resample=Image.Resampling.BILINEAR)
+        tilted = canvas.rotate(slant + generator.uniform(-10, 10), resample=Image.Resampling.BILINEAR)
         masks[index] = np.asarray(tilted, np.float32) / 255
     return masks

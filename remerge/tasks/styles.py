@@ -44,7 +44,7 @@ def chalk(masks: Array, generator: np.random.Generator) -> Array:
     """Broken pale strokes on a smeared dark board."""
     n = len(masks)
     grain = _uniform(generator, 0, 1, n, 32, 32)
-    strokes = ndimage.gaussian_filter(masks, (0, 0.6, 0.6)) * (grain > 0.3)
+    strokes = ndimage.gaussian_filter(masks, (0, 0.6, 0.6)) * (grain > 0.2)
     smear = ndimage.gaussian_filter(_noise(generator, 1, n, 32, 32), (0, 1, 5)) * 0.5
     board = np.array([0.13, 0.25, 0.2], np.float32) + smear[..., None] * 0.6
     return _blend(strokes, _uniform(generator, 0.7, 1, n, 1, 1, 3), board)
@@ -53,7 +53,7 @@ def chalk(masks: Array, generator: np.random.Generator) -> Array:
 def blurred(masks: Array, generator: np.random.Generator) -> Array:
     """Faint print out of focus on yellowed paper."""
     n = len(masks)
-    soft = ndimage.gaussian_filter(masks, (0, 1.6, 1.6)) * 1.2
+    soft = ndimage.gaussian_filter(masks, (0, 1.5, 1.5)) * 1.2
     paper = np.array([0.93, 0.87, 0.7], np.float32) - _uniform(generator, 0, 0.15, n, 1, 1, 1)
     ink = paper - _uniform(generator, 0.3, 0.55, n, 1, 1, 1)
     return _blend(np.clip(soft, 0, 1), ink, paper) + _noise(generator, 0.04, n, 32, 32, 1)
@@ -64,7 +64,7 @@ def noisy(masks: Array, generator: np.random.Generator) -> Array:
     n = len(masks)
     ink = _uniform(generator, 0.1, 0.35, n, 1, 1, 1)
     paper = _uniform(generator, 0.6, 0.85, n, 1, 1, 1)
-    return _blend(masks, ink, paper) + _noise(generator, 0.22, n, 32, 32, 3)
+    return _blend(masks, ink, paper) + _noise(generator, 0.18, n, 32, 32, 3)
 
 
 @cache
@@ -112,7 +112,7 @@ def coloured(masks: Array, generator: np.random.Generator) -> Array:
     n = len(masks)
     ink = _uniform(generator, 0, 1, n, 1, 1, 3)
     paper = 1 - ink
-    brightness = generator.choice([-0.1, 0.1], (n, 1, 1, 1)).astype(np.float32)
+    brightness = generator.choice([-0.12, 0.12], (n, 1, 1, 1)).astype(np.float32)
     ink = ink - ink.mean(-1, keepdims=True) + 0.5 + brightness
     paper = paper - paper.mean(-1, keepdims=True) + 0.5 - brightness
     ramp = np.linspace(-1, 1, 32, dtype=np.float32)[None, None, :, None]

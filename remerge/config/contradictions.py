@@ -1,0 +1,77 @@
+"""Faults between keys, each of which is fine by itself."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from remerge.config.wording import Fault, did_you_mean
+from remerge.tasks import MINI_TASKS
+
+# Names under which the workflow keeps something else in the same place.
+RESERVED: Mapping[str, Sequence[str]] = {
+    "pools": ["images"],
+    "suites": ["experts"],
+    "tasks": [
+        *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task
+        *("method", "uses", "average", "half_width", "normalised", "tasks", "expert"),  # columns of the tables
+    ],
+    "methods": [],
+}
+
+
+def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield every contradiction.
+
+    Args:
+        values: The configuration as written. What is no mapping, list or text where one belongs is passed over,
+            so that these faults are told together with the models'.
+    """
+    sections = {kind: _mapping(values.get(kind)) for kind in ("pools", "suites", "tasks", "methods")}
+    for suite, tasks in sections["suites"].items():
+        if isinstance(tasks, list):
+            yield from _in_suite(suite, tasks, [*MINI_TASKS, *sections["tasks"]])
+    for kind, section in sections.items():
+        yield from _in_names(kind, list(section))
+    yield from _in_methods(sections["methods"])
+
+
+def _mapping(section: Any) -> dict[str, Any]:
+    if not isinstance(section, Mapping):
+        return {}
+    return {name: entry for name, entry in section.items() if isinstance(name, str)}
+
+
+def _in_suite(suite: str, tasks: Sequence[Any], known: Sequence[str]) -> Iterator[Fault]:
+    location = ("suites", suite)
+    if not tasks:
+        yield location, "the suite is empty; list at least one task"
+    for task, count in Counter(task for task in tasks if isinstance(task, str)).items():
+        if task not in known:
+            yield location, f"unknown task {task!r}; {did_you_mean(task, known)}"
+        if count > 1:
+            yield location, f"task {task!r} is listed {count} times; list it once"
+
+
+def _in_names(kind: str, names: Sequence[str]) -> Iterator[Fault]:
+    taken = {name.lower(): name for name in RESERVED[kind]}
+    if kind == "tasks":
+        taken |= {name.lower(): name for name in MINI_TASKS}
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in taken:
+            yield (kind, name), f"the name {taken[name.lower()]!r} is taken; choose another"
+        # Every name becomes part of a file name.
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            yield (kind, name), f"differs from {other!r} only in case, which some file systems cannot tell apart"
+
+
+def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
+    labels: dict[str, str] = {}
+    for name, entry in methods.items():
+        method = _mapping(entry)
+        label, coefficients = method.get("label"), method.get("coefficients")
+        if isinstance(label, str) and (other := labels.setdefault(label, name)) != name:
+            yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
+        if isinstance(coefficients, str) and not Path(coefficients).is_file():
+            yield ("methods", name, "coefficients"), f"no such file: {coefficients}"

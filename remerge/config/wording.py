@@ -1,0 +1,120 @@
+"""Pydantic's findings in words a person can act on."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import yaml
+from pydantic_core import ErrorDetails
+
+from remerge.config.reference import keys_at
+from remerge.merging.registry import ALGORITHMS
+
+Location = tuple[str | int, ...]
+Fault = tuple[Location, str]
+
+NAME_RULE = "names may have letters, digits, '.', '_' and '-', and begin with a letter or digit"
+SHOWN_CHARACTERS = 60
+
+
+def dotted(location: Location) -> str:
+    """Return a location as ``methods.ties.scaling.grid[0]``."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(parts).removeprefix(".")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the known word that was probably meant, if one is close, and all known words."""
+    known = list(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(known)}"
+
+
+def in_words(details: ErrorDetails) -> Fault:
+    """Return where a fault is, as the user wrote it, and what is wrong."""
+    location = _as_written(details["loc"])
+    given, bounds = details["input"], details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            return location, f"unknown key; {did_you_mean(str(location[-1]), keys_at(details['loc']))}"
+        case "missing":
+            return location, "missing; config/README.md says what belongs here"
+        case "union_tag_not_found":
+            return _without_algorithm(location, given)
+        case "union_tag_invalid":
+            name = str(given["algorithm"])
+            return (*location, "algorithm"), f"unknown algorithm {name!r}; {did_you_mean(name, ALGORITHMS)}"
+        case "float_type" | "finite_number":
+            return location, _must_be("a number", given, _unquoted(given))
+        case "int_type" | "int_from_float":
+            return location, _must_be("a whole number", given, _unquoted(given))
+        case "greater_than":
+            return location, _must_be(f"greater than {bounds['gt']:g}", given)
+        case "greater_than_equal":
+            return location, _must_be(f"at least {bounds['ge']:g}", given)
+        case "less_than":
+            return location, _must_be(f"less than {bounds['lt']:g}", given)
+        case "less_than_equal":
+            return location, _must_be(f"at most {bounds['le']:g}", given)
+        case "literal_error":
+            return location, _must_be(bounds["expected"], given)
+        case "string_type" if details["loc"][-1] == "[key]":
+            return (*location[:-1], str(given)), f"a name must be text, got {_shown(given)}; put it in quotes"
+        case "invalid_key":
+            return (*location[:-1], str(given)), f"a key must be text, got {_shown(given)}"
+        case "string_type":
+            return location, _must_be("text", given, "; put it in quotes")
+        case "list_type":
+            return location, _must_be("a list", given, "; write [..., ...]")
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return location, _must_be("a mapping (key: value)", given)
+        case "string_too_short":
+            return location, "is empty; write some text"
+        case "too_short" if not given:
+            return location, "is empty; list at least one entry"
+        case "too_short":
+            return location, f"needs at least {bounds['min_length']} entries, got {_shown(given)}"
+        case "string_pattern_mismatch":
+            return location, NAME_RULE
+        case _:
+            return location, f"{details['msg'].removeprefix('Value error, ')}, got {_shown(given)}"
+
+
+def _as_written(location: Location) -> Location:
+    """Drop what Pydantic adds: the alternative it read a method or a scaling as, and a mark for keys."""
+    parts = tuple(part for part in location if part != "[key]")
+    if len(parts) > 2 and parts[0] == "methods":
+        name, parameter = parts[:2], parts[3:]
+        return name + (parameter[:1] + parameter[2:] if parameter[:1] == ("scaling",) else parameter)
+    return parts
+
+
+def _without_algorithm(location: Location, method: Mapping[Any, Any]) -> Fault:
+    misspelt = get_close_matches("algorithm", [key for key in method if isinstance(key, str)], n=1, cutoff=0.6)
+    if misspelt:
+        return (*location, misspelt[0]), "unknown key; did you mean 'algorithm'?"
+    return (*location, "algorithm"), f"missing; {did_you_mean('', ALGORITHMS)}"
+
+
+def _must_be(what: str, given: Any, hint: str = "") -> str:
+    return f"must be {what}, got {_shown(given)}{hint}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+
+
+def _unquoted(text: Any) -> str:
+    """How to write a number that arrived as text, if it is one."""
+    try:
+        number = float(text) if isinstance(text, str) else None
+    except ValueError:
+        return ""
+    if number is None:
+        return ""
+    written = yaml.safe_dump(int(number) if number.is_integer() else number).split("\n")[0]
+    return f"; write {written} without quotes (--config passes nested values as text: use --configfile)"
