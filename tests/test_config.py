@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake.utils import update_config
 
 import remerge
 from remerge.config import load_config
@@ -59,6 +61,20 @@ def test_the_shipped_configuration_is_fine(values: dict[str, Any]) -> None:
         "adamerging-layer",
         "adamerging-layer-pp",
     ]
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_preset_is_fine_over_the_shipped_configuration(values: dict[str, Any], preset: Path) -> None:
+    update_config(values, yaml.safe_load(preset.read_text(encoding="utf-8")))
+    load_config(values, [SHIPPED, preset])
+
+
+def test_the_readmes_examples_are_fine(values: dict[str, Any]) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", configuration_readme(), flags=re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        update_config(values, yaml.safe_load(example))
+        load_config(values)
 
 
 @pytest.mark.parametrize("misspell", [lambda key: key + "x", lambda key: key[:2] + key[3:]], ids=["longer", "shorter"])

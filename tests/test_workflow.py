@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -27,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(made: Path) -> Iterator[dict]:  # type: ignore[type-arg]
+def config(made: Path) -> Iterator[dict[str, Any]]:
     """The made project's configuration; what a test writes to the file is undone after it."""
     path = made / "config.yaml"
     before = path.read_text(encoding="utf-8")
@@ -35,7 +36,7 @@ def config(made: Path) -> Iterator[dict]:  # type: ignore[type-arg]
     path.write_text(before, encoding="utf-8")
 
 
-def write_config(folder: Path, values: dict) -> None:  # type: ignore[type-arg]
+def write_config(folder: Path, values: dict[str, Any]) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
@@ -94,7 +95,7 @@ def test_touching_files_re_runs_nothing(made: Path) -> None:
     assert planned(made) == {}
 
 
-def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict[str, Any]) -> None:
     config["methods"]["arithmetic"]["scaling"] = 0.4
     write_config(made, config)
     assert planned(made) == {
@@ -107,7 +108,7 @@ def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict)
     }
 
 
-def test_a_new_method_makes_no_other_run_again(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+def test_a_new_method_makes_no_other_run_again(made: Path, config: dict[str, Any]) -> None:
     config["methods"]["again"] = {"label": "TIES again", "algorithm": "ties", "keep": 0.5}
     write_config(made, config)
     jobs = planned(made)
@@ -120,7 +121,7 @@ def test_a_new_method_makes_no_other_run_again(made: Path, config: dict) -> None
     assert not set(jobs) & {"pretrain", "finetune", "task_vector", "learn_coefficients", "trajectory"}
 
 
-def test_a_new_suite_trains_nothing_again(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+def test_a_new_suite_trains_nothing_again(made: Path, config: dict[str, Any]) -> None:
     config["suites"]["pair"] = ["digits", "arrows"]
     write_config(made, config)
     assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_heads", "finetune", "task_vector"}
@@ -183,7 +184,7 @@ def test_the_same_seed_gives_the_same_bytes(made: Path) -> None:
         assert [name for name in old if new[name] != old[name]] == []
 
 
-def test_learned_coefficients_apply_again_without_learning(made: Path, config: dict) -> None:  # type: ignore[type-arg]
+def test_learned_coefficients_apply_again_without_learning(made: Path, config: dict[str, Any]) -> None:
     (made / "learned.csv").write_bytes((made / "results/mini/coefficients/three/ada-layer-pp.csv").read_bytes())
     config["methods"]["again"] = {
         "label": "AdaMerging++ again",
@@ -222,10 +223,10 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("methods: {arithmetic: {scaling: much}}", ["methods.arithmetic.scaling: must be a number"]),
         ("suites: {three: []}", ["the suite is empty"]),
         ("methods:\n  a: {}\n  a: {}", ["'a' stands twice"]),
-        ("tasks: {shapes: {folder: nowhere}}", ["nowhere: no such folder"]),
+        ("tasks: {shapes: {folder: nowhere}}", ["tasks.shapes.folder: nowhere: no such folder"]),
         ("tasks: {shapes: {folder: holed}}", ["class 'sq' is in train and missing from test"]),
         ("tasks: {shapes: {folder: broken}}", ["0.png"]),
-        ("tasks: {shapes: {folder: shapes, classes: {circ: a, sqq: b}}}", ["'sq', 'sqq'"]),
+        ("tasks: {shapes: {folder: shapes, classes: {circ: a, sqq: b}}}", ["tasks.shapes.classes: 'sqq'"]),
     ],
 )
 def test_bad_input_is_refused_before_any_job(fresh: Path, text: str, messages: list[str]) -> None:

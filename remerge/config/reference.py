@@ -25,9 +25,23 @@ INTRODUCTION = """\
 
 <!-- Made from remerge/config/models.py by `make docs`; a test keeps it in step. -->
 
-`config.yaml` is the default: the mini benchmark. Change it, or lay files over it with `--configfile FILE`; a later
-file's keys win, lists are replaced whole. Every fault is told before the first job starts, with its key and remedy.
-`workflow/schemas/config.schema.yaml` says the same to editors.
+`config.yaml` is the default: the mini benchmark. Change it, or lay a file over it with `--configfile FILE`: its keys
+join those already there or replace their values, and lists are replaced whole.
+
+```yaml
+# snakemake --cores all --configfile more.yaml
+pools:
+  mini-1: {architecture: mini, seed: 1}      # the same encoder from another seed
+suites:
+  pair: [digits, latin]                      # merge two tasks only
+methods:
+  ties: {scaling: 0.4}                       # change one parameter of a method
+  ties-half: {label: "TIES (50 %)", algorithm: ties, keep: 0.5}
+```
+
+Names of pools, suites, tasks and methods become parts of file names: letters, digits, `.`, `_` and `-`, beginning with
+a letter or digit; no two may differ only in case. Every fault is told before the first job starts, with its file, key
+and remedy. `workflow/schemas/config.schema.yaml` says the same to editors.
 
 ## A task of your own
 

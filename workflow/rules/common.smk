@@ -6,13 +6,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from remerge.config import load_config
+from remerge.config import inspect_tasks, load_config
 from remerge.devices import local_gpus
 from remerge.errors import RemergeError
 from remerge.merging.registry import ALGORITHMS
 from remerge.sources import source_files
 from remerge.tasks import MINI_TASKS
-from remerge.tasks.folder import class_names, inspect_folder
+from remerge.tasks.folder import class_names
 
 ROOT = Path(workflow.basedir)
 SPLITS = ["train", "validation", "test"]
@@ -25,10 +25,7 @@ try:
         config, [ROOT / "config.yaml", *workflow.config_settings.configfiles]
     )
     # Every folder is read through before the first job starts, and again only when a file in it changed.
-    folders = {
-        name: inspect_folder(task.folder, ".snakemake/remerge")
-        for name, task in settings.tasks.items()
-    }
+    folders = inspect_tasks(settings.tasks, ".snakemake/remerge")
     own_classes = {
         name: class_names(folders[name], task.classes)
         for name, task in settings.tasks.items()
