@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
+from remerge.headers import sort_metadata
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def save_images(path: str | Path, image_set: ImageSet) -> None:
     }
     with atomic_path(path) as temporary:
         save_file(arrays, temporary, metadata)
+        sort_metadata(temporary)
 
 
 def load_images(path: str | Path) -> ImageSet:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from remerge.errors import MismatchError, RemergeError
 from remerge.files import atomic_path
+from remerge.headers import sort_metadata
 
 Weights = Mapping[str, Tensor]
 """Names mapped to tensors: a state dict, or a file's content read tensor by tensor."""
@@ -30,12 +31,18 @@ class LazyWeights(Mapping[str, Tensor]):
             raise RemergeError(
                 f"{path}: not a whole safetensors file ({error}); delete it to have it made again"
             ) from error
-        self._keys = sorted(self._file.keys())
+        except OSError as error:
+            raise RemergeError(f"{path}: cannot be read as a file ({error})") from error
+        self._keys = dict.fromkeys(sorted(self._file.keys()))
 
     def __getitem__(self, key: str) -> Tensor:
         if key not in self._keys:
             raise KeyError(key)
         return self._file.get_tensor(key)
+
+    def __contains__(self, key: object) -> bool:
+        # Mapping's own would read the tensor to find out.
+        return key in self._keys
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -53,7 +60,7 @@ def load_weights(path: str | Path) -> LazyWeights:
     """Open a safetensors file.
 
     Raises:
-        RemergeError: There is no such file, or it is cut short or no safetensors file.
+        RemergeError: There is no such file, or it cannot be read, is cut short or no safetensors file.
     """
     return LazyWeights(path)
 
@@ -64,10 +71,21 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def save_weights(path: str | Path, weights: Weights, metadata: Mapping[str, str] | None = None) -> None:
-    """Write weights to a safetensors file; equal weights and metadata give equal bytes."""
-    tensors = {key: weights[key].detach().cpu().contiguous() for key in sorted(weights)}
+    """Write weights to a safetensors file; equal weights and metadata give equal bytes.
+
+    Tensors that share memory, as tied weights do, are written once per name.
+    """
+    tensors: dict[str, Tensor] = {}
+    written: set[int] = set()
+    for key in sorted(weights):
+        tensor = weights[key].detach().cpu().contiguous()
+        # safetensors refuses shared memory.
+        address = tensor.untyped_storage().data_ptr()
+        tensors[key] = tensor.clone() if address in written else tensor
+        written.add(address)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, dict(sorted((metadata or {}).items())))
+        save_file(tensors, temporary, dict(metadata) if metadata else None)
+        sort_metadata(temporary)
 
 
 def check_compatible(pretrained: Weights, finetuned: Sequence[Weights]) -> None:

@@ -49,6 +49,9 @@ class MergedEncoder:
         if wrong := sorted(set(parameters) ^ set(self.layers)):
             raise MismatchError(f"the encoder's parameters and the task vectors differ in: {', '.join(wrong)}")
         self.parameters = [parameters[layer].requires_grad_(True) for layer in self.layers]
+        for parameter in self.parameters:
+            # Merged weights are written through a flat view, which e.g. channels-last memory does not offer.
+            parameter.data = parameter.data.contiguous()
         self.sizes = [parameter.numel() for parameter in self.parameters]
         dtype = self.parameters[0].dtype
         self.start = torch.cat([pretrained[layer].flatten() for layer in self.layers]).to(device, dtype)
@@ -129,12 +132,16 @@ def learn_coefficients(
         The coefficients as used (clamped) at the recorded steps, in float32.
 
     Raises:
-        RemergeError: ``granularity`` is unknown, or entropy is no longer a finite number.
+        MismatchError: The task vectors' keys are not those of the encoder's parameters.
+        RemergeError: ``granularity`` is unknown, there is not one head and name per task vector, or entropy is
+            no longer a finite number.
     """
+    if not len(tasks) == len(heads) == len(task_vectors):
+        raise RemergeError(f"{len(tasks)} task names, {len(heads)} heads and {len(task_vectors)} task vectors")
     if granularity not in ("task", "layer"):
         raise RemergeError(f"granularity must be 'task' or 'layer', got {granularity!r}")
     merged = MergedEncoder(encoder, pretrained, task_vectors, device)
-    heads = [head.to(device, merged.start.dtype) for head in heads]
+    heads = [head.detach().to(device, merged.start.dtype) for head in heads]
     layers = (ALL_LAYERS,) if granularity == "task" else merged.layers
     raw = torch.full((len(task_vectors), len(layers)), initial, dtype=merged.start.dtype, device=device)
     optimizer = torch.optim.Adam([raw], lr=learning_rate, betas=(0.9, 0.999))

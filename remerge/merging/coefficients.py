@@ -90,16 +90,22 @@ def merged_task_vector(
         step: The recorded step to take; the last when None.
         keep: Trim to this share and elect signs first, as AdaMerging++ did when it learned them.
         scope: What ``keep`` is a share of.
+
+    Raises:
+        RemergeError: The file cannot be read, or lacks the step, a task or a layer; the message names both.
     """
     history = read_coefficients(coefficients)
     if missing := [task for task in tasks if task not in history.tasks]:
         raise RemergeError(
             f"{coefficients}: no coefficients for task {', '.join(missing)}; there are: {', '.join(history.tasks)}"
         )
-    chosen = history.at(history.steps[-1] if step is None else step)
     rows = [history.tasks.index(task) for task in tasks]
     vectors = task_vectors if keep is None else trimmed_and_elected(task_vectors, keep, scope)
-    return merge_by(vectors, chosen.values[0, rows], chosen.layers)
+    try:
+        chosen = history.at(history.steps[-1] if step is None else step)
+        return merge_by(vectors, chosen.values[0, rows], chosen.layers)
+    except RemergeError as error:
+        raise RemergeError(f"{coefficients}: {error}") from error
 
 
 def write_coefficients(path: str | Path, coefficients: Coefficients) -> None:
@@ -121,8 +127,8 @@ def read_coefficients(path: str | Path) -> Coefficients:
     """Read a file that :func:`write_coefficients` wrote, or one of the same columns from elsewhere.
 
     Raises:
-        RemergeError: There is no such file, a column is missing, a value is no finite number, or some step
-            lacks the coefficient of a task and layer; the message names file and line or entry.
+        RemergeError: There is no such file, a column is missing, a value is no finite number, an entry comes
+            twice, or some step lacks the coefficient of a task and layer; the message names file and line or entry.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
@@ -132,11 +138,16 @@ def read_coefficients(path: str | Path) -> Coefficients:
             values = {}
             for row in reader:
                 try:
-                    values[int(row["step"]), row["task"], row["layer"]] = float(row["value"])
+                    entry, value = (int(row["step"]), row["task"], row["layer"]), float(row["value"])
                 except (TypeError, ValueError) as error:
                     raise RemergeError(f"{path}, line {reader.line_num}: {error}") from error
+                if entry in values:
+                    raise RemergeError(f"{path}, line {reader.line_num}: (step, task, layer) {entry} comes twice")
+                values[entry] = value
     except FileNotFoundError as error:
         raise RemergeError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RemergeError(f"{path}: cannot be read as a CSV file ({error})") from error
     if not values:
         raise RemergeError(f"{path}: no coefficients")
     steps = tuple(sorted({step for step, _, _ in values}))

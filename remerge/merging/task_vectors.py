@@ -10,6 +10,7 @@ from remerge.errors import MismatchError, RemergeError
 from remerge.weights import Weights, check_compatible, computing_dtype
 
 
+@torch.no_grad()
 def task_vector(pretrained: Weights, finetuned: Weights) -> dict[str, Tensor]:
     """Subtract the pre-trained from the fine-tuned weights (Task Arithmetic, section 2).
 
@@ -35,6 +36,7 @@ def task_vector(pretrained: Weights, finetuned: Weights) -> dict[str, Tensor]:
     return vector
 
 
+@torch.no_grad()
 def apply_task_vector(pretrained: Weights, vector: Weights, scaling: float) -> dict[str, Tensor]:
     """Return ``pretrained + scaling * vector``, the form of every merged model.
 

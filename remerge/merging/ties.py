@@ -6,6 +6,7 @@ the k largest are kept, and every entry as large as the smallest of them.
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Literal
 
 import torch
@@ -73,7 +74,7 @@ def trim_thresholds(task_vectors: Sequence[Weights], keep: float, scope: Scope =
     Returns:
         A 0-d threshold per task and key; entries with ``abs(entry) >= threshold`` are kept.
     """
-    if not 0 < keep <= 1:
+    if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep <= 1:
         raise RemergeError(f"keep must be a share in (0, 1], got {keep!r}")
     keys = list(task_vectors[0])
     if scope == "trained":
@@ -97,8 +98,8 @@ def _kth_largest_magnitude(entries: Tensor, keep: float) -> Tensor:
     size = entries.numel()
     if size == 0:
         return entries.new_zeros(())
-    # 0.29 * 100 is 28.999... in binary: a share meant to be whole must not lose an entry.
-    kept = max(1, math.floor(keep * size + 1e-9 * size))
+    # 0.29 * 100 is 28.999... in binary; the decimal number that was written gives 29.
+    kept = max(1, math.floor(Fraction(str(keep)) * size))
     return entries.abs().kthvalue(size - kept + 1).values
 
 
@@ -107,7 +108,9 @@ def _trimmed(task_vectors: Sequence[Weights], thresholds: Sequence[Mapping[str, 
     rows = []
     for vector, threshold in zip(task_vectors, thresholds, strict=True):
         entries = vector[key]
-        rows.append(torch.where(entries.abs() >= threshold[key], entries, 0))
+        # Compared to a 0-d tensor, entries would set the dtype: a float64 threshold must not be rounded to float32.
+        magnitudes = entries.abs().to(threshold[key].dtype)
+        rows.append(torch.where(magnitudes >= threshold[key], entries, 0))
     return torch.stack(rows)
 
 
@@ -116,7 +119,11 @@ def majority_sign(task_vectors: Sequence[Weights], thresholds: Sequence[Mapping[
 
     Entries whose trimmed values cancel exactly elect no sign; the authors give them this one.
     """
-    total = sum(int(_trimmed(task_vectors, thresholds, key).sum(dim=0).sign().sum()) for key in task_vectors[0])
+    total = 0
+    for key in task_vectors[0]:
+        signs = _trimmed(task_vectors, thresholds, key).sum(dim=0).sign()
+        # float32 cannot count beyond 2**24 entries.
+        total += int(signs.sum(dtype=torch.float64))
     return (total > 0) - (total < 0)
 
 
