@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from remerge.figures.style import Look, new_figure, reference_line
+from remerge.figures.style import Look, new_figure
 from remerge.scores import average_accuracy
 
 
@@ -32,7 +32,8 @@ def steps_figure(
         low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
         axes.fill_between(curve["step"], low, high, color=look.color, alpha=0.12, linewidth=0)
     for name, value in references.items():
-        reference_line(axes, value, labels[name], looks[name])
+        # In the legend, not on the line: fixed methods often lie within a line's width of each other.
+        axes.axhline(value, linewidth=1, label=labels[name], zorder=1, **looks[name].line())
     axes.set(xlabel="AdaMerging step", ylabel="average accuracy (%)")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
