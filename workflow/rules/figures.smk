@@ -246,6 +246,7 @@ rule cosine_figure:
 
 
 rule figures:
+    """All figures."""
     input:
         expand(
             "results/{pool}/figures/{suite}/{figure}.{format}",
@@ -254,5 +255,4 @@ rule figures:
             figure=figure_names(),
             format=["svg", "png"],
         ),
-    """All figures."""
     localrule: True

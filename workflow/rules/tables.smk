@@ -79,6 +79,7 @@ rule experts_table:
 
 
 rule tables:
+    """All tables."""
     input:
         expand(
             "results/{pool}/tables/{suite}/{table}.csv",
@@ -86,5 +87,4 @@ rule tables:
             suite=settings.suites,
             table=["main", "experts", "cosine"],
         ),
-    """All tables."""
     localrule: True
