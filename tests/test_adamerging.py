@@ -1,5 +1,6 @@
 """AdaMerging: the learned coefficients are those of the papers' formulation, with autograd through the merge."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -156,6 +157,50 @@ def test_task_vectors_of_another_encoder_are_refused(setting: Setting) -> None:
         setting.learn(vectors)
 
 
+def test_heads_are_frozen(setting: Setting) -> None:
+    expected = setting.learn()
+    setting.heads = [head.requires_grad_(True) for head in setting.heads]
+    assert torch.equal(setting.learn().values, expected.values)
+    assert all(head.grad is None for head in setting.heads)
+
+
+def test_an_encoder_in_channels_last_memory_learns_the_same() -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(16, 6)).double()
+    pretrained = {key: value.clone() for key, value in plain.state_dict().items()}
+    vectors = [{key: torch.randn_like(value) for key, value in pretrained.items()} for _ in range(2)]
+    heads = [torch.randn(6, 3, dtype=torch.float64) for _ in range(2)]
+    batches = [torch.randn(4, 3, 3, 3, dtype=torch.float64) for _ in range(2)]
+
+    def learn(encoder: nn.Module) -> Tensor:
+        return learn_coefficients(
+            encoder, heads, pretrained, vectors, lambda step: batches, tasks=("a", "b"), steps=5, learning_rate=0.05
+        ).values
+
+    expected = learn(plain)
+    turned = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    assert not turned.state_dict()["0.weight"].is_contiguous()
+    torch.testing.assert_close(learn(turned), expected)
+
+
+@pytest.mark.parametrize("short", ["tasks", "heads", "vectors"])
+def test_one_head_and_name_per_task_are_asked_for_before_learning(setting: Setting, short: str) -> None:
+    counts = {"tasks": 3, "heads": 3, "vectors": 3} | {short: 2}
+
+    def batches(step: int) -> list[Tensor]:
+        raise AssertionError("learning has begun")
+
+    with pytest.raises(RemergeError, match=r"task names, . heads and . task vectors"):
+        learn_coefficients(
+            setting.encoder,
+            setting.heads[: counts["heads"]],
+            setting.pretrained,
+            setting.vectors[: counts["vectors"]],
+            batches,
+            tasks=TASKS[: counts["tasks"]],
+        )
+
+
 def test_entropy_that_is_no_number_stops_the_run(setting: Setting) -> None:
     setting.heads[1][0, 0] = torch.nan
     with pytest.raises(RemergeError, match="entropy is nan at step 0"):
@@ -190,11 +235,13 @@ def test_coefficients_apply_again_in_any_order_of_tasks(setting: Setting, tmp_pa
         ("step,task,layer,value\n0,a,all,x\n", "line 2"),
         ("step,task,layer,value\n0,a,all,nan\n", "finite"),
         ("step,task,layer,value\n0,a,l,1\n0,b,m,1\n", "no coefficient for"),
+        ("step,task,layer,value\n0,a,l,1\n0,a,l,2\n", "line 3.*comes twice"),
+        ("step,task,layer,value\n0,\xe9,l,1\n", "cannot be read as a CSV file"),
     ],
 )
 def test_files_at_fault_are_named(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "bad.csv"
-    path.write_text(content)
+    path.write_text(content, encoding="latin-1")
     with pytest.raises(RemergeError, match=message) as caught:
         read_coefficients(path)
     assert str(path) in str(caught.value)
@@ -204,7 +251,12 @@ def test_unknown_tasks_layers_and_steps_are_named(setting: Setting, tmp_path: Pa
     write_coefficients(tmp_path / "c.csv", setting.learn(steps=2))
     with pytest.raises(RemergeError, match="no coefficients for task four"):
         merged_task_vector(setting.vectors, tmp_path / "c.csv", tasks=["one", "two", "four"])
-    with pytest.raises(RemergeError, match="at step 9"):
+    with pytest.raises(RemergeError, match=r"c\.csv: .* at step 9"):
         merged_task_vector(setting.vectors, tmp_path / "c.csv", tasks=TASKS, step=9)
+    unknown = [{"extra": torch.ones(2)} for _ in TASKS]
+    with pytest.raises(RemergeError, match=r"c\.csv: no coefficient for layer 'extra'"):
+        merged_task_vector(unknown, tmp_path / "c.csv", tasks=TASKS)
+    with pytest.raises(RemergeError, match="cannot be read"):
+        read_coefficients(tmp_path)
     with pytest.raises(RemergeError, match=r"no coefficient for layer '1\.weight'"):
         merge_by(setting.vectors, torch.ones(3, 1), ["1.bias"])

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 import remerge
 from remerge.errors import MismatchError, RemergeError
 from remerge.merging.task_vectors import apply_task_vector, cosine_similarity
-from remerge.merging.ties import trimmed_and_elected
+from remerge.merging.ties import merged_task_vector, trimmed_and_elected
+from remerge.weights import Weights, load_weights, save_weights
 
 Model = dict[str, np.ndarray]
 SHAPES = {"bias": (3,), "scale": (), "weight": (4, 3), "none": (0, 2)}
@@ -116,6 +117,52 @@ def test_trimmed_and_elected_vectors_sum_to_ties(models: tuple[Model, list[Model
         torch.testing.assert_close(merged[key], expected[key], rtol=0, atol=1e-12)
 
 
+@given(model_sets(), st.sampled_from([0.2, 0.5]), st.randoms())
+def test_the_order_of_tasks_does_not_move_the_trim(models: tuple[Model, list[Model]], keep: float, random) -> None:  # type: ignore[no-untyped-def]
+    start, tuned = models
+    vectors = [remerge.task_vector(tensors(start), tensors(model)) for model in tuned]
+    order = random.sample(range(len(tuned)), len(tuned))
+    straight = trimmed_and_elected(vectors, keep)
+    shuffled = trimmed_and_elected([vectors[k] for k in order], keep)
+    for place, k in enumerate(order):
+        for key in start:
+            assert torch.equal(shuffled[place][key], straight[k][key])
+
+
+@given(model_sets(), st.sampled_from(["sum", "mean", "max"]))
+def test_memory_layout_and_key_order_do_not_matter(models: tuple[Model, list[Model]], merge: str) -> None:
+    start, tuned = models
+
+    def turned(model: Model) -> dict[str, Tensor]:
+        """The same values, the matrix stored by columns, the keys reversed."""
+        weights = dict(reversed(list(tensors(model).items())))
+        return weights | {"weight": weights["weight"].T.contiguous().T}
+
+    expected = remerge.ties(tensors(start), [tensors(m) for m in tuned], keep=0.5, merge=merge)  # type: ignore[arg-type]
+    merged = remerge.ties(turned(start), [turned(m) for m in tuned], keep=0.5, merge=merge)  # type: ignore[arg-type]
+    for key in start:
+        assert torch.equal(merged[key], expected[key])
+
+
+def test_files_merge_like_the_models_in_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    models = [{"a": torch.randn(4, 3), "b": torch.randn(5), "n": torch.tensor(3)} for _ in range(4)]
+    for index, model in enumerate(models):
+        save_weights(tmp_path / str(index), model)
+    files: list[Weights] = [load_weights(tmp_path / str(index)) for index in range(4)]
+    for method in (remerge.task_arithmetic, remerge.ties):
+        merged, expected = method(files[0], files[1:]), method(models[0], models[1:])
+        assert type(merged) is dict
+        for key in models[0]:
+            assert torch.equal(merged[key], expected[key])
+    vectors = [remerge.task_vector(models[0], model) for model in models[1:]]
+    for index, vector in enumerate(vectors):
+        save_weights(tmp_path / f"vector-{index}", vector)
+    lazily = merged_task_vector([load_weights(tmp_path / f"vector-{index}") for index in range(3)], keep=0.3)
+    for key, tensor in merged_task_vector(vectors, keep=0.3).items():
+        assert torch.equal(lazily[key], tensor)
+
+
 def one_model(**values: list[float]) -> dict[str, Tensor]:
     return {key: torch.tensor(value) for key, value in values.items()}
 
@@ -132,6 +179,22 @@ def test_a_share_meant_to_be_whole_loses_no_entry() -> None:
     tuned = [{"w": torch.arange(1, 101, dtype=torch.float64)}]
     assert 0.29 * 100 < 29
     assert int((remerge.ties(start, tuned, keep=0.29, scaling=1)["w"] != 0).sum()) == 29
+
+
+def test_tensors_of_different_precision_share_one_threshold() -> None:
+    start = {"long": torch.zeros(1, dtype=torch.float64), "short": torch.zeros(1)}
+    tuned = [{"long": torch.tensor([1 + 1e-12], dtype=torch.float64), "short": torch.tensor([1.0])}]
+    merged = remerge.ties(start, tuned, keep=0.5, scaling=1)
+    assert merged["short"].tolist() == [0]
+    assert merged["long"].tolist() == [1 + 1e-12]
+    assert (merged["long"].dtype, merged["short"].dtype) == (torch.float64, torch.float32)
+
+
+def test_a_share_is_rounded_down() -> None:
+    start = {"w": torch.zeros(9)}
+    tuned = [{"w": torch.arange(1.0, 10.0)}]
+    for keep, kept in ((0.2222222222, 1), (0.2222222223, 2), (0.01, 1), (1, 9)):
+        assert int((remerge.ties(start, tuned, keep=keep, scaling=1)["w"] != 0).sum()) == kept
 
 
 def test_the_trim_scopes_differ_as_documented() -> None:
@@ -205,6 +268,36 @@ def test_modules_come_back_as_modules_and_stay_as_they_were() -> None:
             assert torch.equal(value, old[key]), f"{key} was modified"
 
 
+class TiedEncoder(Encoder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tied = nn.Linear(3, 4)
+        self.tied.weight = self.first.weight
+
+
+def test_tied_weights_stay_tied() -> None:
+    torch.manual_seed(0)
+    models = [TiedEncoder() for _ in range(3)]
+    for merged in (remerge.ties(models[0], models[1:]), remerge.weight_averaging(models)):
+        assert merged.tied.weight is merged.first.weight
+        assert merged.first.weight is not models[0].first.weight
+    mean = torch.stack([model.first.weight for model in models]).mean(dim=0)
+    torch.testing.assert_close(merged.first.weight, mean)
+
+
+def test_parameters_are_merged_without_a_graph() -> None:
+    start, *tuned = (dict(model.named_parameters()) for model in encoders(3))
+    results = (
+        remerge.task_vector(start, tuned[0]),
+        remerge.weight_averaging(tuned),
+        remerge.task_arithmetic(start, tuned),
+        remerge.ties(start, tuned),
+        remerge.ties(start, tuned, scaling=0),
+    )
+    for weights in results:
+        assert not any(tensor.requires_grad for tensor in weights.values())
+
+
 def test_integer_buffers_are_the_pretrained() -> None:
     start, *tuned = encoders(3)
     assert remerge.task_arithmetic(start, tuned).seen.item() == 0
@@ -228,8 +321,10 @@ def test_the_merged_model_has_the_pretrained_dtype_and_is_rounded_once(dtype: to
     merged = remerge.task_arithmetic(start, tuned, 0.3)["w"]
     assert merged.dtype == dtype
     exact = start["w"].double() + 0.3 * sum(model["w"].double() - start["w"].double() for model in tuned)
-    wide = torch.float64 if dtype == torch.float64 else torch.float32
-    torch.testing.assert_close(merged, exact.to(wide).to(dtype), rtol=torch.finfo(dtype).eps, atol=1e-7)
+    if dtype.itemsize == 2:
+        assert torch.equal(merged, exact.to(dtype))
+    else:
+        torch.testing.assert_close(merged, exact.to(dtype), rtol=10 * torch.finfo(dtype).eps, atol=1e-6)
 
 
 def test_mismatches_are_named_all_at_once() -> None:
@@ -260,6 +355,10 @@ def test_many_mismatches_are_abbreviated() -> None:
     [
         ({"keep": 0}, "keep must be a share"),
         ({"keep": 20}, "keep must be a share"),
+        ({"keep": float("nan")}, "keep must be a share"),
+        ({"keep": "0.2"}, "keep must be a share"),
+        ({"keep": True}, "keep must be a share"),
+        ({"keep": None}, "keep must be a share"),
         ({"merge": "median"}, "merge must be"),
         ({"scope": "layer"}, "scope must be"),
         ({"scaling": float("nan")}, "finite number"),

@@ -108,7 +108,7 @@ def _trimmed(task_vectors: Sequence[Weights], thresholds: Sequence[Mapping[str, 
     rows = []
     for vector, threshold in zip(task_vectors, thresholds, strict=True):
         entries = vector[key]
-        # Compared to a 0-d tensor, entries would set the dtype: a float64 threshold must not be rounded to float32.
+        # Left alone, torch would round a 0-d float64 threshold to float32 before comparing float32 entries.
         magnitudes = entries.abs().to(threshold[key].dtype)
         rows.append(torch.where(magnitudes >= threshold[key], entries, 0))
     return torch.stack(rows)
