@@ -9,5 +9,9 @@ class MismatchError(RemergeError, ValueError):
     """Checkpoints that cannot be merged: their keys, shapes or dtypes differ."""
 
 
+class ParameterError(RemergeError, ValueError):
+    """A method's parameter that is out of range or of the wrong kind."""
+
+
 class ConfigError(RemergeError, ValueError):
     """A configuration that cannot be run; the message lists every fault found."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
-from remerge.errors import RemergeError
+from remerge.errors import MismatchError, ParameterError
 from remerge.merging import averaging, coefficients, task_vectors
 from remerge.merging import task_arithmetic as arithmetic
 from remerge.merging import ties as ties_merging
@@ -44,7 +44,7 @@ def weight_averaging(finetuned: Sequence[Model]) -> Model:
         MismatchError: The list is empty, or keys, shapes or dtypes differ.
     """
     if not finetuned:
-        raise RemergeError("no fine-tuned model was given: averaging needs at least one")
+        raise MismatchError("no fine-tuned model was given: averaging needs at least one")
     first = finetuned[0]
     vectors = _task_vectors(first, finetuned)
     return _rebuilt(first, averaging.merged_task_vector(vectors), 1.0)
@@ -60,7 +60,7 @@ def task_arithmetic(pretrained: Model, finetuned: Sequence[Model], scaling: floa
 
     Raises:
         MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.
-        RemergeError: ``scaling`` is not a finite number.
+        ParameterError: ``scaling`` is not a finite number.
     """
     vectors = _task_vectors(pretrained, finetuned)
     return _rebuilt(pretrained, arithmetic.merged_task_vector(vectors), scaling)
@@ -89,12 +89,14 @@ def ties(
 
     Raises:
         MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.
-        RemergeError: A parameter is out of range, or a pattern of ``exclude`` matches nothing.
+        ParameterError: A parameter is out of range or of the wrong kind, or a pattern of ``exclude`` matches nothing.
     """
+    if isinstance(exclude, str):
+        raise ParameterError(f"exclude must be a list of patterns, got the string {exclude!r}")
     vectors = _task_vectors(pretrained, finetuned)
     for pattern in exclude:
         if not any(fnmatchcase(key, pattern) for key in vectors[0]):
-            raise RemergeError(f"exclude: {pattern!r} matches no tensor; there are: {', '.join(vectors[0])}")
+            raise ParameterError(f"exclude: {pattern!r} matches no tensor; there are: {', '.join(vectors[0])}")
     kept = [
         {key: tensor for key, tensor in vector.items() if not any(fnmatchcase(key, p) for p in exclude)}
         for vector in vectors
@@ -129,6 +131,8 @@ def _weights(model: Any) -> Weights:
 
 
 def _task_vectors(pretrained: Model, finetuned: Sequence[Model]) -> list[dict[str, Tensor]]:
+    if isinstance(finetuned, nn.Module | Mapping):
+        raise ParameterError("finetuned must be a list of models, got one model")
     start, tuned = _weights(pretrained), [_weights(model) for model in finetuned]
     check_compatible(start, tuned)
     return [task_vectors.task_vector(start, weights) for weights in tuned]

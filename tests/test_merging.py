@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from torch import Tensor, nn
 
 import remerge
-from remerge.errors import MismatchError, RemergeError
+from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.task_vectors import apply_task_vector, cosine_similarity
 from remerge.merging.ties import merged_task_vector, trimmed_and_elected
 from remerge.weights import Weights, load_weights, save_weights
@@ -359,6 +359,7 @@ def test_many_mismatches_are_abbreviated() -> None:
         ({"keep": "0.2"}, "keep must be a share"),
         ({"keep": True}, "keep must be a share"),
         ({"keep": None}, "keep must be a share"),
+        ({"exclude": "w"}, "exclude must be a list"),
         ({"merge": "median"}, "merge must be"),
         ({"scope": "layer"}, "scope must be"),
         ({"scaling": float("nan")}, "finite number"),
@@ -368,8 +369,15 @@ def test_many_mismatches_are_abbreviated() -> None:
 )
 def test_parameters_out_of_range_are_named(arguments: dict[str, object], message: str) -> None:
     start, tuned = one_model(w=[1.0]), [one_model(w=[2.0])]
-    with pytest.raises(RemergeError, match=message):
+    with pytest.raises(ParameterError, match=message) as caught:
         remerge.ties(start, tuned, **arguments)  # type: ignore[arg-type]
+    assert isinstance(caught.value, ValueError)
+
+
+def test_one_model_in_place_of_a_list_is_named() -> None:
+    start, tuned = one_model(w=[1.0]), one_model(w=[2.0])
+    with pytest.raises(ParameterError, match="must be a list of models"):
+        remerge.task_arithmetic(start, tuned)  # type: ignore[arg-type]
 
 
 def test_nothing_to_merge_is_an_error() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from tqdm import tqdm
 
-from remerge.errors import MismatchError, RemergeError
+from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.coefficients import ALL_LAYERS, Coefficients
 from remerge.weights import Weights
 
@@ -133,13 +133,13 @@ def learn_coefficients(
 
     Raises:
         MismatchError: The task vectors' keys are not those of the encoder's parameters.
-        RemergeError: ``granularity`` is unknown, there is not one head and name per task vector, or entropy is
-            no longer a finite number.
+        ParameterError: ``granularity`` is unknown.
+        RemergeError: There is not one head and name per task vector, or entropy is no longer a finite number.
     """
     if not len(tasks) == len(heads) == len(task_vectors):
         raise RemergeError(f"{len(tasks)} task names, {len(heads)} heads and {len(task_vectors)} task vectors")
     if granularity not in ("task", "layer"):
-        raise RemergeError(f"granularity must be 'task' or 'layer', got {granularity!r}")
+        raise ParameterError(f"granularity must be 'task' or 'layer', got {granularity!r}")
     merged = MergedEncoder(encoder, pretrained, task_vectors, device)
     heads = [head.detach().to(device, merged.start.dtype) for head in heads]
     layers = (ALL_LAYERS,) if granularity == "task" else merged.layers

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from remerge.errors import MismatchError, RemergeError
+from remerge.errors import MismatchError, ParameterError
 from remerge.weights import Weights, check_compatible, computing_dtype
 
 
@@ -50,10 +50,10 @@ def apply_task_vector(pretrained: Weights, vector: Weights, scaling: float) -> d
 
     Raises:
         MismatchError: ``vector`` has a key that ``pretrained`` lacks, or of another shape.
-        RemergeError: ``scaling`` is not a finite number.
+        ParameterError: ``scaling`` is not a finite number.
     """
     if isinstance(scaling, bool) or not isinstance(scaling, int | float) or not math.isfinite(scaling):
-        raise RemergeError(f"scaling must be a finite number, got {scaling!r}")
+        raise ParameterError(f"scaling must be a finite number, got {scaling!r}")
     if unknown := sorted(set(vector) - set(pretrained)):
         raise MismatchError(f"the task vector has keys that the pre-trained weights lack: {', '.join(unknown)}")
     merged = {}

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from remerge.errors import RemergeError
+from remerge.errors import ParameterError
 from remerge.weights import Weights
 
 Scope = Literal["vector", "trained", "tensor"]
@@ -35,10 +35,10 @@ def merged_task_vector(
         The merged task vector, unscaled.
 
     Raises:
-        RemergeError: ``keep``, ``merge`` or ``scope`` is out of range.
+        ParameterError: ``keep``, ``merge`` or ``scope`` is out of range.
     """
     if merge not in ("sum", "mean", "max"):
-        raise RemergeError(f"merge must be 'sum', 'mean' or 'max', got {merge!r}")
+        raise ParameterError(f"merge must be 'sum', 'mean' or 'max', got {merge!r}")
     thresholds = trim_thresholds(task_vectors, keep, scope)
     default = majority_sign(task_vectors, thresholds)
     return {key: _disjoint_merge(_agreeing(task_vectors, thresholds, key, default), merge) for key in task_vectors[0]}
@@ -75,12 +75,12 @@ def trim_thresholds(task_vectors: Sequence[Weights], keep: float, scope: Scope =
         A 0-d threshold per task and key; entries with ``abs(entry) >= threshold`` are kept.
     """
     if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep <= 1:
-        raise RemergeError(f"keep must be a share in (0, 1], got {keep!r}")
+        raise ParameterError(f"keep must be a share in (0, 1], got {keep!r}")
     keys = list(task_vectors[0])
     if scope == "trained":
         keys = [key for key in keys if any(bool(vector[key].any()) for vector in task_vectors)]
     elif scope not in ("vector", "tensor"):
-        raise RemergeError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
+        raise ParameterError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
     thresholds = []
     for vector in task_vectors:
         if scope == "tensor":
