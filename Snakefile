@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/images.smk"
+include: "workflow/rules/checkpoints.smk"
 include: "workflow/rules/encoders.smk"
 include: "workflow/rules/task_vectors.smk"
 include: "workflow/rules/merging.smk"

@@ -4,7 +4,22 @@ import re
 from pathlib import Path
 
 ROOTS = {
-    "torch": ["torch", "torchvision", "open-clip-torch", "safetensors", "numpy", "pandas", "scipy", "tqdm"],
+    "torch": [
+        "torch",
+        "torchvision",
+        "open-clip-torch",
+        "safetensors",
+        "numpy",
+        "pandas",
+        "scipy",
+        "tqdm",
+        "pillow",
+        "pyarrow",
+        "pyyaml",
+        "huggingface-hub",
+        "tenacity",
+        "gdown",
+    ],
     "light": [
         "numpy",
         "pandas",

@@ -1,11 +1,14 @@
 """Where models run: a GPU where there is one and the job was given it, else the CPU."""
 
+import platform
 import shutil
 import subprocess
 
 
 def local_gpus() -> int:
-    """Count this machine's NVIDIA GPUs without importing torch, which would cost seconds."""
+    """Count this machine's GPUs, NVIDIA's or Apple's, without importing torch, which would cost seconds."""
+    if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
+        return 1
     if shutil.which("nvidia-smi") is None:
         return 0
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -16,4 +19,6 @@ def device_for(gpus: int) -> str:
     """Return the torch device name for a job that was granted ``gpus`` GPUs."""
     import torch
 
-    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
+    if gpus and torch.cuda.is_available():
+        return "cuda"
+    return "mps" if gpus and torch.backends.mps.is_available() else "cpu"

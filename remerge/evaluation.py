@@ -1,7 +1,12 @@
 """Counting right answers."""
 
+import sys
 from collections.abc import Mapping
+from functools import partial
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -10,27 +15,50 @@ from remerge.encoders import to_input
 from remerge.heads import logits
 from remerge.images import ImageSet
 
+# Images per task on which a shorter precision is compared with float32.
+COMPARED = 512
+
 
 @torch.inference_mode()
-def count_correct(
-    encoder: nn.Module, head: Tensor, image_set: ImageSet, *, device: str = "cpu", batch_size: int = 256
-) -> int:
-    """Return how many of a set's images the encoder and the task's zero-shot head classify correctly (top 1).
+def predictions(
+    encoder: nn.Module,
+    head: Tensor,
+    images: npt.NDArray[np.uint8],
+    *,
+    device: str = "cpu",
+    batch_size: int = 256,
+    precision: str = "float32",
+) -> Tensor:
+    """Return the class that encoder and zero-shot head predict for every image.
 
     Args:
         encoder: Image encoder, on ``device``.
         head: float32 ``[features, classes]``.
-        image_set: Images and labels; its number of classes must be the head's.
+        images: uint8 ``[n, height, width, 3]``.
         device: Where the encoder is.
-        batch_size: Images per forward pass.
+        batch_size: Images per forward pass; halved as often as the device's memory demands.
+        precision: ``float32``, or ``bfloat16`` for forward passes under autocast.
+
+    Returns:
+        int64 ``[n]``, on the CPU.
     """
-    correct = 0
+    found = [torch.empty(0, dtype=torch.int64)]
     head = head.to(device)
-    for start in range(0, len(image_set), batch_size):
-        images = torch.from_numpy(image_set.images[start : start + batch_size]).to(device)
-        labels = torch.from_numpy(image_set.labels[start : start + batch_size]).to(device)
-        correct += int((logits(encoder(to_input(images)), head).argmax(dim=1) == labels).sum())
-    return correct
+    start = 0
+    while start < len(images):
+        batch = torch.from_numpy(images[start : start + batch_size])
+        try:
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+                features = encoder(to_input(batch.to(device)))
+            found.append(logits(features.float(), head).argmax(dim=1).cpu())
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size //= 2
+            print(f"out of memory: going on with {batch_size} images at a time", file=sys.stderr)
+            continue
+        start += len(batch)
+    return torch.cat(found)
 
 
 def score_encoder(
@@ -39,16 +67,28 @@ def score_encoder(
     image_sets: Mapping[str, ImageSet],
     *,
     device: str = "cpu",
+    batch_size: int = 256,
+    precision: str = "float32",
     progress: bool = True,
-) -> list[tuple[str, int, int]]:
-    """Score an encoder on every task.
+) -> pd.DataFrame:
+    """Score an encoder on every task that has images.
 
     Returns:
-        ``(task, correct, n)`` in the order of ``image_sets``.
+        Columns ``task``, ``correct`` and ``n``, in the order of ``image_sets``; with another precision than float32
+        also ``compared``, a number of the task's first images, and ``agree``, on how many of them float32 predicts
+        the same.
     """
     encoder = encoder.to(device).eval()
-    scores = []
+    rows = []
     for task, image_set in tqdm(image_sets.items(), desc="score", unit="task", disable=not progress):
-        correct = count_correct(encoder, heads[task], image_set, device=device)
-        scores.append((task, correct, len(image_set)))
-    return scores
+        if not len(image_set):
+            print(f"{task}: not scored: {image_set.missing}", file=sys.stderr)
+            continue
+        predict = partial(predictions, encoder, heads[task], device=device, batch_size=batch_size)
+        predicted = predict(image_set.images, precision=precision)
+        row = {"task": task, "correct": int((predicted.numpy() == image_set.labels).sum()), "n": len(image_set)}
+        if precision != "float32":
+            first = image_set.images[:COMPARED]
+            row |= {"compared": len(first), "agree": int((predict(first) == predicted[:COMPARED]).sum())}
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
-COLUMNS = ("pool", "suite", "expert", "method", "scaling", "step", "task", "split", "correct", "n")
+COLUMNS = ("pool", "suite", "expert", "method", "scaling", "step", "task", "split", "correct", "n", "compared", "agree")
 """Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all."""
 
 
@@ -50,7 +50,7 @@ def _checked(frame: pd.DataFrame, path: str | Path) -> pd.DataFrame:
         row = wrong.iloc[0]
         raise RemergeError(f"{path}, row {wrong.index[0] + 1}: {row['correct']} correct of {row['n']}")
     ordered = frame[[column for column in COLUMNS if column in frame]].reset_index(drop=True)
-    keys = [column for column in ordered if column not in ("correct", "n")]
+    keys = [column for column in ordered if column not in ("correct", "n", "compared", "agree")]
     if ordered.duplicated(keys).any():
         raise RemergeError(f"{path}: the same score stands twice, row {ordered.index[ordered.duplicated(keys)][0] + 1}")
     return ordered

@@ -143,17 +143,28 @@ _LATEX = _Markup(
 )
 
 
-def main_table_markdown(table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str]) -> str:
-    """Return the main table in Markdown: one decimal, the best merged encoder bold, the second underlined."""
+def main_table_markdown(
+    table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
+) -> str:
+    """Return the main table in Markdown: one decimal, the best merged encoder bold, the second underlined.
+
+    Args:
+        table: What :func:`main_table` returned.
+        methods: Its rows.
+        origins: By task, whether its images are rendered or real.
+        flags: By task, what is wrong with its splits (:func:`remerge.audit.contaminated`).
+    """
     headers, body = _main_layout(table, methods, list(origins), _MARKDOWN)
-    notes = " ".join(_notes(table, origins))
+    notes = " ".join(_notes(table, origins, flags))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{_MARKDOWN.plain(notes)}\n"
 
 
-def main_table_latex(table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str]) -> str:
+def main_table_latex(
+    table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
+) -> str:
     """Return the main table in LaTeX (package booktabs), marked like the Markdown one."""
     headers, body = _main_layout(table, methods, list(origins), _LATEX)
-    return _latex(headers, body, _LATEX.plain(" ".join(_notes(table, origins))))
+    return _latex(headers, body, _LATEX.plain(" ".join(_notes(table, origins, flags))))
 
 
 def experts_table_markdown(table: pd.DataFrame) -> str:
@@ -219,7 +230,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:.1f}"
 
 
-def _notes(table: pd.DataFrame, origins: Mapping[str, str]) -> list[str]:
+def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, str]) -> list[str]:
     """What a reader must know to weigh the numbers."""
     counts = {task: table.get(f"{task} n", pd.Series(dtype=float)).max() for task in origins}
     sizes = ", ".join(f"{task} {int(n)}" for task, n in counts.items() if not pd.isna(n))
@@ -233,6 +244,7 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str]) -> list[str]:
         f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
         "(sampling of test images only).",
         f"Images {kinds}.",
+        *(f"Contaminated split: {task}, {told}." for task, told in flags.items() if task in origins),
     ]
 
 

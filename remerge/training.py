@@ -57,7 +57,7 @@ def pretrain(
 
     Args:
         image_set: Images with labels; captions are made from its class names and templates.
-        architecture: Key of :data:`remerge.encoders.ARCHITECTURES`.
+        architecture: Key of :data:`remerge.architectures.ARCHITECTURES`.
         steps: Optimiser steps.
         batch_size: Images per step.
         learning_rate: Muon's peak rate.

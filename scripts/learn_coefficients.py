@@ -23,7 +23,9 @@ log_to(snakemake.log[0])
 method = snakemake.params.method
 task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:
-    task_vectors = list(trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"]))
+    task_vectors = list(
+        trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"], frozen=snakemake.params.frozen)
+    )
 history = learn_coefficients(
     load_encoder(snakemake.input.pretrained),
     [load_head(path) for path in snakemake.input.heads],

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge.architectures import described
 from remerge.logs import log_to
 from remerge.merging import registry
 from remerge.weights import load_weights, read_metadata, save_weights
@@ -16,5 +17,4 @@ if snakemake.input.get("coefficients"):
     parameters |= {"coefficients": snakemake.input.coefficients, "tasks": snakemake.params.tasks}
 task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
 merged = algorithm.merged_task_vector(task_vectors, **parameters)
-architecture = read_metadata(snakemake.input.task_vectors[0])["architecture"]
-save_weights(snakemake.output[0], merged, {"architecture": architecture})
+save_weights(snakemake.output[0], merged, described(read_metadata(snakemake.input.task_vectors[0])["architecture"]))

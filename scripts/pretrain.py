@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge.architectures import described
 from remerge.devices import device_for
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -20,6 +21,6 @@ clip = pretrain(
     device=device_for(snakemake.resources.get("gpu", 0)),
     **snakemake.params.training,
 )
-metadata = {"architecture": pool["architecture"]}
+metadata = described(pool["architecture"])
 save_weights(snakemake.output.clip, clip.state_dict(), metadata)
 save_weights(snakemake.output.encoder, clip.visual.state_dict(), metadata)

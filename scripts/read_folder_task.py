@@ -1,16 +1,20 @@
 """Write the train, validation and test images of a task that the user keeps in a folder."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from remerge.images import save_images
+from remerge.images import Description
 from remerge.logs import log_to
-from remerge.tasks.folder import read_folder
+from remerge.preparation import write_split
+from remerge.tasks.folder import list_folder, stratified
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-params = snakemake.params
-splits = read_folder(snakemake.wildcards.task, params.folder, **params.texts, validation=params.validation)
-for path, image_set in zip(snakemake.output, splits.values(), strict=True):
-    save_images(path, image_set)
+params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
+classes, templates = map(tuple, params.texts.values())
+splits = list_folder(params.folder, partial(stratified, share=params.validation))
+for path, hashes, (split, listing) in zip(output.images, output.hashes, splits.items(), strict=True):
+    described = Description(classes, templates, wildcards.task, split, "real")
+    write_split(path, described, listing.labels, listing.paths, int(wildcards.size), snakemake.threads, hashes)

@@ -11,5 +11,6 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 splits = render(snakemake.wildcards.task)
-for path, image_set in zip(snakemake.output, splits.values(), strict=True):
-    save_images(path, image_set)
+output = snakemake.output
+for path, hashes, image_set in zip(output.images, output.hashes, splits.values(), strict=True):
+    save_images(path, image_set, hashes)

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-figure = samples_figure([load_images(path) for path in snakemake.input.images])
+figure = samples_figure([each for each in map(load_images, snakemake.input.images) if len(each)])
 save_figure(figure, snakemake.output.svg, snakemake.output.png)

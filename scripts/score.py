@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
@@ -17,11 +15,11 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 tasks = snakemake.params.tasks
-scores = score_encoder(
+frame = score_encoder(
     load_encoder(snakemake.input.encoder),
     dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True)),
     dict(zip(tasks, map(load_images, snakemake.input.images), strict=True)),
     device=device_for(snakemake.resources.get("gpu", 0)),
+    **snakemake.params.scoring,
 )
-frame = pd.DataFrame(scores, columns=["task", "correct", "n"]).assign(split="test", **snakemake.params.columns)
-write_scores(snakemake.output[0], frame)
+write_scores(snakemake.output[0], frame.assign(split="test", **snakemake.params.columns))

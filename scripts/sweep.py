@@ -28,6 +28,6 @@ device = device_for(snakemake.resources.get("gpu", 0))
 frames = []
 for scaling in tqdm(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}"):
     encoder.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
-    scores = score_encoder(encoder, heads, images, device=device, progress=False)
-    frames.append(pd.DataFrame(scores, columns=["task", "correct", "n"]).assign(scaling=scaling))
+    scores = score_encoder(encoder, heads, images, device=device, progress=False, **snakemake.params.scoring)
+    frames.append(scores.assign(scaling=scaling))
 write_scores(snakemake.output[0], pd.concat(frames).assign(**snakemake.wildcards))

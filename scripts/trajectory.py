@@ -26,7 +26,9 @@ encoder = load_encoder(snakemake.input.pretrained)
 pretrained = load_weights(snakemake.input.pretrained)
 task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:
-    task_vectors = list(trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"]))
+    task_vectors = list(
+        trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"], frozen=snakemake.params.frozen)
+    )
 heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources.get("gpu", 0))
@@ -35,7 +37,7 @@ frames = []
 for step in tqdm([s for s in history.steps if s % snakemake.params.every == 0], desc=f"score {wildcards.method}"):
     merged = merge_by(task_vectors, history.at(step).values[0], history.layers)
     encoder.load_state_dict(apply_task_vector(pretrained, merged, 1.0))
-    scores = score_encoder(encoder, heads, images, device=device, progress=False)
-    frames.append(pd.DataFrame(scores, columns=["task", "correct", "n"]).assign(step=step))
+    scores = score_encoder(encoder, heads, images, device=device, progress=False, **snakemake.params.scoring)
+    frames.append(scores.assign(step=step))
 columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method, "split": "test"}
 write_scores(snakemake.output[0], pd.concat(frames).assign(**columns))

@@ -71,7 +71,7 @@ def test_every_preset_is_fine_over_the_shipped_configuration(values: dict[str, A
 
 def test_the_readmes_examples_are_fine(values: dict[str, Any]) -> None:
     examples = re.findall(r"```yaml\n(.*?)```", configuration_readme(), flags=re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         update_config(values, yaml.safe_load(example))
         load_config(values)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from remerge.adaptation import adaptation_batches
+from remerge.architectures import described
 from remerge.encoders import build_clip, load_encoder, to_input, tokenizer
 from remerge.errors import MismatchError, RemergeError
-from remerge.evaluation import count_correct, score_encoder
+from remerge.evaluation import score_encoder
 from remerge.heads import load_head, logits, save_head, zero_shot_head
 from remerge.images import ImageSet
 from remerge.training import finetune, pretrain
@@ -31,7 +32,7 @@ def image_set(n: int = 40, classes: int = 2) -> ImageSet:
 def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
-    save_weights(path, build_clip("mini").visual.state_dict(), {"architecture": "mini"})
+    save_weights(path, build_clip("mini").visual.state_dict(), described("mini"))
     return path
 
 
@@ -45,15 +46,15 @@ def test_an_encoder_comes_back_from_its_file(clip_file: Path) -> None:
 
 def test_files_that_are_no_encoder_are_named(clip_file: Path, tmp_path: Path) -> None:
     weights = dict(load_weights(clip_file))
-    save_weights(tmp_path / "unknown.safetensors", weights, {"architecture": "maxi"})
-    with pytest.raises(RemergeError, match="unknown architecture 'maxi'; known: mini"):
+    save_weights(tmp_path / "unknown.safetensors", weights, {"architecture": "maxi", "activation": "gelu"})
+    with pytest.raises(RemergeError, match="tells architecture 'maxi'; known: mini"):
         load_encoder(tmp_path / "unknown.safetensors")
     save_weights(tmp_path / "silent.safetensors", weights)
-    with pytest.raises(RemergeError, match="does not tell its architecture"):
+    with pytest.raises(RemergeError, match="tells architecture None"):
         load_encoder(tmp_path / "silent.safetensors")
     del weights["proj"]
-    save_weights(tmp_path / "less.safetensors", weights, {"architecture": "mini"})
-    with pytest.raises(RemergeError, match=r"(?s)less\.safetensors: not an image encoder.*proj"):
+    save_weights(tmp_path / "less.safetensors", weights, described("mini"))
+    with pytest.raises(RemergeError, match=r"(?s)less\.safetensors: not the weights of a mini.*proj"):
         load_encoder(tmp_path / "less.safetensors")
     (tmp_path / "cut.safetensors").write_bytes(clip_file.read_bytes()[:-100])
     with pytest.raises(RemergeError, match=r"cut\.safetensors: not a whole safetensors file"):
@@ -113,9 +114,10 @@ class Brightness(nn.Module):
 def test_correct_answers_are_counted(batch_size: int) -> None:
     scored = image_set(21)
     wrong = ImageSet(**{**scored.__dict__, "labels": np.where(np.arange(21) < 4, 1 - scored.labels, scored.labels)})
-    assert count_correct(Brightness(), torch.eye(2), scored, batch_size=batch_size) == 21
-    assert count_correct(Brightness(), torch.eye(2), wrong, batch_size=batch_size) == 17
-    assert score_encoder(Brightness(), {"a": torch.eye(2)}, {"a": wrong}, progress=False) == [("a", 17, 21)]
+    none = ImageSet(**{**scored.__dict__, "images": scored.images[:0], "labels": scored.labels[:0], "missing": "lost"})
+    sets = {"right": scored, "wrong": wrong, "none": none}
+    scores = score_encoder(Brightness(), dict.fromkeys(sets, torch.eye(2)), sets, batch_size=batch_size, progress=False)
+    assert scores.values.tolist() == [["right", 21, 21], ["wrong", 17, 21]]
 
 
 def test_fine_tuning_learns_and_leaves_the_pretrained_alone(clip_file: Path) -> None:
@@ -138,7 +140,7 @@ def test_fine_tuning_learns_and_leaves_the_pretrained_alone(clip_file: Path) -> 
         )
 
     expert = tune(0)
-    assert count_correct(expert, head, image_set()) > 36
+    assert int(score_encoder(expert, {"a": head}, {"a": image_set()}, progress=False)["correct"][0]) > 36
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
     again, other = tune(0).state_dict(), tune(1).state_dict()
     assert all(torch.equal(value, again[key]) for key, value in expert.state_dict().items())

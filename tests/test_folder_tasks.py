@@ -1,9 +1,8 @@
 """A user's folder of images becomes a task, or is refused with the fault named."""
 
+import io
 import os
-from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ from PIL import Image
 
 from remerge.config import FolderTask, inspect_tasks
 from remerge.errors import ConfigError
-from remerge.tasks.folder import class_names, inspect_folder, read_folder
+from remerge.preparation import prepare, prepare_all
+from remerge.tasks.folder import class_names, inspect_folder, list_folder, stratified
 
 
 def paint(path: Path, color: object = 128, mode: str = "L", size: tuple[int, int] = (20, 14)) -> None:
@@ -187,11 +187,11 @@ def test_every_task_at_fault_is_told_with_its_key(folder: Path, tmp_path: Path) 
         "misnamed": FolderTask(folder=str(folder), classes={"circle": "ring", "sqare": "box"}),
     }
     with pytest.raises(ConfigError) as caught:
-        inspect_tasks(tasks, tmp_path / "cache")
+        inspect_tasks(tasks, {}, tmp_path / "cache")
     assert f"tasks.gone.folder: {tmp_path / 'nowhere'}: no such folder" in str(caught.value)
     assert "tasks.misnamed.classes: 'sqare', 'square'" in str(caught.value)
     assert "tasks.good" not in str(caught.value)
-    assert inspect_tasks({"good": tasks["good"]}, tmp_path / "cache")["good"].folders == ("circle", "square")
+    assert inspect_tasks({"good": tasks["good"]}, {}, tmp_path / "cache")["good"].folders == ("circle", "square")
 
 
 def test_many_unreadable_images_are_abbreviated(folder: Path, tmp_path: Path) -> None:
@@ -209,17 +209,19 @@ def test_class_names_are_the_folders_or_those_given(folder: Path, tmp_path: Path
         class_names(summary, {"sqare": "a box", "circle": "a ring"})
 
 
-def test_images_become_arrays_with_a_stratified_validation_split(folder: Path) -> None:
-    splits = read_folder("shapes", folder, ("circle", "square"), ("a {}.",), 0.2)
-    assert {name: len(part) for name, part in splits.items()} == {"train": 16, "validation": 4, "test": 6}
+def fifth(labels: "np.ndarray") -> "np.ndarray":
+    return stratified(labels, 0.2)
+
+
+def test_images_are_listed_with_a_stratified_validation_split(folder: Path) -> None:
+    splits = list_folder(folder, fifth)
+    assert {name: len(part.paths) for name, part in splits.items()} == {"train": 16, "validation": 4, "test": 6}
     for part in splits.values():
-        assert part.images.shape[1:] == (32, 32, 3)
+        assert [path.parent.name for path in part.paths] == [("circle", "square")[label] for label in part.labels]
         assert set(part.labels) == {0, 1}
-        assert part.origin == "real"
-    shades = [set(part.images[:, 16, 16, 0].tolist()) for name, part in splits.items() if name != "test"]
-    assert not shades[0] & shades[1], "an image is in train and in validation"
-    again = read_folder("shapes", folder, ("circle", "square"), ("a {}.",), 0.2)
-    assert all(np.array_equal(again[name].images, part.images) for name, part in splits.items())
+    assert not set(splits["train"].paths) & set(splits["validation"].paths)
+    again = list_folder(folder, fifth)
+    assert all(again[name].paths == part.paths for name, part in splits.items())
 
 
 def test_the_centre_is_cropped_and_every_kind_of_image_read(folder: Path) -> None:
@@ -242,7 +244,7 @@ def test_the_centre_is_cropped_and_every_kind_of_image_read(folder: Path) -> Non
     for path in test.glob("circle/[012].jpg"):
         if path.name != "0.jpg":
             path.unlink()
-    images = read_folder("shapes", folder, ("circle", "square"), ("a {}.",), 0.2)["test"].images
+    images = np.stack(list(prepare_all(list_folder(folder, fifth)["test"].paths, 32, threads=2)))
     assert images[0, 16, 16].tolist()[2] > 200
     assert images[0, 16, 16].tolist()[0] < 50
     for index, color in ((1, [255, 255, 255]), (2, [200, 100, 50]), (3, [156] * 3), (4, [7] * 3), (5, [255] * 3)):
@@ -269,10 +271,7 @@ def test_resizing_and_cropping_equal_torchvision(wide: int, high: int, size: int
     noise = np.random.default_rng(wide * 91 + high).integers(0, 256, (high, wide, len(mode)), np.uint8)
     image = Image.fromarray(noise.squeeze(2) if mode == "L" else noise)
     expected = Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)])(image).convert("RGB")
-    with TemporaryDirectory() as folder:
-        for index, (split, name) in enumerate(product(("train", "train", "test"), "ab")):
-            path = Path(folder) / split / name / f"{index}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            image.save(path)
-        splits = read_folder("noise", folder, ("a", "b"), ("{}",), 0.1, size)
-    assert (splits["test"].images == np.asarray(expected)).all()
+    encoded = io.BytesIO()
+    image.save(encoded, "png")
+    for given_as in (image, encoded.getvalue()):
+        assert (prepare(given_as, size) == np.asarray(expected)).all()

@@ -56,7 +56,7 @@ def test_averages_are_those_computed_by_hand(scores: pd.DataFrame) -> None:
 
 
 def test_only_merged_encoders_compete(scores: pd.DataFrame) -> None:
-    markdown = main_table_markdown(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    markdown = main_table_markdown(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert cells(markdown, "Individual")[1:3] == ["100.0", "80.0"]
     assert cells(markdown, "AdaMerging")[1:4] == ["**90.0**", "<u>40.0</u>", "<u>65.0</u>"]
     # Equal numbers share a mark.
@@ -65,7 +65,7 @@ def test_only_merged_encoders_compete(scores: pd.DataFrame) -> None:
 
 
 def test_what_a_method_looked_at_and_what_is_real_is_said(scores: pd.DataFrame) -> None:
-    markdown = main_table_markdown(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    markdown = main_table_markdown(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert cells(markdown, "AdaMerging")[-1] == "unlabeled test images"
     assert cells(markdown, "TIES")[-1] == "validation labels"
     assert "real: digits; rendered: greek" in markdown
@@ -74,13 +74,13 @@ def test_what_a_method_looked_at_and_what_is_real_is_said(scores: pd.DataFrame) 
 
 def test_a_missing_task_is_said_with_the_average(scores: pd.DataFrame) -> None:
     partial = scores[~((scores["method"] == "ta") & (scores["task"] == "greek"))]
-    markdown = main_table_markdown(main_table(partial, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    markdown = main_table_markdown(main_table(partial, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert cells(markdown, "Arithmetic")[2] == "–"
     assert cells(markdown, "Arithmetic")[3].endswith("80.0** (1/2)")
 
 
 def test_latex_is_escaped_and_balanced(scores: pd.DataFrame) -> None:
-    latex = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS)
+    latex = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert r"Task\_Arithmetic \& co & " in latex
     assert r"AdaMerging 100\% & \textbf{90.0}" in latex
     rows = [line for line in latex.splitlines() if line.endswith(r"\\")]

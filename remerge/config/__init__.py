@@ -16,6 +16,8 @@ from remerge.errors import ConfigError
 __all__ = ["Config", "FolderTask", "Method", "Strict", "Tune", "inspect_tasks", "load_config"]
 
 _ABSENT = object()
+LISTS = ("pools", "suites", "tasks", "methods")
+"""Sections whose entries have names of the user's choice."""
 
 
 def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
@@ -29,6 +31,7 @@ def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
         ConfigError: Something is wrong; the message has a line per fault with file, key and remedy.
     """
     contents = {path: read_yaml(path) for path in files}
+    values = _without_left_out(values, list(contents.values()))
     faults = list(contradictions(values))
     try:
         config = Config.model_validate(dict(values))
@@ -38,6 +41,20 @@ def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
         lines = [f"{_origin(location, values, contents)}{dotted(location)}: {text}" for location, text in faults]
         raise ConfigError("the configuration cannot be run:\n  " + "\n  ".join(lines))
     return config
+
+
+def _without_left_out(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Drop entries that one file names and a later one sets to null."""
+    kept = dict(values)
+    for section in LISTS:
+        if isinstance(entries := kept.get(section), Mapping):
+            kept[section] = {
+                name: entry
+                for name, entry in entries.items()
+                if entry is not None
+                or not any(_value(content, (section, name)) not in (None, _ABSENT) for content in contents)
+            }
+    return kept
 
 
 def _origin(location: Location, values: Mapping[str, Any], contents: Mapping[Path, Any]) -> str:

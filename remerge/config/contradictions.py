@@ -7,6 +7,7 @@ from typing import Any
 
 from remerge.config.wording import Fault, did_you_mean
 from remerge.tasks import MINI_TASKS
+from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
 
 # Names under which the workflow keeps something else in the same place.
 RESERVED: Mapping[str, Sequence[str]] = {
@@ -30,10 +31,12 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     sections = {kind: _mapping(values.get(kind)) for kind in ("pools", "suites", "tasks", "methods")}
     for suite, tasks in sections["suites"].items():
         if isinstance(tasks, list):
-            yield from _in_suite(suite, tasks, [*MINI_TASKS, *sections["tasks"]])
+            yield from _in_suite(suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]])
     for kind, section in sections.items():
         yield from _in_names(kind, list(section))
     yield from _in_methods(sections["methods"])
+    yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
+    yield from _in_sizes(sections)
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def _in_suite(suite: str, tasks: Sequence[Any], known: Sequence[str]) -> Iterato
 def _in_names(kind: str, names: Sequence[str]) -> Iterator[Fault]:
     taken = {name.lower(): name for name in RESERVED[kind]}
     if kind == "tasks":
-        taken |= {name.lower(): name for name in MINI_TASKS}
+        taken |= {name.lower(): name for name in (*MINI_TASKS, *CLIP_TASKS)}
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in taken:
@@ -75,3 +78,31 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
+
+
+def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:
+    for name, entry in tasks.items():
+        images = _mapping(entry)
+        if images.get("source") == "torchvision" and name not in TORCHVISION:
+            yield (
+                ("clip_tasks", name, "source"),
+                f"torchvision cannot download {name}, whose official address is dead; take it from the hub, or place "
+                f"it as folder: {name.lower()} with {{train,test}}/{{class}}/{{image}}",
+            )
+        if "source" in images and "folder" in images:
+            yield ("clip_tasks", name), "has a source and a folder; remove one"
+
+
+def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """Drawn tasks have the mini encoder's size and no other."""
+    large = [name for name, pool in sections["pools"].items() if _mapping(pool).get("architecture", "mini") != "mini"]
+    if not large:
+        return
+    for suite, tasks in sections["suites"].items():
+        drawn = [task for task in tasks if task in MINI_TASKS] if isinstance(tasks, list) else []
+        if drawn:
+            yield (
+                ("suites", suite),
+                f"{', '.join(drawn)}: drawn for architecture mini, and pool {', '.join(large)} needs larger images; "
+                "name other tasks, or leave the pool or the suite out (set it to null)",
+            )

@@ -1,31 +1,38 @@
-"""The folders behind a user's own tasks, read through before the first job starts."""
+"""The folders that tasks are read from, read through before the first job starts."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from remerge.config.models import FolderTask
+from remerge.config.models import ClipImages, FolderTask
 from remerge.errors import ConfigError
-from remerge.tasks.folder import FolderSummary, class_names, inspect_folder
+from remerge.tasks.clip import clip_task
+from remerge.tasks.folder import FolderSummary, class_names, inspect_folder, labels_of_folders
 
 
-def inspect_tasks(tasks: Mapping[str, FolderTask], cache: str | Path) -> dict[str, FolderSummary]:
-    """Check every task's folder, and that its class names are those of the folder's classes.
+def inspect_tasks(
+    tasks: Mapping[str, FolderTask], clip_tasks: Mapping[str, ClipImages], cache: str | Path
+) -> dict[str, FolderSummary]:
+    """Check every folder that a task is read from, and that its class folders are the task's classes.
 
     Args:
-        tasks: Tasks by name.
+        tasks: The user's own tasks by name.
+        clip_tasks: Where images of the papers' tasks come from; those without a folder are passed over.
         cache: A folder for what was found, so that images are decoded again only after one of them changed.
 
+    Returns:
+        What was found, by task.
+
     Raises:
-        ConfigError: A folder or its class names are at fault; the message has a paragraph per task.
+        ConfigError: A folder or its classes are at fault; the message has a paragraph per task.
     """
     summaries: dict[str, FolderSummary] = {}
-    faults = list(_faults(tasks, cache, summaries))
+    faults = [*_in_own(tasks, cache, summaries), *_in_papers(clip_tasks, cache, summaries)]
     if faults:
         raise ConfigError("the configuration cannot be run:\n  " + "\n  ".join(faults))
     return summaries
 
 
-def _faults(tasks: Mapping[str, FolderTask], cache: str | Path, summaries: dict[str, FolderSummary]) -> Iterator[str]:
+def _in_own(tasks: Mapping[str, FolderTask], cache: str | Path, summaries: dict[str, FolderSummary]) -> Iterator[str]:
     for name, task in tasks.items():
         try:
             summaries[name] = inspect_folder(task.folder, cache)
@@ -36,3 +43,16 @@ def _faults(tasks: Mapping[str, FolderTask], cache: str | Path, summaries: dict[
             class_names(summaries[name], task.classes)
         except ConfigError as error:
             yield f"tasks.{name}.{error}"
+
+
+def _in_papers(
+    tasks: Mapping[str, ClipImages], cache: str | Path, summaries: dict[str, FolderSummary]
+) -> Iterator[str]:
+    for name, images in tasks.items():
+        if images.folder is None:
+            continue
+        try:
+            summaries[name] = inspect_folder(images.folder, cache)
+            labels_of_folders(summaries[name].folders, clip_task(name).classes)
+        except ConfigError as error:
+            yield f"clip_tasks.{name}.folder: {error}"

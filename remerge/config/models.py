@@ -13,6 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+from remerge.architectures import ARCHITECTURES
+from remerge.tasks.clip import CLIP_TASKS
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -40,11 +43,46 @@ class Strict(BaseModel):
 class Pool(Strict):
     """A pre-trained encoder and one fine-tuned checkpoint per task, all of one origin."""
 
-    architecture: Literal["mini"] = Field(
-        "mini",
-        description="The encoder. `mini`: a small CLIP that the workflow pre-trains and fine-tunes itself.",
+    origin: Literal["trained", "task-vectors", "fusionbench", "finetuned", "random"] = Field(
+        "trained",
+        description="Where the checkpoints come from. `trained`: pre-trained and fine-tuned here. `task-vectors`: the "
+        "Task Arithmetic authors' of 2022. `fusionbench`: FusionBench's on the Hugging Face Hub. `finetuned`: OpenAI's "
+        "CLIP, fine-tuned here by the papers' recipe. `random`: random weights, to try the machinery.",
+    )
+    architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14"] = Field(
+        "mini", description="The encoder. `mini` is small enough to be trained here in minutes."
     )
     seed: int = Field(0, ge=0, description="Seeds initial weights, the order of batches, and AdaMerging's draws.")
+    folder: Text | None = Field(
+        None,
+        description="For `task-vectors`: a folder with `{architecture}/zeroshot.pt` and "
+        "`{architecture}/{task}/finetuned.pt`. Default: downloaded from the authors' Google Drive.",
+    )
+    revision: Text | None = Field(
+        None, description="For `fusionbench`: the branch, tag or commit of every repository. Default: the newest."
+    )
+
+    @model_validator(mode="after")
+    def _of_one_origin(self) -> "Pool":
+        if self.origin == "trained" and self.architecture != "mini":
+            raise ValueError("origin `trained` is for architecture mini; add origin: task-vectors, or another")
+        if self.origin not in ("trained", "random") and self.architecture == "mini":
+            raise ValueError(f"origin {self.origin} needs an architecture: ViT-B-32, ViT-B-16 or ViT-L-14")
+        if self.folder is not None and self.origin != "task-vectors":
+            raise ValueError("`folder` is for origin task-vectors alone; remove it")
+        if self.revision is not None and self.origin != "fusionbench":
+            raise ValueError("`revision` is for origin fusionbench alone; remove it")
+        return self
+
+    @property
+    def image_size(self) -> int:
+        """Side of the encoder's input images in pixels."""
+        return ARCHITECTURES[self.architecture].image_size
+
+    @property
+    def frozen(self) -> int:
+        """Parameters beside the image encoder that the authors of the checkpoints flatten along with it."""
+        return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0
 
 
 def _told_apart(classes: dict[str, str] | None) -> dict[str, str] | None:
@@ -75,6 +113,33 @@ class FolderTask(Strict):
     validation: float = Field(
         0.1, gt=0, lt=0.5, description="Share of the training images held out for validation (at most 5,000)."
     )
+
+
+class ClipImages(Strict):
+    """Where the images of one of the papers' tasks come from."""
+
+    source: Literal["hub", "torchvision", "none"] = Field(
+        "hub",
+        description="`hub`: the Hugging Face Hub. `torchvision`: downloaded by torchvision (SVHN, GTSRB, MNIST, "
+        "EuroSAT, DTD). `none`: go on without the task's images; averages then say over how many tasks they are.",
+    )
+    folder: Text | None = Field(
+        None,
+        description="A folder `{train,test}/{class}/{image}` to read instead; class folders are named as the prompts "
+        "name the classes, or by their label number.",
+    )
+    revision: Text | None = Field(None, description="The Hub's branch, tag or commit. Default: the newest.")
+
+
+class Scoring(Strict):
+    """How encoders are scored."""
+
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="What forward passes are computed in. With `bfloat16`, on a GPU, every score file also counts on "
+        "how many of the first images of each task float32 predicts the same.",
+    )
+    batch_size: int = Field(256, ge=1, description="Images per forward pass; halved as often as memory demands.")
 
 
 class Tune(Strict):
@@ -220,6 +285,9 @@ class Finetuning(Strict):
     learning_rate: Positive = Field(1e-3, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay.")
     warmup: int = Field(10, ge=0, description="Steps of linear warm-up.")
+    crop: Share = Field(
+        1.0, description="Smallest share of an image's area that random crops keep (the papers: 0.9); 1 crops nothing."
+    )
 
 
 class Training(Strict):
@@ -237,7 +305,7 @@ class Figures(Strict):
         min_length=2,
         description="Values of lambda on the curves of accuracy against lambda, on test images.",
     )
-    every: int = Field(25, ge=1, description="AdaMerging steps between two points of accuracy against step.")
+    every: int = Field(10, ge=1, description="AdaMerging steps between two points of accuracy against step.")
 
 
 class Config(Strict):
@@ -252,9 +320,27 @@ class Config(Strict):
         description="Suites by name: lists of tasks whose checkpoints are merged into one encoder.",
     )
     tasks: dict[Name, FolderTask] = Field({}, description="Tasks of your own, by name; built-in ones need no entry.")
+    clip_tasks: dict[Literal[CLIP_TASKS], ClipImages] = Field(  # type: ignore[valid-type]
+        {}, description="Where images of the papers' tasks come from, by task. Default: the Hugging Face Hub."
+    )
     methods: dict[Name, AnyMethod] = Field(
         min_length=1,
         description="Methods by name: an algorithm and its parameters. Rows of the main table, in order.",
     )
     training: Training = Field(Training(), description="How the workflow trains the checkpoints it does not download.")
+    scoring: Scoring = Field(Scoring(), description="How encoders are scored.")
     figures: Figures = Field(Figures(), description="What figures show beyond the tables' numbers.")
+    zero_shot_tolerance: Positive = Field(
+        1.0,
+        description="Points by which a downloaded encoder's zero-shot accuracy may differ, on any task, from the "
+        "published. Beyond that nothing is merged.",
+    )
+
+    def source_of(self, task: str) -> str:
+        """Where the images of one of the papers' tasks come from: hub, torchvision, none or folder."""
+        images = self.images_of(task)
+        return "folder" if images.folder else images.source
+
+    def images_of(self, task: str) -> ClipImages:
+        """What is said of the images of one of the papers' tasks."""
+        return self.clip_tasks.get(task, ClipImages())

@@ -26,7 +26,8 @@ INTRODUCTION = """\
 <!-- Made from remerge/config/models.py by `make docs`; a test keeps it in step. -->
 
 `config.yaml` is the default: the mini benchmark. Change it, or lay a file over it with `--configfile FILE`: its keys
-join those already there or replace their values, and lists are replaced whole.
+join those already there or replace their values, and lists are replaced whole. An entry under `pools`, `suites`,
+`tasks` or `methods` that is set to `null` is left out.
 
 ```yaml
 # snakemake --cores all --configfile more.yaml
@@ -36,12 +37,29 @@ suites:
   pair: [digits, latin]                      # merge two tasks only
 methods:
   ties: {scaling: 0.4}                       # change one parameter of a method
+  weight-averaging: null                     # leave a method out
   ties-half: {label: "TIES (50 %)", algorithm: ties, keep: 0.5}
 ```
 
 Names of pools, suites, tasks and methods become parts of file names: letters, digits, `.`, `_` and `-`, beginning with
 a letter or digit; no two may differ only in case. Every fault is told before the first job starts, with its file, key
 and remedy. `workflow/schemas/config.schema.yaml` says the same to editors.
+
+## The papers' benchmark
+
+`config/clip-vit-b-32.yaml`, `config/clip-vit-b-16.yaml` and `config/clip-vit-l-14.yaml` set up CLIP's encoders on
+SUN397, Cars, RESISC45, EuroSAT, SVHN, GTSRB, MNIST and DTD. Images come from the Hugging Face Hub; with a mirror, a
+token or no network, its own variables hold: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`. The official
+addresses of Cars and SUN397 are dead: if the Hub is out of reach, place their images as a folder and name it:
+
+```yaml
+clip_tasks:
+  Cars: {folder: data/cars}        # data/cars/{train,test}/Acura RL Sedan 2012/00001.jpg, 8,144 and 8,041 images
+  SUN397: {source: none}           # or go on without: averages then say 7/8
+```
+
+A task whose images cannot be had is left out of averages in the same way, with a warning, and tried again in the next
+run.
 
 ## A task of your own
 
@@ -74,6 +92,10 @@ def model_at(location: Sequence[str | int]) -> type[models.Strict]:
             return models.Pool
         case ("tasks", _, _):
             return models.FolderTask
+        case ("clip_tasks", _, _):
+            return models.ClipImages
+        case ("scoring", _):
+            return models.Scoring
         case ("training", "pretraining", _):
             return models.Pretraining
         case ("training", "finetuning", _):
@@ -96,8 +118,10 @@ def configuration_readme() -> str:
         ("Top level", models.Config),
         ("`pools.NAME`", models.Pool),
         ("`tasks.NAME`", models.FolderTask),
+        ("`clip_tasks.NAME`", models.ClipImages),
         ("`training.pretraining`", models.Pretraining),
         ("`training.finetuning`", models.Finetuning),
+        ("`scoring`", models.Scoring),
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
         ("`scaling` that is tuned", models.Tune),

@@ -20,9 +20,9 @@ def samples_figure(image_sets: Sequence[ImageSet]) -> Figure:
     figure = new_figure(0.1 + 0.5 * len(image_sets))
     panels = figure.subplots(len(image_sets), 1, squeeze=False)[:, 0]
     for panel, image_set in zip(panels, image_sets, strict=True):
-        labels = np.arange(PER_TASK) % len(image_set.classes)
-        rounds = np.arange(PER_TASK) // len(image_set.classes)
-        own = [np.flatnonzero(image_set.labels == label) for label in range(len(image_set.classes))]
+        own = [np.flatnonzero(image_set.labels == label) for label in np.unique(image_set.labels)]
+        labels = np.arange(PER_TASK) % len(own)
+        rounds = np.arange(PER_TASK) // len(own)
         # A small set shows an image again rather than leave a gap.
         chosen = [own[k][r % len(own[k])] for k, r in zip(labels, rounds, strict=True)]
         panel.imshow(np.concatenate(image_set.images[chosen], axis=1), interpolation="nearest")

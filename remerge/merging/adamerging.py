@@ -90,7 +90,8 @@ def entropy_of(module: nn.Module, heads: Sequence[Tensor], batches: Sequence[Ten
     """Return the sum over tasks of the mean entropy, all tasks' images in one forward pass."""
     features = normalize(module(torch.cat(list(batches))), dim=-1)
     parts = features.split([len(batch) for batch in batches])
-    return torch.stack([mean_entropy(part @ head) for part, head in zip(parts, heads, strict=True)]).sum()
+    # A task whose images are missing has an empty batch and no say.
+    return torch.stack([mean_entropy(part @ head) for part, head in zip(parts, heads, strict=True) if len(part)]).sum()
 
 
 def learn_coefficients(

@@ -80,6 +80,7 @@ def merged_task_vector(
     step: int | None = None,
     keep: float | None = None,
     scope: Scope = "vector",
+    frozen: int = 0,
 ) -> dict[str, Tensor]:
     """Merge by coefficients from a file: those AdaMerging learned, applied again without learning.
 
@@ -90,6 +91,7 @@ def merged_task_vector(
         step: The recorded step to take; the last when None.
         keep: Trim to this share and elect signs first, as AdaMerging++ did when it learned them.
         scope: What ``keep`` is a share of.
+        frozen: See :func:`remerge.merging.ties.trim_thresholds`.
 
     Raises:
         RemergeError: The file cannot be read, or lacks the step, a task or a layer; the message names both.
@@ -100,7 +102,7 @@ def merged_task_vector(
             f"{coefficients}: no coefficients for task {', '.join(missing)}; there are: {', '.join(history.tasks)}"
         )
     rows = [history.tasks.index(task) for task in tasks]
-    vectors = task_vectors if keep is None else trimmed_and_elected(task_vectors, keep, scope)
+    vectors = task_vectors if keep is None else trimmed_and_elected(task_vectors, keep, scope, frozen)
     try:
         chosen = history.at(history.steps[-1] if step is None else step)
         return merge_by(vectors, chosen.values[0, rows], chosen.layers)

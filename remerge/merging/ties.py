@@ -20,7 +20,11 @@ Merge = Literal["sum", "mean", "max"]
 
 
 def merged_task_vector(
-    task_vectors: Sequence[Weights], keep: float = 0.2, merge: Merge = "sum", scope: Scope = "vector"
+    task_vectors: Sequence[Weights],
+    keep: float = 0.2,
+    merge: Merge = "sum",
+    scope: Scope = "vector",
+    frozen: int = 0,
 ) -> dict[str, Tensor]:
     """Trim each task vector, elect a sign per entry, and merge the entries that agree with it.
 
@@ -30,6 +34,7 @@ def merged_task_vector(
         merge: Disjoint merge by ``sum`` (as AdaMerging's comparisons), ``mean`` over the entries that agree
             (the paper's), or the ``max`` magnitude.
         scope: What ``keep`` is a share of: see :func:`trim_thresholds`.
+        frozen: See :func:`trim_thresholds`.
 
     Returns:
         The merged task vector, unscaled.
@@ -39,19 +44,19 @@ def merged_task_vector(
     """
     if merge not in ("sum", "mean", "max"):
         raise ParameterError(f"merge must be 'sum', 'mean' or 'max', got {merge!r}")
-    thresholds = trim_thresholds(task_vectors, keep, scope)
+    thresholds = trim_thresholds(task_vectors, keep, scope, frozen)
     default = majority_sign(task_vectors, thresholds)
     return {key: _disjoint_merge(_agreeing(task_vectors, thresholds, key, default), merge) for key in task_vectors[0]}
 
 
 def trimmed_and_elected(
-    task_vectors: Sequence[Weights], keep: float = 0.2, scope: Scope = "vector"
+    task_vectors: Sequence[Weights], keep: float = 0.2, scope: Scope = "vector", frozen: int = 0
 ) -> list[dict[str, Tensor]]:
     """Return each task vector with trimmed and outvoted entries set to zero; their sum is TIES's disjoint sum.
 
     These are the task vectors that AdaMerging++ learns coefficients for (arXiv:2310.02575, section 3.2).
     """
-    thresholds = trim_thresholds(task_vectors, keep, scope)
+    thresholds = trim_thresholds(task_vectors, keep, scope, frozen)
     default = majority_sign(task_vectors, thresholds)
     kept: list[dict[str, Tensor]] = [{} for _ in task_vectors]
     for key in task_vectors[0]:
@@ -60,7 +65,9 @@ def trimmed_and_elected(
     return kept
 
 
-def trim_thresholds(task_vectors: Sequence[Weights], keep: float, scope: Scope = "vector") -> list[dict[str, Tensor]]:
+def trim_thresholds(
+    task_vectors: Sequence[Weights], keep: float, scope: Scope = "vector", frozen: int = 0
+) -> list[dict[str, Tensor]]:
     """Find the magnitude from which entries survive trimming, per task and tensor.
 
     Args:
@@ -70,6 +77,8 @@ def trim_thresholds(task_vectors: Sequence[Weights], keep: float, scope: Scope =
             tensors that fine-tuning never moved count towards its length; ``trained``: the same without
             tensors in which no task moved (an encoder merged without its frozen text side); ``tensor``: one
             threshold per tensor.
+        frozen: Entries that count towards a task vector's length although they are not in it, all zero: parameters
+            beside the encoder that the checkpoints' authors flatten along with it. Only for scope ``vector``.
 
     Returns:
         A 0-d threshold per task and key; entries with ``abs(entry) >= threshold`` are kept.
@@ -87,19 +96,21 @@ def trim_thresholds(task_vectors: Sequence[Weights], keep: float, scope: Scope =
             own = {key: _kth_largest_magnitude(vector[key].flatten(), keep) for key in keys}
         else:
             flat = torch.cat([vector[key].flatten() for key in keys]) if keys else torch.empty(0)
-            own = dict.fromkeys(keys, _kth_largest_magnitude(flat, keep))
+            own = dict.fromkeys(keys, _kth_largest_magnitude(flat, keep, frozen if scope == "vector" else 0))
         # A tensor in which nothing moved has nothing to trim.
         thresholds.append({key: own.get(key, torch.tensor(0.0)) for key in vector})
     return thresholds
 
 
-def _kth_largest_magnitude(entries: Tensor, keep: float) -> Tensor:
-    """The smallest magnitude among the top ``keep`` of the entries; 0 of none."""
+def _kth_largest_magnitude(entries: Tensor, keep: float, frozen: int = 0) -> Tensor:
+    """The smallest magnitude among the top ``keep`` of the entries and ``frozen`` zeros; 0 of none."""
     size = entries.numel()
     if size == 0:
         return entries.new_zeros(())
     # 0.29 * 100 is 28.999... in binary; the decimal number that was written gives 29.
-    kept = max(1, math.floor(Fraction(str(keep)) * size))
+    kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen)))
+    if kept > size:
+        return entries.new_zeros(())
     return entries.abs().kthvalue(size - kept + 1).values
 
 

@@ -4,18 +4,19 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
 from remerge.errors import ConfigError
 from remerge.files import atomic_path
-from remerge.images import ImageSet
+from remerge.preparation import open_image
 
 SPLITS = ("train", "test")
 MAX_VALIDATION = 5000
@@ -145,7 +146,7 @@ def _decode_all(folder: Path, images: Sequence[Path]) -> list[str]:
 def _decode(path: Path) -> tuple[str, str]:
     """The file's SHA-256, and what is wrong with it, if anything."""
     try:
-        _open(path)
+        _checked(path)
         return hashlib.sha256(path.read_bytes()).hexdigest(), ""
     except UnidentifiedImageError:
         return "", f"{path}: not an image"
@@ -154,28 +155,11 @@ def _decode(path: Path) -> tuple[str, str]:
         return "", f"{path}: {error or type(error).__name__}"
 
 
-def _open(path: Path) -> Image.Image:
-    """Decode an image: upright, 8 bits per channel, opaque; grey stays grey.
-
-    What this refuses, :func:`inspect_folder` reports: no image that passed can fail later.
-    """
+def _checked(path: Path) -> None:
+    """Decode an image the way it will be prepared: none that passed can fail later."""
     if not path.is_file():
         raise ValueError("not a file; images lie directly in their class folder")
-    with Image.open(path) as opened:
-        if Image.MAX_IMAGE_PIXELS and opened.width * opened.height > Image.MAX_IMAGE_PIXELS:
-            raise ValueError(f"{opened.width} x {opened.height} pixels, more than the {Image.MAX_IMAGE_PIXELS} allowed")
-        image = ImageOps.exif_transpose(opened)
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion cuts off at 255, which turns most of such an image white.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"32 bits per pixel (Pillow's mode {image.mode}); save it with 8 bits per channel")
-    if image.mode in ("1", "P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
-        # A palette's indices cannot be interpolated.
-        image = image.convert("RGBA")
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+    open_image(path)
 
 
 def class_names(summary: FolderSummary, named: Mapping[str, str] | None) -> tuple[str, ...]:
@@ -194,60 +178,88 @@ def class_names(summary: FolderSummary, named: Mapping[str, str] | None) -> tupl
     return tuple(named[folder] for folder in summary.folders)
 
 
-def read_folder(
-    name: str,
-    folder: str | Path,
-    classes: Sequence[str],
-    templates: Sequence[str],
-    validation: float,
-    size: int = 32,
-) -> dict[str, ImageSet]:
-    """Decode a folder's images, resized and cropped as CLIP's are.
+def labels_of_folders(folders: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
+    """Return the label of every class folder of a task whose class names are given.
 
-    The shortest side is resized to ``size`` (bicubic), the centre cropped, and only then is the image
-    converted to RGB, as open_clip does. The validation images are a share of every class's training images,
-    chosen with seed 0.
+    A folder is named as the class (case, blanks, hyphens and underscores do not matter) or by its label number, so
+    that sorting never decides what an image shows.
+
+    Raises:
+        ConfigError: A folder is no class, or a class has no folder.
+    """
+    label = {_letters(name): index for index, name in enumerate(classes)}
+    if all(folder.isdecimal() and int(folder) < len(classes) for folder in folders):
+        label = {folder: int(folder) for folder in folders}
+    else:
+        folders = [_letters(folder) for folder in folders]
+    unknown = [folder for folder in folders if folder not in label]
+    if unknown or len(set(folders)) != len(classes):
+        without = [name for name in classes if _letters(name) not in folders]
+        raise ConfigError(
+            f"class folders must be named as the {len(classes)} classes, or 0 to {len(classes) - 1}; "
+            f"unknown: {', '.join(unknown[:FAULTS_SHOWN]) or 'none'}; without a folder: "
+            f"{', '.join(without[:FAULTS_SHOWN]) or 'none'}"
+        )
+    return tuple(label[folder] for folder in folders)
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", " ").replace("-", " ").strip()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of one split of a folder, not yet decoded.
+
+    Attributes:
+        labels: int64 ``[n]``, indices into the sorted class folders.
+        paths: The ``n`` files.
+    """
+
+    labels: npt.NDArray[np.int64]
+    paths: tuple[Path, ...]
+
+
+def list_folder(
+    folder: str | Path, hold_out: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]
+) -> dict[str, Listing]:
+    """List a checked folder's images.
 
     Args:
-        name: The task's name.
-        folder: Its folder, already checked.
-        classes: Class names, in the order of the sorted class folders.
-        templates: Prompts.
-        validation: Share of the training images that become validation images, at most 5,000 in all.
-        size: Side of the square images in pixels.
+        folder: The task's folder.
+        hold_out: From the labels of all training images to the indices of those that become validation images.
 
     Returns:
-        Splits ``train``, ``validation`` and ``test``.
+        Splits ``train``, ``validation`` and ``test``, each sorted by class and file name.
     """
     folder = Path(folder)
     folders = _class_folders(folder)
-    paths = list(_images(folder, folders))
-    labels = np.array([folders.index(path.parent.name) for path in paths], np.int64)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        images = np.stack(list(pool.map(lambda path: _prepare(path, size), paths)))
-    training = np.array([path.parent.parent.name == "train" for path in paths])
-    held_out = _held_out(labels, training, validation)
-    parts = {"train": training & ~held_out, "validation": held_out, "test": ~training}
+    found = {split: [path for path in _images(folder, folders) if path.parent.parent.name == split] for split in SPLITS}
+    labels = {
+        split: np.array([folders.index(path.parent.name) for path in paths], np.int64) for split, paths in found.items()
+    }
+    validation = np.isin(np.arange(len(found["train"])), hold_out(labels["train"]))
     return {
-        split: ImageSet(images[part], labels[part], tuple(classes), tuple(templates), name, split, "real")
-        for split, part in parts.items()
+        "train": _listing(labels["train"], found["train"], ~validation),
+        "validation": _listing(labels["train"], found["train"], validation),
+        "test": _listing(labels["test"], found["test"], np.ones(len(found["test"]), bool)),
     }
 
 
-def _held_out(labels: np.ndarray, training: np.ndarray, validation: float) -> np.ndarray:
-    share = min(validation, MAX_VALIDATION / training.sum())
+def _listing(labels: npt.NDArray[np.int64], paths: Sequence[Path], chosen: npt.NDArray[np.bool_]) -> Listing:
+    return Listing(labels[chosen], tuple(path for path, yes in zip(paths, chosen, strict=True) if yes))
+
+
+def stratified(labels: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.int64]:
+    """Choose a share of every class, at least one image each and at most 5,000 in all, with seed 0.
+
+    Returns:
+        Their indices, ascending.
+    """
+    share = min(share, MAX_VALIDATION / len(labels))
     generator = np.random.Generator(np.random.PCG64(0))
-    chosen = np.zeros(len(labels), bool)
+    chosen = []
     for label in np.unique(labels):
-        own = np.flatnonzero(training & (labels == label))
-        chosen[generator.choice(own, max(1, int(share * len(own))), replace=False)] = True
-    return chosen
-
-
-def _prepare(path: Path, size: int) -> np.ndarray:
-    """Resize, crop and convert as torchvision's ``Resize`` and ``CenterCrop`` do, to the pixel."""
-    image = _open(path)
-    wide, high = (int(size * side / min(image.size)) for side in image.size)
-    left, top = round((wide - size) / 2), round((high - size) / 2)
-    resized = image.resize((wide, high), Image.Resampling.BICUBIC)
-    return np.asarray(resized.crop((left, top, left + size, top + size)).convert("RGB"))
+        own = np.flatnonzero(labels == label)
+        chosen.append(generator.choice(own, max(1, int(share * len(own))), replace=False))
+    return np.sort(np.concatenate(chosen))

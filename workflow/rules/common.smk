@@ -1,17 +1,21 @@
 """What the rules ask of the configuration; each function is named after what it returns."""
 
+import json
 import os
 import re
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from remerge.architectures import ARCHITECTURES
 from remerge.config import inspect_tasks, load_config
 from remerge.devices import local_gpus
 from remerge.errors import RemergeError
 from remerge.merging.registry import ALGORITHMS
 from remerge.sources import source_files
 from remerge.tasks import MINI_TASKS
+from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
 from remerge.tasks.folder import class_names
 
 ROOT = Path(workflow.basedir)
@@ -25,7 +29,7 @@ try:
         config, [ROOT / "config.yaml", *workflow.config_settings.configfiles]
     )
     # Every folder is read through before the first job starts, and again only when a file in it changed.
-    folders = inspect_tasks(settings.tasks, ".snakemake/remerge")
+    folders = inspect_tasks(settings.tasks, settings.clip_tasks, ".snakemake/remerge")
     own_classes = {
         name: class_names(folders[name], task.classes)
         for name, task in settings.tasks.items()
@@ -33,7 +37,7 @@ try:
 except RemergeError as error:
     raise WorkflowError(str(error))
 
-TASKS = [*MINI_TASKS, *settings.tasks]
+TASKS = [*MINI_TASKS, *CLIP_TASKS, *settings.tasks]
 
 
 def any_of(names):
@@ -48,6 +52,7 @@ wildcard_constraints:
     task=any_of(TASKS),
     expert=any_of(TASKS),
     split=any_of(SPLITS),
+    size=r"\d+",
 
 
 def sources(*scripts):
@@ -76,6 +81,9 @@ def tasks_of_pool():
     ]
 
 
+BUILT_IN = [task for task in tasks_of_pool() if task not in settings.tasks]
+
+
 def parameters_of(wildcards):
     """A method's algorithm and its parameters, as plain values: what a change of makes a method run again."""
     method = settings.methods[wildcards.method]
@@ -87,10 +95,20 @@ def methods_where(condition):
     return [name for name, method in settings.methods.items() if condition(method)]
 
 
+def pools_where(condition):
+    """The names of the pools that meet a condition."""
+    return [name for name, pool in settings.pools.items() if condition(pool)]
+
+
+def clip_tasks_from(source):
+    """The papers' tasks whose images come from a source: hub, torchvision, none, or a folder."""
+    return [task for task in CLIP_TASKS if settings.source_of(task) == source]
+
+
 def texts_of(task):
     """The class names and templates a task's zero-shot head is made from."""
-    if task in MINI_TASKS:
-        described = MINI_TASKS[task]
+    if task in MINI_TASKS or task in CLIP_TASKS:
+        described = MINI_TASKS[task] if task in MINI_TASKS else clip_task(task)
         return {
             "classes": list(described.classes),
             "templates": list(described.templates),
@@ -117,9 +135,118 @@ def heads_of(wildcards):
     ]
 
 
-def test_images_of(wildcards):
-    """The test images of a suite's tasks."""
-    return [f"results/images/{task}/test.safetensors" for task in tasks_of(wildcards)]
+def size_of(wildcards):
+    """The side in pixels of the images that a pool's encoders take."""
+    return settings.pools[wildcards.pool].image_size
+
+
+def images_of(split, tasks=tasks_of):
+    """A function that returns the images of one split of every task, in the size a pool's encoders take."""
+    return lambda wildcards: [
+        f"results/images/{size_of(wildcards)}/{task}/{split}.safetensors"
+        for task in tasks(wildcards)
+    ]
+
+
+def split_images_of(wildcards):
+    """The images of a suite's tasks, of the split that a sweep is scored on."""
+    return images_of(wildcards.split)(wildcards)
+
+
+def training_images_of(wildcards):
+    """The images an expert is fine-tuned on."""
+    return f"results/images/{size_of(wildcards)}/{wildcards.task}/train.safetensors"
+
+
+def audit_of(wildcards):
+    """What the audit of a pool's images found."""
+    return f"results/images/{size_of(wildcards)}/audit.csv"
+
+
+def tasks_of_size(wildcards):
+    """The tasks that pools of one image size use."""
+    return (
+        tasks_of_pool()
+        if int(wildcards.size) in {pool.image_size for pool in settings.pools.values()}
+        else []
+    )
+
+
+def record_of(wildcards):
+    """The record of a download that a split of a task is read from, if it is downloaded from the Hub."""
+    if settings.source_of(wildcards.task) != "hub":
+        return []
+    part = "test" if wildcards.split == "test" else "train"
+    return f"results/downloads/{wildcards.task}/{part}.json"
+
+
+def folder_content_of(wildcards):
+    """A fingerprint of the folder that a task is read from, if it is."""
+    found = folders.get(wildcards.task)
+    return found.fingerprint if found else None
+
+
+def architecture_of(wildcards):
+    """The name of a pool's architecture."""
+    return settings.pools[wildcards.pool].architecture
+
+
+def repository_of(wildcards):
+    """The Hub's repository of a checkpoint."""
+    hub = ARCHITECTURES[architecture_of(wildcards)].hub
+    if wildcards.checkpoint == "openai":
+        return ARCHITECTURES[architecture_of(wildcards)].open_clip
+    if wildcards.checkpoint == "clip":
+        return f"openai/{hub}"
+    return f"tanganke/{hub}_{HUB_NAMES[wildcards.checkpoint]}"
+
+
+def files_of(wildcards):
+    """The files of a checkpoint's repository."""
+    if wildcards.checkpoint == "openai":
+        return ["open_clip_model.safetensors"]
+    return ["config.json", "model.safetensors"]
+
+
+def legacy_checkpoint_of(wildcards):
+    """One of the Task Arithmetic authors' files: in the folder the configuration names, or downloaded."""
+    folder = settings.pools[wildcards.pool].folder or "results/downloads/task-vectors"
+    file = (
+        "zeroshot"
+        if wildcards.checkpoint == "pretrained"
+        else f"{wildcards.checkpoint}/finetuned"
+    )
+    return f"{folder}/{architecture_of(wildcards)}/{file}.pt"
+
+
+def frozen_of(wildcards):
+    """How many parameters beside the encoder the authors of a pool's checkpoints flatten along with it."""
+    return settings.pools[wildcards.pool].frozen
+
+
+def merging_parameters_of(wildcards):
+    """The parameters that a merged task vector depends on."""
+    parameters = settings.methods[wildcards.method].merging_parameters()
+    return parameters | (
+        {"frozen": frozen_of(wildcards)} if "keep" in parameters else {}
+    )
+
+
+def retry_of(record):
+    """A value that is new at every run as long as images could not be had, so that they are asked for again."""
+    path = Path(record)
+    return (
+        time.time()
+        if path.exists() and json.loads(path.read_text()).get("missing")
+        else None
+    )
+
+
+def gate_of(wildcards):
+    """The verdict on a pool's zero-shot accuracy, for pools whose pre-trained encoder others have scored."""
+    if settings.pools[wildcards.pool].origin in ("trained", "random"):
+        return []
+    return f"results/{wildcards.pool}/tables/{wildcards.suite}/zero_shot_gate.csv"
 
 
 def coefficients_of(wildcards):

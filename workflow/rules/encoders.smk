@@ -1,6 +1,6 @@
 """A pre-trained CLIP, its zero-shot heads, and one fine-tuned image encoder (expert) per task.
 
-needs  results/images/{task}/train.safetensors
+needs  results/images/{size}/{task}/train.safetensors
 makes  results/{pool}/weights/clip.safetensors         both towers, as pre-trained
        results/{pool}/weights/pretrained.safetensors   the image encoder alone: what experts start from
        results/{pool}/heads/{task}.safetensors         from the text tower, once; never trained, never merged
@@ -11,7 +11,7 @@ makes  results/{pool}/weights/clip.safetensors         both towers, as pre-train
 rule pretrain:
     """Pre-train a pool's CLIP on the plain glyphs and their names."""
     input:
-        images="results/images/pretraining/train.safetensors",
+        images="results/images/32/pretraining/train.safetensors",
         sources=sources("scripts/pretrain.py"),
     output:
         clip="results/{pool}/weights/clip.safetensors",
@@ -20,6 +20,8 @@ rule pretrain:
         "logs/{pool}/pretrain.log",
     benchmark:
         "benchmarks/jobs/{pool}/pretrain.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "trained")),
     conda:
         "../../envs/torch.yaml"
     threads: 2
@@ -35,12 +37,12 @@ rule pretrain:
 
 
 rule zero_shot_heads:
-    """The heads of all built-in tasks, from class names and templates through the pre-trained text tower."""
+    """The heads of all built-in tasks that are used, from class names and templates through the pre-trained text tower."""
     input:
         clip="results/{pool}/weights/clip.safetensors",
         sources=sources("scripts/zero_shot_heads.py"),
     output:
-        **{task: f"results/{{pool}}/heads/{task}.safetensors" for task in MINI_TASKS},
+        **{task: f"results/{{pool}}/heads/{task}.safetensors" for task in BUILT_IN},
     log:
         "logs/{pool}/zero_shot_heads.log",
     benchmark:
@@ -52,7 +54,7 @@ rule zero_shot_heads:
         mem_mb=2000,
         runtime=10,
     params:
-        texts={task: texts_of(task) for task in MINI_TASKS},
+        texts={task: texts_of(task) for task in BUILT_IN},
     script:
         "../../scripts/zero_shot_heads.py"
 
@@ -75,7 +77,7 @@ rule finetune:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
-        images="results/images/{task}/train.safetensors",
+        images=training_images_of,
         sources=sources("scripts/finetune.py"),
     output:
         "results/{pool}/weights/{task}.safetensors",
@@ -83,6 +85,8 @@ rule finetune:
         "logs/{pool}/finetune/{task}.log",
     benchmark:
         "benchmarks/jobs/{pool}/finetune/{task}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin in ("trained", "finetuned"))),
     conda:
         "../../envs/torch.yaml"
     threads: 1

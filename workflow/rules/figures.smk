@@ -1,6 +1,6 @@
 """Figures, as SVG and PNG, from score and coefficient files alone.
 
-needs  results/{pool}/scores, sweeps, trajectories, coefficients, tables; results/images/{task}/test.safetensors
+needs  results/{pool}/scores, sweeps, trajectories, coefficients, tables; results/images/{size}/{task}/test.safetensors
 makes  results/{pool}/figures/{suite}/{figure}.{svg,png}
 """
 
@@ -8,7 +8,7 @@ makes  results/{pool}/figures/{suite}/{figure}.{svg,png}
 rule samples_figure:
     """Some test images of every task."""
     input:
-        images=test_images_of,
+        images=images_of("test"),
         sources=sources("scripts/samples_figure.py"),
     output:
         svg=report(

@@ -1,7 +1,10 @@
 """Images of every task, once: uint8 arrays after the deterministic part of the preprocessing.
 
-makes  results/images/{task}/{split}.safetensors   labels, class names and templates travel in the same file
-       results/images/pretraining/train.safetensors
+makes  results/images/{size}/{task}/{split}.safetensors   labels, class names and templates travel in the same file
+       results/images/{size}/{task}/{split}.hashes.txt    a hash of every image's pixels
+       results/images/{size}/audit.csv                    images that are in two splits
+       results/images/32/pretraining/train.safetensors
+       results/downloads/{task}/{part}.json               repository, commit and hashes of downloaded files
 """
 
 
@@ -10,7 +13,8 @@ rule render_task:
     input:
         sources=sources("scripts/render_task.py"),
     output:
-        expand("results/images/{{task}}/{split}.safetensors", split=SPLITS),
+        images=expand("results/images/32/{{task}}/{split}.safetensors", split=SPLITS),
+        hashes=expand("results/images/32/{{task}}/{split}.hashes.txt", split=SPLITS),
     log:
         "logs/render_task/{task}.log",
     benchmark:
@@ -32,11 +36,16 @@ rule read_folder_task:
     input:
         sources=sources("scripts/read_folder_task.py"),
     output:
-        expand("results/images/{{task}}/{split}.safetensors", split=SPLITS),
+        images=expand(
+            "results/images/{{size}}/{{task}}/{split}.safetensors", split=SPLITS
+        ),
+        hashes=expand(
+            "results/images/{{size}}/{{task}}/{split}.hashes.txt", split=SPLITS
+        ),
     log:
-        "logs/read_folder_task/{task}.log",
+        "logs/read_folder_task/{size}/{task}.log",
     benchmark:
-        "benchmarks/jobs/read_folder_task/{task}.tsv"
+        "benchmarks/jobs/read_folder_task/{size}/{task}.tsv"
     wildcard_constraints:
         task=any_of(settings.tasks),
     conda:
@@ -54,12 +63,101 @@ rule read_folder_task:
         "../../scripts/read_folder_task.py"
 
 
+rule fetch_images:
+    """Download one part of a task's data set from the Hugging Face Hub, and record exactly which."""
+    input:
+        sources=sources("scripts/fetch_images.py"),
+    output:
+        "results/downloads/{task}/{part}.json",
+    log:
+        "logs/fetch_images/{task}/{part}.log",
+    benchmark:
+        "benchmarks/jobs/fetch_images/{task}/{part}.tsv"
+    wildcard_constraints:
+        task=any_of(clip_tasks_from("hub")),
+        part="train|test",
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    params:
+        repository=lambda wildcards: clip_task(wildcards.task).repository,
+        folder=lambda wildcards: clip_task(wildcards.task).folder,
+        revision=lambda wildcards: settings.images_of(wildcards.task).revision,
+        again=lambda wildcards: retry_of(
+            f"results/downloads/{wildcards.task}/{wildcards.part}.json"
+        ),
+    script:
+        "../../scripts/fetch_images.py"
+
+
+rule prepare_images:
+    """Decode, resize and crop one split of one of the papers' tasks; write none if it cannot be had."""
+    input:
+        record=record_of,
+        sources=sources("scripts/prepare_images.py"),
+    output:
+        images="results/images/{size}/{task}/{split}.safetensors",
+        hashes="results/images/{size}/{task}/{split}.hashes.txt",
+    log:
+        "logs/prepare_images/{size}/{task}/{split}.log",
+    benchmark:
+        "benchmarks/jobs/prepare_images/{size}/{task}/{split}.tsv"
+    wildcard_constraints:
+        task=any_of(CLIP_TASKS),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        texts=lambda wildcards: texts_of(wildcards.task),
+        source=lambda wildcards: settings.source_of(wildcards.task),
+        folder=lambda wildcards: settings.images_of(wildcards.task).folder,
+        content=folder_content_of,
+    script:
+        "../../scripts/prepare_images.py"
+
+
+rule audit_images:
+    """Count images that are in two splits of a task, by the hashes of their pixels."""
+    input:
+        hashes=lambda wildcards: expand(
+            "results/images/{{size}}/{task}/{split}.hashes.txt",
+            task=tasks_of_size(wildcards),
+            split=SPLITS,
+        ),
+        sources=sources("scripts/audit_images.py"),
+    output:
+        "results/images/{size}/audit.csv",
+    log:
+        "logs/audit_images/{size}.log",
+    benchmark:
+        "benchmarks/jobs/audit_images/{size}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tasks=tasks_of_size,
+        splits=SPLITS,
+    script:
+        "../../scripts/audit_images.py"
+
+
 rule render_pretraining:
     """The images the mini CLIP is pre-trained on: glyphs of all alphabets in a plain style."""
     input:
         sources=sources("scripts/render_pretraining.py"),
     output:
-        "results/images/pretraining/train.safetensors",
+        "results/images/32/pretraining/train.safetensors",
     log:
         "logs/render_pretraining.log",
     benchmark:

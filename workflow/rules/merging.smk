@@ -13,7 +13,8 @@ rule learn_coefficients:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vectors=task_vectors_of,
         heads=heads_of,
-        images=test_images_of,
+        images=images_of("test"),
+        gate=gate_of,
         sources=sources("scripts/learn_coefficients.py"),
     output:
         "results/{pool}/coefficients/{suite}/{method}.csv",
@@ -34,6 +35,7 @@ rule learn_coefficients:
         tasks=tasks_of,
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         method=parameters_of,
+        frozen=frozen_of,
     script:
         "../../scripts/learn_coefficients.py"
 
@@ -43,6 +45,7 @@ rule merge_task_vectors:
     input:
         task_vectors=task_vectors_of,
         coefficients=coefficients_of,
+        gate=gate_of,
         sources=sources("scripts/merge_task_vectors.py"),
         algorithm=algorithm_sources,
     output:
@@ -60,9 +63,7 @@ rule merge_task_vectors:
     params:
         tasks=tasks_of,
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        merging=lambda wildcards: settings.methods[
-            wildcards.method
-        ].merging_parameters(),
+        merging=merging_parameters_of,
     script:
         "../../scripts/merge_task_vectors.py"
 

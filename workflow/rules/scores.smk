@@ -1,6 +1,6 @@
 """Scores: correct answers out of n, per encoder and task. Integers; tables turn them into percentages.
 
-needs  encoders, heads, results/images/{task}/{split}.safetensors
+needs  encoders, heads, results/images/{size}/{task}/{split}.safetensors
 makes  results/{pool}/scores/{suite}/{method}.csv            on test images
        results/{pool}/scores/experts/{expert}.csv            each expert on every task
        results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
@@ -13,7 +13,7 @@ rule score:
     input:
         encoder=encoder_of,
         heads=heads_of,
-        images=test_images_of,
+        images=images_of("test"),
         sources=sources("scripts/score.py"),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
@@ -36,7 +36,7 @@ rule score:
         columns=lambda wildcards: dict(
             pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method
         ),
-        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+        scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/score.py"
 
@@ -45,7 +45,7 @@ use rule score as score_expert with:
     input:
         encoder="results/{pool}/weights/{expert}.safetensors",
         heads=expand("results/{{pool}}/heads/{task}.safetensors", task=tasks_of_pool()),
-        images=expand("results/images/{task}/test.safetensors", task=tasks_of_pool()),
+        images=images_of("test", lambda wildcards: tasks_of_pool()),
         sources=sources("scripts/score.py"),
     output:
         "results/{pool}/scores/experts/{expert}.csv",
@@ -56,7 +56,7 @@ use rule score as score_expert with:
     params:
         tasks=tasks_of_pool(),
         columns=lambda wildcards: dict(pool=wildcards.pool, expert=wildcards.expert),
-        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+        scoring=settings.scoring.model_dump(),
 
 
 rule score_individual:
@@ -89,9 +89,7 @@ rule sweep:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
         heads=heads_of,
-        images=lambda wildcards: expand(
-            "results/images/{task}/{{split}}.safetensors", task=tasks_of(wildcards)
-        ),
+        images=split_images_of,
         sources=sources("scripts/sweep.py"),
     output:
         "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
@@ -109,7 +107,7 @@ rule sweep:
     params:
         tasks=tasks_of,
         grid=grid_of,
-        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+        scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/sweep.py"
 
@@ -121,7 +119,7 @@ rule trajectory:
         task_vectors=task_vectors_of,
         coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
         heads=heads_of,
-        images=test_images_of,
+        images=images_of("test"),
         sources=sources("scripts/trajectory.py"),
     output:
         "results/{pool}/trajectories/{suite}/{method}.csv",
@@ -140,6 +138,7 @@ rule trajectory:
         tasks=tasks_of,
         every=settings.figures.every,
         method=parameters_of,
-        architecture=lambda wildcards: settings.pools[wildcards.pool].architecture,
+        frozen=frozen_of,
+        scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/trajectory.py"

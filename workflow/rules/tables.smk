@@ -10,6 +10,7 @@ rule main_table:
     """Accuracy of every method on every task, and its absolute and normalised average."""
     input:
         scores=scores_of,
+        audit=audit_of,
         sources=sources("scripts/main_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/main.csv",

@@ -1,0 +1,1 @@
+"""Checkpoints of other origins, turned into this workflow's safetensors."""

@@ -1,0 +1,1 @@
+"""Files fetched from elsewhere, checked, and recorded."""

@@ -1,0 +1,216 @@
+"""Files from the Hugging Face Hub, at one commit, checked against the hashes that the Hub tells.
+
+``huggingface_hub`` does the transfers and its own variables hold: ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``,
+``HF_HUB_CACHE``. It resumes broken transfers and waits when the Hub is busy; what it does not do is here: one commit
+for all files, hashes, and failures in words.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from remerge.errors import RemergeError
+
+Kind = Literal["model", "dataset"]
+
+ATTEMPTS = 4
+# Seconds; the Hub's own library waits as well, and heeds what a busy server asks for.
+WAIT = wait_exponential_jitter(multiplier=2, max=60)
+NAMES_SHOWN = 12
+
+
+class DownloadError(RemergeError):
+    """Files that cannot be had.
+
+    Attributes:
+        permanent: Whether asking again, without changing anything, is in vain.
+    """
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """Files of one commit.
+
+    Attributes:
+        repository: Owner and name.
+        revision: The commit, 40 hexadecimal digits.
+        paths: Where they lie, by name.
+        sha256: Their hashes, by name.
+    """
+
+    repository: str
+    revision: str
+    paths: dict[str, Path]
+    sha256: dict[str, str]
+
+
+def fetch(repository: str, patterns: Sequence[str], *, kind: Kind = "model", revision: str | None = None) -> HubFiles:
+    """Return files of a repository, downloaded to the Hub's cache unless they are there.
+
+    Args:
+        repository: Owner and name.
+        patterns: Shell patterns of the files' names; each must match one.
+        kind: ``model`` or ``dataset``.
+        revision: Branch, tag or commit; the newest when None.
+
+    Raises:
+        DownloadError: They cannot be had; the message tells why and what to do.
+    """
+    try:
+        for attempt in Retrying(
+            retry=retry_if_exception(_may_pass), stop=stop_after_attempt(ATTEMPTS), wait=WAIT, reraise=True
+        ):
+            with attempt:
+                if constants.HF_HUB_OFFLINE:
+                    return _cached(repository, patterns, kind, revision)
+                return _downloaded(repository, patterns, kind, revision)
+    except DownloadError:
+        raise
+    except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise _explained(error, repository, patterns, kind, revision) from error
+    raise AssertionError("tenacity either returns or raises")
+
+
+def _downloaded(repository: str, patterns: Sequence[str], kind: Kind, revision: str | None) -> HubFiles:
+    info = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=True)
+    if not info.sha:
+        raise DownloadError(f"{repository}: the Hub does not tell the commit of {revision or 'main'}", permanent=True)
+    listed = {entry.rfilename: entry for entry in info.siblings or ()}
+    names = _matching(repository, patterns, list(listed))
+    paths, sha256 = {}, {}
+    for name in names:
+        paths[name] = Path(hf_hub_download(repository, name, repo_type=kind, revision=info.sha))
+        lfs = listed[name].lfs
+        sha256[name] = _checked(paths[name], f"{repository}/{name}", lfs.sha256 if lfs else listed[name].blob_id)
+    return HubFiles(repository, info.sha, paths, sha256)
+
+
+def _cached(repository: str, patterns: Sequence[str], kind: Kind, revision: str | None) -> HubFiles:
+    """The same without network: what an earlier download left in the cache."""
+    snapshot = Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True))
+    found = [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()]
+    try:
+        names = _matching(repository, patterns, sorted(found))
+    except DownloadError as error:
+        raise _offline(repository, patterns) from error
+    paths = {name: snapshot / name for name in names}
+    # The cache names the files it keeps after their hashes.
+    sha256 = {name: _checked(path, f"{repository}/{name}", path.resolve().name) for name, path in paths.items()}
+    return HubFiles(repository, snapshot.name, paths, sha256)
+
+
+def _matching(repository: str, patterns: Sequence[str], listed: Sequence[str]) -> list[str]:
+    for name in listed:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            raise DownloadError(f"{repository}: lists {name!r}, which lies outside the repository", permanent=True)
+    names: list[str] = []
+    for pattern in patterns:
+        matching = [name for name in listed if fnmatchcase(name, pattern)]
+        if not matching:
+            more = f", ... ({len(listed)} in all)" if len(listed) > NAMES_SHOWN else ""
+            raise DownloadError(
+                f"{repository}: has no file {pattern!r}; there are: {', '.join(listed[:NAMES_SHOWN])}{more}",
+                permanent=True,
+            )
+        names += [name for name in matching if name not in names]
+    return names
+
+
+def _checked(path: Path, name: str, expected: str | None) -> str:
+    """Return a file's SHA-256 if its content is what was expected; remove it from the cache if not."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256
+    if expected is not None and len(expected) == 40:
+        # Small files are known by git's own hash.
+        content = path.read_bytes()
+        found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    if expected is not None and found != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise DownloadError(
+            f"{name}: what came has the hash {found}, the Hub tells {expected}; it was removed from the cache. "
+            "Run again; if it comes again, something on the way (a proxy, a mirror) changes the file",
+            permanent=False,
+        )
+    return sha256
+
+
+def _status(error: BaseException) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether a failure may pass by itself: a busy or broken server, a connection that was cut."""
+    if isinstance(error, DownloadError | LocalEntryNotFoundError | OfflineModeIsEnabled):
+        return False
+    status = _status(error)
+    if status is not None:
+        return status == 429 or status >= 500
+    return isinstance(error, HTTPError | ConnectionError | TimeoutError) or "Consistency check" in str(error)
+
+
+def _explained(
+    error: Exception, repository: str, patterns: Sequence[str], kind: Kind, revision: str | None
+) -> DownloadError:
+    where = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
+    status = _status(error)
+    if isinstance(error, OfflineModeIsEnabled):
+        return _offline(repository, patterns)
+    if isinstance(error, GatedRepoError) or status == 403:
+        return DownloadError(
+            f"{repository}: access is granted on request: accept its terms at {where} and set HF_TOKEN to a token of "
+            "your account",
+            permanent=True,
+        )
+    if isinstance(error, RepositoryNotFoundError) or status == 401:
+        return DownloadError(
+            f"{repository}: {where} does not exist, or is private: then set HF_TOKEN to a token that may read it",
+            permanent=True,
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return DownloadError(f"{repository}: has no branch, tag or commit {revision!r}; see {where}", permanent=True)
+    if isinstance(error, RemoteEntryNotFoundError) or status == 404:
+        return DownloadError(f"{where}: a file it lists is not there ({error})", permanent=True)
+    if status == 429:
+        return DownloadError(
+            f"{repository}: the Hub asks to slow down (429), after {ATTEMPTS} attempts; run again in an hour, or set "
+            "HF_TOKEN: accounts may ask more often",
+            permanent=False,
+        )
+    if isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE:
+        return _offline(repository, patterns)
+    return DownloadError(
+        f"{repository}: {where} cannot be read, after {ATTEMPTS} attempts: {type(error).__name__}: {error}. Check the "
+        "network; on a machine without, fetch on one with it first (see HF_HUB_OFFLINE in config/README.md)",
+        permanent=False,
+    )
+
+
+def _offline(repository: str, patterns: Sequence[str]) -> DownloadError:
+    return DownloadError(
+        f"{repository}: HF_HUB_OFFLINE is set and {', '.join(patterns)} is not in the cache {constants.HF_HUB_CACHE}. "
+        "Run the same command on a machine with internet, with HF_HUB_CACHE on a disk that both see, or unset "
+        "HF_HUB_OFFLINE",
+        permanent=False,
+    )

@@ -1,0 +1,108 @@
+"""The deterministic part of CLIP's preprocessing, done once: decode, resize, crop, and only then convert to RGB."""
+
+import io
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from remerge.images import Description, write_images
+
+# Enough that threads never wait for the writer, few enough that memory stays flat.
+IMAGES_AHEAD_PER_THREAD = 16
+
+
+def open_image(encoded: Path | bytes | Image.Image) -> Image.Image:
+    """Decode an image: upright, 8 bits per channel, opaque; grey stays grey.
+
+    Args:
+        encoded: A file, its content, or an image that is decoded already.
+
+    Raises:
+        ValueError: It has more pixels than Pillow allows, or 32 bits per pixel.
+    """
+    if isinstance(encoded, Image.Image):
+        return _plain(ImageOps.exif_transpose(encoded))
+    with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as opened:
+        if Image.MAX_IMAGE_PIXELS and opened.width * opened.height > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(f"{opened.width} x {opened.height} pixels, more than the {Image.MAX_IMAGE_PIXELS} allowed")
+        return _plain(ImageOps.exif_transpose(opened))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion cuts off at 255, which turns most of such an image white.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"32 bits per pixel (Pillow's mode {image.mode}); save it with 8 bits per channel")
+    if image.mode in ("1", "P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
+        # A palette's indices cannot be interpolated.
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image
+
+
+def prepare(encoded: Path | bytes | Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Resize the shortest side to ``size`` (bicubic), crop the centre, convert to RGB.
+
+    To the pixel what torchvision's ``Resize`` and ``CenterCrop`` do in open_clip's evaluation transform, which
+    converts to RGB last, so that grey images are resized as grey.
+
+    Returns:
+        uint8 ``[size, size, 3]``.
+    """
+    image = open_image(encoded)
+    wide, high = (int(size * side / min(image.size)) for side in image.size)
+    left, top = round((wide - size) / 2), round((high - size) / 2)
+    resized = image.resize((wide, high), Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop((left, top, left + size, top + size)).convert("RGB"))
+
+
+def prepare_all(
+    encoded: Iterable[Path | bytes | Image.Image], size: int, threads: int
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Prepare images on several threads (Pillow decodes and resizes outside Python's lock), in their order.
+
+    Only a few images per thread are in memory, however slowly the result is taken.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
+        for image in encoded:
+            waiting.append(pool.submit(prepare, image, size))
+            if len(waiting) >= IMAGES_AHEAD_PER_THREAD * threads:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
+
+
+def write_split(
+    path: str | Path,
+    described: Description,
+    labels: npt.NDArray[np.int64],
+    encoded: Iterable[Path | bytes | Image.Image],
+    size: int,
+    threads: int,
+    hashes: str | Path | None = None,
+) -> None:
+    """Prepare a split's images and write them to an image file as they come.
+
+    Args:
+        path: The file.
+        described: What its header says.
+        labels: int64 ``[n]``.
+        encoded: The ``n`` images.
+        size: Side of the prepared images in pixels.
+        threads: How many prepare at once.
+        hashes: See :func:`remerge.images.write_images`.
+    """
+    gigabytes = len(labels) * size * size * 3 / 1e9
+    name = f"{described.task} {described.split}"
+    print(f"{name}: {len(labels)} images of {size} x {size}, {gigabytes:.2f} GB in {path}", file=sys.stderr)
+    prepared = tqdm(prepare_all(encoded, size, threads), desc=name, unit="image", total=len(labels))
+    write_images(path, described, labels, (size, size, 3), prepared, hashes)

@@ -1,0 +1,70 @@
+"""The images of the papers' tasks, from wherever they are: labels at once, images one after the other."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from remerge.downloads.records import missing, recorded
+from remerge.tasks.folder import labels_of_folders, list_folder
+from remerge.tasks.parquet import read_encoded, read_labels
+from remerge.tasks.splits import held_out, membership
+
+TORCHVISION_ROOT = Path("results/downloads/torchvision")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split, not yet decoded.
+
+    Attributes:
+        labels: int64 ``[n]``, indices into the task's class names.
+        encoded: The ``n`` images in the same order.
+        missing: Why there are none, if there are none.
+    """
+
+    labels: npt.NDArray[np.int64]
+    encoded: Iterable[Path | bytes | Image.Image]
+    missing: str = ""
+
+
+def absent(reason: str) -> Split:
+    """Return a split of no images."""
+    return Split(np.empty(0, np.int64), (), reason)
+
+
+def from_hub(record: str | Path, classes: int, split: str) -> Split:
+    """Read a split of a data set on the Hub; its files are in the Hub's cache, or are downloaded again.
+
+    Args:
+        record: What :func:`remerge.downloads.records.record` wrote.
+        classes: Number of the task's classes.
+        split: ``train``, ``validation`` or ``test``.
+    """
+    if reason := missing(record):
+        return absent(reason)
+    paths = [path for _, path in sorted(recorded(record).paths.items())]
+    labels = read_labels(paths, classes)
+    chosen = membership(split, len(labels))
+    return Split(labels[chosen], read_encoded(paths, chosen))
+
+
+def from_folder(folder: str | Path, classes: tuple[str, ...], split: str) -> Split:
+    """Read a split of a folder ``{train,test}/{class}/{image}`` that has been checked."""
+    listing = list_folder(folder, lambda labels: held_out(len(labels)))[split]
+    folders = sorted(entry.name for entry in (Path(folder) / "train").iterdir() if not entry.name.startswith("."))
+    return Split(np.array(labels_of_folders(folders, classes), np.int64)[listing.labels], listing.paths)
+
+
+def from_torchvision(task: str, split: str, root: Path = TORCHVISION_ROOT) -> Split:
+    """Read a split of a data set that torchvision downloads."""
+    # It imports torch, which the other ways do without.
+    from remerge.tasks.torchvision_sets import decoded, labels_of, training_and_test
+
+    training, test = training_and_test(task, root, download=True)
+    images = test if split == "test" else training
+    chosen = np.flatnonzero(membership(split, len(images)))
+    return Split(labels_of(images)[chosen], decoded(images, chosen))

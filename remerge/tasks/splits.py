@@ -1,0 +1,32 @@
+"""Which training images the Task Arithmetic authors hold out for validation."""
+
+import numpy as np
+import numpy.typing as npt
+
+SHARE = 0.1
+AT_MOST = 5000
+
+
+def membership(split: str, n: int) -> npt.NDArray[np.bool_]:
+    """Return which of the ``n`` images that come as one part, training or test, belong to a split."""
+    if split == "test":
+        return np.ones(n, bool)
+    validation = np.zeros(n, bool)
+    validation[held_out(n)] = True
+    return validation if split == "validation" else ~validation
+
+
+def held_out(n: int) -> npt.NDArray[np.int64]:
+    """Return the indices of the validation images among ``n`` training images, ascending.
+
+    A tenth, at most 5,000, drawn with seed 0 by ``torch.utils.data.random_split`` (task_vectors,
+    ``datasets/registry.py``); it keeps the last entries of ``torch.randperm``, which is reproduced here draw by
+    draw, so that preparing images needs no torch.
+    """
+    generator = np.random.MT19937()
+    generator._legacy_seeding(0)
+    order = np.arange(n)
+    for place, word in enumerate(generator.random_raw(max(0, n - 1)).tolist()):
+        other = place + word % (n - place)
+        order[place], order[other] = order[other], order[place]
+    return np.sort(order[n - min(AT_MOST, int(SHARE * n)) :])

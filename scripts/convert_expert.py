@@ -1,0 +1,24 @@
+"""Write an expert's image encoder from a checkpoint in transformers' names."""
+
+import json
+from typing import TYPE_CHECKING
+
+from remerge.checkpoints.transformers_clip import check_config, image_encoder_weights
+
+from remerge.architectures import described
+from remerge.checkpoints.towers import checked_image_tower
+from remerge.downloads.records import recorded
+from remerge.logs import log_to
+from remerge.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+architecture = snakemake.params.architecture
+paths = recorded(snakemake.input.record).paths
+check_config(json.loads(paths["config.json"].read_text(encoding="utf-8")), architecture)
+projection = load_weights(snakemake.input.pretrained)["proj"]
+encoder = image_encoder_weights(load_weights(paths["model.safetensors"]), projection)
+metadata = described(architecture) | {"task": snakemake.wildcards.task}
+save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)

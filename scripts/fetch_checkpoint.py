@@ -1,0 +1,13 @@
+"""Download one checkpoint, and record which files of which commit."""
+
+from typing import TYPE_CHECKING
+
+from remerge.downloads.records import record
+from remerge.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+params = snakemake.params
+record(snakemake.output[0], params.repository, params.files, kind="model", revision=params.revision)

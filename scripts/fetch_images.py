@@ -1,0 +1,14 @@
+"""Download one part of a task's data set, and record which files of which commit."""
+
+from typing import TYPE_CHECKING
+
+from remerge.downloads.records import record
+from remerge.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+params = snakemake.params
+pattern = f"{params.folder}/{snakemake.wildcards.part}-*.parquet"
+record(snakemake.output[0], params.repository, [pattern], kind="dataset", revision=params.revision, may_be_missing=True)

@@ -1,0 +1,36 @@
+"""Prepare one split of one of the papers' tasks."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from remerge.images import Description
+from remerge.logs import log_to
+from remerge.preparation import write_split
+from remerge.tasks.clip import reading
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+params, wildcards = snakemake.params, snakemake.wildcards
+classes, templates = map(tuple, params.texts.values())
+if params.source == "hub":
+    split = reading.from_hub(snakemake.input.record, len(classes), wildcards.split)
+elif params.source == "torchvision":
+    split = reading.from_torchvision(wildcards.task, wildcards.split)
+elif params.source == "folder":
+    split = reading.from_folder(params.folder, classes, wildcards.split)
+else:
+    split = reading.absent(f"the configuration leaves it out (clip_tasks.{wildcards.task}.source: none)")
+if split.missing:
+    print(f"WARNING: {wildcards.task} is left out of every average: {split.missing}", file=sys.stderr)
+described = Description(classes, templates, wildcards.task, wildcards.split, "real", split.missing)
+write_split(
+    snakemake.output.images,
+    described,
+    split.labels,
+    split.encoded,
+    int(wildcards.size),
+    snakemake.threads,
+    snakemake.output.hashes,
+)

@@ -1,0 +1,25 @@
+"""Write the image encoder that a pickled module of 2022 holds."""
+
+from typing import TYPE_CHECKING
+
+from remerge.checkpoints.legacy import image_encoder_weights
+
+from remerge.architectures import described
+from remerge.checkpoints.towers import checked_image_tower
+from remerge.errors import RemergeError
+from remerge.logs import log_to
+from remerge.weights import save_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+path, architecture = snakemake.input.checkpoint, snakemake.params.architecture
+encoder, beside = image_encoder_weights(path)
+if beside != snakemake.params.frozen:
+    raise RemergeError(
+        f"{path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files hold "
+        f"{snakemake.params.frozen}, and TIES's trim counts them"
+    )
+metadata = described(architecture) | {"task": snakemake.wildcards.checkpoint}
+save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)

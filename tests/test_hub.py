@@ -1,0 +1,169 @@
+"""Downloads from the Hub: one commit, checked, resumed, and every failure explained."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_server import COMMIT, HubServer
+from huggingface_hub import constants
+from huggingface_hub.utils import _http, close_session
+from tenacity import wait_none
+
+from remerge.downloads import hub
+from remerge.downloads.hub import DownloadError, fetch
+from remerge.downloads.records import missing, record, recorded
+
+WEIGHTS = bytes(range(256)) * 5000
+REPOSITORIES = {
+    "owner/clip": {"model.safetensors": WEIGHTS, "config.json": b"{}", "README.md": b"# clip"},
+    "datasets/owner/images": {
+        "data/train-00000-of-00002.parquet": b"one",
+        "data/train-00001-of-00002.parquet": b"two",
+        "data/test-00000-of-00001.parquet": b"three",
+    },
+    "owner/climber": {"../../outside.safetensors": b"x"},
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A Hub, an empty cache, and no waiting."""
+    with HubServer(REPOSITORIES) as running:
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", running.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(hub, "WAIT", wait_none())
+        monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
+        yield running
+    close_session()
+
+
+def cached(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.stat().st_size]
+
+
+def test_files_come_with_their_commit_and_hashes(server: HubServer) -> None:
+    files = fetch("owner/clip", ["*.safetensors", "config.json"])
+    assert files.revision == COMMIT
+    assert set(files.paths) == {"model.safetensors", "config.json"}
+    assert files.paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert files.sha256["model.safetensors"] == hashlib.sha256(WEIGHTS).hexdigest()
+    downloads = server.count("GET")
+    assert fetch("owner/clip", ["*.safetensors", "config.json"], revision="main") == files
+    assert server.count("GET") == downloads == 2
+
+
+def test_a_data_sets_parts_are_chosen_by_pattern(server: HubServer) -> None:
+    files = fetch("owner/images", ["data/train-*.parquet"], kind="dataset", revision=COMMIT)
+    assert [path.read_bytes() for path in files.paths.values()] == [b"one", b"two"]
+
+
+def test_a_cut_connection_is_resumed_where_it_broke(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    server.cut = 1
+    assert fetch("owner/clip", ["model.safetensors"]).paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert f"bytes={len(WEIGHTS) // 2}-" in server.requests[-1]
+
+
+def test_a_wrong_hash_is_refused_and_not_kept(server: HubServer, tmp_path: Path) -> None:
+    server.served["model.safetensors"] = b"\1" + WEIGHTS[1:]
+    with pytest.raises(DownloadError, match=r"owner/clip/model\.safetensors: what came has the hash") as caught:
+        fetch("owner/clip", ["model.safetensors"])
+    assert not caught.value.permanent
+    assert cached(tmp_path) == [] or all(path.read_bytes() != b"\1" + WEIGHTS[1:] for path in cached(tmp_path))
+    server.served.clear()
+    assert fetch("owner/clip", ["model.safetensors"]).paths["model.safetensors"].read_bytes() == WEIGHTS
+
+
+def test_a_busy_server_is_asked_again(server: HubServer) -> None:
+    server.refuse = [429, 503, 429]
+    assert fetch("owner/clip", ["config.json"]).revision == COMMIT
+    assert server.refuse == []
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent", "told"),
+    [
+        (429, False, "slow down"),
+        (503, False, "cannot be read, after"),
+        (401, True, "set HF_TOKEN"),
+        (403, True, "accept its terms"),
+        (404, True, "does not exist, or is private|not there"),
+    ],
+)
+def test_refusals_are_explained(server: HubServer, status: int, permanent: bool, told: str) -> None:
+    server.refuse_always = status
+    with pytest.raises(DownloadError, match=told) as caught:
+        fetch("owner/clip", ["config.json"])
+    assert caught.value.permanent is permanent
+    assert "owner/clip" in str(caught.value)
+
+
+def test_what_is_not_there_is_named(server: HubServer) -> None:
+    with pytest.raises(DownloadError, match=r"has no file 'pytorch\.bin'; there are: model\.safetensors, config\.json"):
+        fetch("owner/clip", ["pytorch.bin"])
+    with pytest.raises(DownloadError, match="does not exist, or is private"):
+        fetch("owner/nothing", ["config.json"])
+    with pytest.raises(DownloadError, match="no branch, tag or commit 'v9'"):
+        fetch("owner/clip", ["config.json"], revision="v9")
+
+
+def test_names_that_lead_out_of_the_repository_are_refused(server: HubServer, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="outside the repository"):
+        fetch("owner/climber", ["*.safetensors"])
+    assert server.count("GET") == 0
+    assert not list(tmp_path.rglob("outside*"))
+
+
+def test_a_token_is_sent_and_never_told(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    server.refuse_always = 403
+    with pytest.raises(DownloadError) as caught:
+        fetch("owner/clip", ["config.json"])
+    assert server.tokens == {"Bearer hf_secret"}
+    assert "hf_secret" not in str(caught.value)
+
+
+def test_offline_the_cache_serves_and_what_it_lacks_is_named(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online = fetch("owner/clip", ["model.safetensors"])
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    before = len(server.requests)
+    offline = fetch("owner/clip", ["model.safetensors"], revision=COMMIT)
+    assert (offline.sha256, offline.revision) == (online.sha256, online.revision)
+    for repository, pattern in (("owner/clip", "config.json"), ("owner/images", "data/*")):
+        with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set"):
+            fetch(repository, [pattern])
+    assert len(server.requests) == before
+
+
+def test_no_network_is_explained(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match="Check the network") as caught:
+        fetch("owner/clip", ["config.json"])
+    assert not caught.value.permanent
+
+
+def test_a_record_tells_which_files_and_finds_them_again(server: HubServer, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    record(path, "owner/images", ["data/test-*"], kind="dataset", revision=None)
+    told = json.loads(path.read_text())
+    assert told["revision"] == COMMIT
+    assert told["files"] == {"data/test-00000-of-00001.parquet": hashlib.sha256(b"three").hexdigest()}
+    assert [file.read_bytes() for file in recorded(path).paths.values()] == [b"three"]
+
+
+def test_what_can_never_be_had_may_be_recorded_as_missing(server: HubServer, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    record(path, "owner/gone", ["*"], kind="dataset", revision=None, may_be_missing=True)
+    assert "does not exist" in missing(path)
+    server.refuse_always = 503
+    with pytest.raises(DownloadError, match="cannot be read"):
+        record(tmp_path / "later.json", "owner/images", ["*"], kind="dataset", revision=None, may_be_missing=True)
+    assert not (tmp_path / "later.json").exists()

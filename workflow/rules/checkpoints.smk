@@ -1,0 +1,223 @@
+"""Checkpoints of other origins, turned into safetensors with open_clip's names; origins are never mixed in one pool.
+
+makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and hashes of downloaded files
+       results/{pool}/weights/clip.safetensors           both towers, as pre-trained
+       results/{pool}/weights/pretrained.safetensors     the image encoder alone
+       results/{pool}/weights/{task}.safetensors         the experts
+"""
+
+
+rule fetch_checkpoint:
+    """Download one checkpoint from the Hugging Face Hub, and record exactly which."""
+    input:
+        sources=sources("scripts/fetch_checkpoint.py"),
+    output:
+        "results/{pool}/downloads/{checkpoint}.json",
+    log:
+        "logs/{pool}/fetch_checkpoint/{checkpoint}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin not in ("trained", "random"))),
+        checkpoint=any_of(["openai", "clip", *CLIP_TASKS]),
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    params:
+        repository=repository_of,
+        files=files_of,
+        revision=lambda wildcards: settings.pools[wildcards.pool].revision,
+    script:
+        "../../scripts/fetch_checkpoint.py"
+
+
+rule openai_clip:
+    """OpenAI's CLIP in open_clip's own names: the text tower of heads, and where fine-tuning starts."""
+    input:
+        record="results/{pool}/downloads/openai.json",
+        sources=sources("scripts/openai_clip.py"),
+    output:
+        clip="results/{pool}/weights/clip.safetensors",
+    log:
+        "logs/{pool}/openai_clip.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/openai_clip.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "task-vectors")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        architecture=architecture_of,
+    script:
+        "../../scripts/openai_clip.py"
+
+
+use rule openai_clip as openai_clip_and_encoder with:
+    output:
+        clip="results/{pool}/weights/clip.safetensors",
+        encoder="results/{pool}/weights/pretrained.safetensors",
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "finetuned")),
+
+
+rule download_legacy_checkpoint:
+    """Download one of the Task Arithmetic authors' pickles from their Google Drive; nothing is unpickled yet."""
+    input:
+        sources=sources("scripts/download_legacy_checkpoint.py"),
+    output:
+        "results/downloads/task-vectors/{architecture}/{file}.pt",
+    log:
+        "logs/download_legacy_checkpoint/{architecture}/{file}.log",
+    benchmark:
+        "benchmarks/jobs/download_legacy_checkpoint/{architecture}/{file}.tsv"
+    wildcard_constraints:
+        architecture=any_of(ARCHITECTURES),
+        file="zeroshot|({})/finetuned".format(any_of(CLIP_TASKS)),
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    script:
+        "../../scripts/download_legacy_checkpoint.py"
+
+
+rule read_legacy_checkpoint:
+    """Read the image encoder out of a pickled module without executing anything in it."""
+    input:
+        checkpoint=legacy_checkpoint_of,
+        sources=sources("scripts/read_legacy_checkpoint.py"),
+    output:
+        "results/{pool}/weights/{checkpoint}.safetensors",
+    log:
+        "logs/{pool}/read_legacy_checkpoint/{checkpoint}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/read_legacy_checkpoint/{checkpoint}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "task-vectors")),
+        checkpoint=any_of(["pretrained", *CLIP_TASKS]),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        architecture=architecture_of,
+        frozen=frozen_of,
+    script:
+        "../../scripts/read_legacy_checkpoint.py"
+
+
+rule convert_clip:
+    """Convert OpenAI's CLIP from transformers' names to open_clip's."""
+    input:
+        record="results/{pool}/downloads/clip.json",
+        sources=sources("scripts/convert_clip.py"),
+    output:
+        clip="results/{pool}/weights/clip.safetensors",
+        encoder="results/{pool}/weights/pretrained.safetensors",
+    log:
+        "logs/{pool}/convert_clip.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/convert_clip.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "fusionbench")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=20,
+    params:
+        architecture=architecture_of,
+    script:
+        "../../scripts/convert_clip.py"
+
+
+rule convert_expert:
+    """Convert an expert's image encoder from transformers' names to open_clip's; its projection is the pre-trained."""
+    input:
+        record="results/{pool}/downloads/{task}.json",
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        sources=sources("scripts/convert_expert.py"),
+    output:
+        "results/{pool}/weights/{task}.safetensors",
+    log:
+        "logs/{pool}/convert_expert/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/convert_expert/{task}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "fusionbench")),
+        task=any_of(CLIP_TASKS),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        architecture=architecture_of,
+    script:
+        "../../scripts/convert_expert.py"
+
+
+rule random_clip:
+    """A CLIP of random weights in true shapes: to try the machinery, not for numbers."""
+    input:
+        sources=sources("scripts/random_clip.py"),
+    output:
+        clip="results/{pool}/weights/clip.safetensors",
+        encoder="results/{pool}/weights/pretrained.safetensors",
+    log:
+        "logs/{pool}/random_clip.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/random_clip.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "random")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=20,
+    params:
+        architecture=architecture_of,
+        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+    script:
+        "../../scripts/random_clip.py"
+
+
+rule random_expert:
+    """An expert of random weights: the pre-trained ones, each moved a little."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        sources=sources("scripts/random_expert.py"),
+    output:
+        "results/{pool}/weights/{task}.safetensors",
+    log:
+        "logs/{pool}/random_expert/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/random_expert/{task}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.origin == "random")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+    script:
+        "../../scripts/random_expert.py"
