@@ -3,10 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.transformers_clip import check_config, clip_weights
-
 from remerge.architectures import described
 from remerge.checkpoints.towers import both_towers, image_tower
+from remerge.checkpoints.transformers_clip import check_config, clip_weights
 from remerge.downloads.records import recorded
 from remerge.logs import log_to
 from remerge.weights import load_weights, save_weights

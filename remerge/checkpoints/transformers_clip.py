@@ -1,0 +1,146 @@
+"""CLIP in transformers' names, turned into open_clip's.
+
+Both libraries hold the same tensors under other names; open_clip stacks the query, key and value projections of
+attention, and keeps the two projections into the common space transposed.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from remerge.architectures import ARCHITECTURES
+from remerge.errors import MismatchError, RemergeError
+from remerge.weights import Weights
+
+# Patch, width and layers of the image tower tell the architectures apart.
+VISION = {"ViT-B-32": (32, 768, 12), "ViT-B-16": (16, 768, 12), "ViT-L-14": (14, 1024, 24)}
+# What transformers takes when a configuration does not say.
+DEFAULTS = {"patch_size": 32, "hidden_size": 768, "num_hidden_layers": 12, "hidden_act": "quick_gelu"}
+
+_BLOCK = {
+    "self_attn.out_proj": "attn.out_proj",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+_VISION = {
+    "embeddings.class_embedding": "class_embedding",
+    "embeddings.patch_embedding.weight": "conv1.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    # The name has been misspelt in every file since the first.
+    "pre_layrnorm.weight": "ln_pre.weight",
+    "pre_layrnorm.bias": "ln_pre.bias",
+    "post_layernorm.weight": "ln_post.weight",
+    "post_layernorm.bias": "ln_post.bias",
+}
+_TEXT = {
+    "embeddings.token_embedding.weight": "token_embedding.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.weight": "ln_final.weight",
+    "final_layer_norm.bias": "ln_final.bias",
+}
+
+
+def check_config(config: Mapping[str, Any], architecture: str) -> None:
+    """Refuse a checkpoint whose ``config.json`` tells another architecture or activation.
+
+    Args:
+        config: transformers' configuration of a CLIP, or of its image tower alone.
+        architecture: What the checkpoint is taken for.
+
+    Raises:
+        RemergeError: It is something else; the message tells what.
+    """
+    vision = DEFAULTS | dict(config.get("vision_config") or config)
+    found = (vision["patch_size"], vision["hidden_size"], vision["num_hidden_layers"])
+    if found != VISION[architecture]:
+        raise RemergeError(
+            f"config.json tells patch, width and layers {found}; {architecture} has {VISION[architecture]}"
+        )
+    activation = str(vision["hidden_act"]).replace("_", "")
+    if activation != ARCHITECTURES[architecture].activation:
+        raise RemergeError(
+            f"config.json tells activation {vision['hidden_act']}; {architecture} is run with "
+            f"{ARCHITECTURES[architecture].activation}"
+        )
+
+
+def clip_weights(weights: Weights) -> dict[str, Tensor]:
+    """Return both towers' weights in the names of ``open_clip.CLIP``.
+
+    Args:
+        weights: Those of transformers' ``CLIPModel``.
+
+    Raises:
+        MismatchError: A tensor is missing or unknown.
+    """
+    vision = _tower(weights, "vision_model.", _VISION)
+    text = _tower(weights, "text_model.", _TEXT)
+    converted = {f"visual.{key}": tensor for key, tensor in vision.items()} | text
+    converted["visual.proj"] = _taken(weights, "visual_projection.weight").T.contiguous()
+    converted["text_projection"] = _taken(weights, "text_projection.weight").T.contiguous()
+    converted["logit_scale"] = _taken(weights, "logit_scale")
+    known = ("vision_model.", "text_model.", "visual_projection.weight", "text_projection.weight", "logit_scale")
+    if unknown := [key for key in weights if not key.startswith(known)]:
+        raise MismatchError(f"not a CLIP of transformers: unknown tensors {', '.join(unknown[:10])}")
+    return converted
+
+
+def image_encoder_weights(weights: Weights, projection: Tensor) -> dict[str, Tensor]:
+    """Return an image tower's weights in the names of ``open_clip.CLIP(...).visual``.
+
+    Args:
+        weights: Those of transformers' ``CLIPVisionModel``, which has no projection, or of the model with one.
+        projection: The pre-trained projection, ``[width, features]``, for files without one: it was not fine-tuned.
+
+    Raises:
+        MismatchError: A tensor is missing or unknown.
+    """
+    prefix = "vision_model." if any(key.startswith("vision_model.") for key in weights) else ""
+    own = "visual_projection.weight"
+    tower = {key: weights[key] for key in weights if key != own}
+    converted = _tower(tower, prefix, _VISION)
+    if unknown := [key for key in tower if not key.startswith(prefix)]:
+        raise MismatchError(f"not an image tower of transformers: unknown tensors {', '.join(unknown[:10])}")
+    converted["proj"] = weights[own].T.contiguous() if own in weights else projection
+    return converted
+
+
+def _tower(weights: Weights, prefix: str, names: Mapping[str, str]) -> dict[str, Tensor]:
+    """One tower's tensors by open_clip's names, without those of the projection into the common space."""
+    converted: dict[str, Tensor] = {}
+    blocks: set[str] = set()
+    for key in weights:
+        name = key.removeprefix(prefix)
+        if not key.startswith(prefix) or name.endswith("position_ids"):
+            continue
+        if name in names:
+            converted[names[name]] = weights[key]
+        elif match := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", name):
+            number, module, kind = match.groups()
+            blocks.add(number)
+            if module in _BLOCK:
+                converted[f"transformer.resblocks.{number}.{_BLOCK[module]}.{kind}"] = weights[key]
+            elif not re.fullmatch(r"self_attn\.[qkv]_proj", module):
+                raise MismatchError(f"not a tower of transformers' CLIP: unknown tensor {key!r}")
+        else:
+            raise MismatchError(f"not a tower of transformers' CLIP: unknown tensor {key!r}")
+    for number in blocks:
+        for kind in ("weight", "bias"):
+            parts = [
+                _taken(weights, f"{prefix}encoder.layers.{number}.self_attn.{which}_proj.{kind}") for which in "qkv"
+            ]
+            converted[f"transformer.resblocks.{number}.attn.in_proj_{kind}"] = torch.cat(parts)
+    if missing := sorted(set(names.values()) - set(converted)):
+        raise MismatchError(f"not a tower of transformers' CLIP: nothing for {', '.join(missing)}")
+    return converted
+
+
+def _taken(weights: Weights, key: str) -> Tensor:
+    if key not in weights:
+        raise MismatchError(f"not a CLIP of transformers: {key!r} is missing")
+    return weights[key]
