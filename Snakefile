@@ -27,6 +27,11 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
+onstart:
+    for line in disk_need():
+        logger.info(line)
+
+
 rule all:
     """Every table and figure of every pool and suite."""
     default_target: True

@@ -114,7 +114,7 @@ def write_images(
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(_header(shape, metadata))
         file.write(np.ascontiguousarray(labels, np.int64).tobytes())
-        lines = []
+        lines: list[str] = []
         for image in images:
             if image.shape != shape[1:] or image.dtype != np.uint8:
                 raise RemergeError(f"{path}: image {len(lines)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}")

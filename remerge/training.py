@@ -2,17 +2,20 @@
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 import open_clip
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
+from torchvision.transforms import InterpolationMode, RandomResizedCrop  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from remerge.encoders import build_clip, to_input, tokenizer
 from remerge.heads import logits
 from remerge.images import ImageSet
+from remerge.resume import Progress
 
 # open_clip's token embeddings start so small that names sharing most words stay alike for hundreds of steps.
 TOKEN_EMBEDDING_GAIN = 10.0
@@ -111,13 +114,16 @@ def finetune(
     learning_rate: float,
     weight_decay: float,
     warmup: int,
+    crop: float,
     seed: int,
     device: str = "cpu",
+    progress: Progress | None = None,
 ) -> nn.Module:
     """Fine-tune an image encoder on one task, the zero-shot head frozen.
 
     The Task Arithmetic authors' recipe: AdamW, cosine schedule with linear warm-up, gradient norm clipped at 1,
-    cross-entropy, the whole image encoder trained.
+    cross-entropy, the whole image encoder trained. They crop the original images; here the prepared ones, which
+    have been resized and cropped already, are cropped again.
 
     Args:
         encoder: The pre-trained image encoder; it is not modified.
@@ -128,8 +134,10 @@ def finetune(
         learning_rate: Peak rate.
         weight_decay: AdamW's.
         warmup: Steps of linear warm-up.
-        seed: Of the order of images.
+        crop: Smallest share of an image's area that random crops keep; 1 crops nothing.
+        seed: Of the order of images and of the crops.
         device: Where to train.
+        progress: Where to go on from, and to save to, if the work may be cut off.
 
     Returns:
         The expert, on the CPU, in evaluation mode.
@@ -138,17 +146,44 @@ def finetune(
     head = head.to(device)
     optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
-    with tqdm(
-        _batches(image_set, batch_size, steps, seed), desc=f"fine-tune {image_set.task}", unit="step"
-    ) as progress:
-        for step, chosen in enumerate(progress):
-            images, labels = _tensors(image_set, chosen, device)
-            loss = cross_entropy(logits(expert(images), head), labels)
+    parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
+    begin = 0
+    if progress and (kept := progress.load()):
+        begin = kept["step"]
+        for name, part in parts.items():
+            part.load_state_dict(kept[name])
+    batches = _batches(image_set, batch_size, steps, seed)
+    with tqdm(total=steps, initial=begin, desc=f"fine-tune {image_set.task}", unit="step") as bar:
+        for step in range(begin, steps):
+            images = torch.from_numpy(image_set.images[batches[step]]).to(device)
+            labels = torch.from_numpy(image_set.labels[batches[step]]).to(device)
+            if crop < 1:
+                images = _cropped(images, crop, seed + step)
+            loss = cross_entropy(logits(expert(to_input(images)), head), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(expert.parameters(), 1.0)
             optimizer.step()
             schedule.step()
+            bar.update()
             if step % 10 == 0:
-                progress.set_postfix(loss=f"{loss.item():.3f}")
+                bar.set_postfix(loss=f"{loss.item():.3f}")
+            if progress:
+                reached = {"step": step + 1}
+                progress.save(lambda: {**reached, **{name: part.state_dict() for name, part in parts.items()}})  # noqa: B023
     return expert.cpu().eval()
+
+
+def _cropped(images: Tensor, smallest: float, seed: int) -> Tensor:
+    """Crop every image at random and resize it back, as open_clip's training transform does.
+
+    Args:
+        images: uint8 ``[n, height, width, 3]``.
+        smallest: Share of the area that a crop keeps at least.
+        seed: Of the crops.
+    """
+    size = list(images.shape[1:3])
+    crop = RandomResizedCrop(size, scale=(smallest, 1.0), interpolation=InterpolationMode.BICUBIC, antialias=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return torch.stack([crop(image) for image in images.permute(0, 3, 1, 2)]).permute(0, 2, 3, 1)

@@ -7,6 +7,7 @@ from remerge.encoders import load_encoder
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
+from remerge.resume import Progress, fingerprint_of
 from remerge.training import finetune
 from remerge.weights import read_metadata, save_weights
 
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+inputs, params = snakemake.input, snakemake.params
+depends_on = [inputs.pretrained, inputs.head, inputs.images, *inputs.sources]
+progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))
 expert = finetune(
-    load_encoder(snakemake.input.pretrained),
-    load_head(snakemake.input.head),
-    load_images(snakemake.input.images),
-    seed=snakemake.params.pool["seed"],
+    load_encoder(inputs.pretrained),
+    load_head(inputs.head),
+    load_images(inputs.images),
+    seed=params.pool["seed"],
     device=device_for(snakemake.resources.get("gpu", 0)),
-    **snakemake.params.training,
+    progress=progress,
+    **params.training,
 )
-metadata = read_metadata(snakemake.input.pretrained) | {"task": snakemake.wildcards.task}
+metadata = read_metadata(inputs.pretrained) | {"task": snakemake.wildcards.task}
 save_weights(snakemake.output[0], expert.state_dict(), metadata)
+progress.done()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from remerge.errors import MismatchError, RemergeError
 from remerge.evaluation import score_encoder
 from remerge.heads import load_head, logits, save_head, zero_shot_head
 from remerge.images import ImageSet
+from remerge.resume import Progress
 from remerge.training import finetune, pretrain
 from remerge.weights import check_compatible, load_weights, read_metadata, save_weights
 
@@ -120,13 +122,13 @@ def test_correct_answers_are_counted(batch_size: int) -> None:
     assert scores.values.tolist() == [["right", 21, 21], ["wrong", 17, 21]]
 
 
-def test_fine_tuning_learns_and_leaves_the_pretrained_alone(clip_file: Path) -> None:
+def test_fine_tuning_learns_is_seeded_and_goes_on_where_it_was_cut_off(clip_file: Path, tmp_path: Path) -> None:
     encoder = load_encoder(clip_file)
     before = {key: value.clone() for key, value in encoder.state_dict().items()}
     torch.manual_seed(0)
     head = torch.randn(128, 2)
 
-    def tune(seed: int) -> nn.Module:
+    def tune(seed: int, crop: float = 1.0, progress: Progress | None = None) -> nn.Module:
         return finetune(
             encoder,
             head,
@@ -136,7 +138,9 @@ def test_fine_tuning_learns_and_leaves_the_pretrained_alone(clip_file: Path) -> 
             learning_rate=1e-3,
             weight_decay=0.1,
             warmup=2,
+            crop=crop,
             seed=seed,
+            progress=progress,
         )
 
     expert = tune(0)
@@ -145,6 +149,27 @@ def test_fine_tuning_learns_and_leaves_the_pretrained_alone(clip_file: Path) -> 
     again, other = tune(0).state_dict(), tune(1).state_dict()
     assert all(torch.equal(value, again[key]) for key, value in expert.state_dict().items())
     assert any(not torch.equal(value, other[key]) for key, value in expert.state_dict().items())
+
+    class CutOff(Progress):
+        """Saves at every step and is killed at the seventh."""
+
+        def save(self, state: Callable[[], dict[str, Any]]) -> None:
+            super().save(state)
+            if state()["step"] == 7:
+                raise KeyboardInterrupt
+
+    path = tmp_path / "progress.pt"
+    with pytest.raises(KeyboardInterrupt):
+        tune(0, crop=0.8, progress=CutOff(path, "key", seconds=0))
+    kept = Progress(path, "key").load()
+    assert kept is not None
+    assert kept["step"] == 7
+    resumed, whole = tune(0, crop=0.8, progress=Progress(path, "key")).state_dict(), tune(0, crop=0.8).state_dict()
+    assert all(torch.equal(value, whole[key]) for key, value in resumed.items())
+    assert any(not torch.equal(value, whole[key]) for key, value in expert.state_dict().items())
+    assert Progress(path, "another key").load() is None
+    path.write_bytes(path.read_bytes()[:100])
+    assert Progress(path, "key").load() is None
 
 
 def test_pretraining_is_seeded_and_keeps_token_embeddings() -> None:

@@ -76,7 +76,7 @@ def model() -> Iterator[ImageEncoder]:
 @pytest.fixture(scope="module", params=CONTAINERS)
 def checkpoint(request: pytest.FixtureRequest, model: ImageEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("legacy") / f"{request.param}.pt"
-    homes = {}
+    homes: dict[str, Any] = {}
     for kind, module in CLASSES.items():
         for depth in range(len(module.split("."))):
             name = ".".join(module.split(".")[: depth + 1])

@@ -31,7 +31,7 @@ def read_module_state(path: str | Path) -> dict[str, Tensor]:
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
     records = _in_module(found) if isinstance(found, Inert) else _in_mapping(found)
-    state = {}
+    state: dict[str, Tensor] = {}
     for name, record in records:
         if len(state) == MOST:
             raise PickleRefusedError(f"{path}: holds more than {MOST} tensors")

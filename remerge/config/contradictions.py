@@ -37,6 +37,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_methods(sections["methods"])
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
     yield from _in_sizes(sections)
+    yield from _in_gates(sections)
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -106,3 +107,20 @@ def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
                 f"{', '.join(drawn)}: drawn for architecture mini, and pool {', '.join(large)} needs larger images; "
                 "name other tasks, or leave the pool or the suite out (set it to null)",
             )
+
+
+def _in_gates(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """Downloaded encoders are checked by their zero-shot accuracy, which a method must measure."""
+    downloaded = [
+        name
+        for name, pool in sections["pools"].items()
+        if _mapping(pool).get("origin", "trained") not in ("trained", "random")
+    ]
+    if downloaded and not any(
+        _mapping(method).get("algorithm") == "pretrained" for method in sections["methods"].values()
+    ):
+        yield (
+            ("methods",),
+            f"pool {', '.join(downloaded)} is checked by its zero-shot accuracy before anything is merged: "
+            "add a method with algorithm: pretrained",
+        )

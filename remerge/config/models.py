@@ -80,6 +80,11 @@ class Pool(Strict):
         return ARCHITECTURES[self.architecture].image_size
 
     @property
+    def is_published(self) -> bool:
+        """Whether others have scored the same checkpoints."""
+        return self.origin not in ("trained", "random")
+
+    @property
     def frozen(self) -> int:
         """Parameters beside the image encoder that the authors of the checkpoints flatten along with it."""
         return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0

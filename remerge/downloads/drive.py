@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from remerge.downloads.hub import DownloadError
 from remerge.files import atomic_path
@@ -26,10 +27,10 @@ def download(name: str, path: str | Path) -> None:
     Raises:
         DownloadError: The folder does not list it, or Drive does not hand it out; the message tells what to do.
     """
-    import gdown  # type: ignore[import-untyped]
+    import gdown
 
     try:
-        listed = gdown.download_folder(id=FOLDER, skip_download=True, quiet=True) or []
+        listed: list[Any] = gdown.download_folder(id=FOLDER, skip_download=True, quiet=True)
         # The listing's paths may begin with the folder's own name.
         ids = [entry.id for entry in listed if f"/{entry.path}".endswith(f"/{name}")]
         if not ids:

@@ -92,7 +92,8 @@ def fetch(repository: str, patterns: Sequence[str], *, kind: Kind = "model", rev
 
 
 def _downloaded(repository: str, patterns: Sequence[str], kind: Kind, revision: str | None) -> HubFiles:
-    info = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=True)
+    hub = HfApi()
+    info = (hub.model_info if kind == "model" else hub.dataset_info)(repository, revision=revision, files_metadata=True)
     if not info.sha:
         raise DownloadError(f"{repository}: the Hub does not tell the commit of {revision or 'main'}", permanent=True)
     listed = {entry.rfilename: entry for entry in info.siblings or ()}

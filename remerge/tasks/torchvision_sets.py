@@ -76,7 +76,7 @@ class _Part(Sequence[Any]):
 
 
 def _mnist(root: str, download: bool) -> tuple[Any, Any]:
-    return tuple(datasets.MNIST(root, train=train, download=download) for train in (True, False))  # type: ignore[return-value]
+    return tuple(datasets.MNIST(root, train=train, download=download) for train in (True, False))
 
 
 def _by_split(kind: Any) -> Callable[[str, bool], tuple[Any, Any]]:

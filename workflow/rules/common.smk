@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from remerge.tasks.folder import class_names
 
 ROOT = Path(workflow.basedir)
 SPLITS = ["train", "validation", "test"]
+PUBLISHED = os.path.relpath(ROOT / "published" / "main.csv")
 
 # A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
 GPU = min(1, local_gpus())
@@ -219,6 +221,21 @@ def legacy_checkpoint_of(wildcards):
     return f"{folder}/{architecture_of(wildcards)}/{file}.pt"
 
 
+def disk_need():
+    """What is to be known, before anything starts, of the room that the papers' images take."""
+    size = max(pool.image_size for pool in settings.pools.values())
+    tasks = [clip_task(task) for task in tasks_of_pool() if task in CLIP_TASKS]
+    if not tasks:
+        return []
+    image, free = 3e-9 * size**2, shutil.disk_usage(".").free / 1e9
+    kept = sum(task.test + min(5000, task.train // 10) for task in tasks) * image
+    largest = max(task.train for task in tasks) * image
+    return [
+        f"Images of {len(tasks)} of the papers' tasks at {size} x {size}: {kept:.0f} GB for test and validation, "
+        f"up to {largest:.0f} GB more while a task's training images are read; {free:.0f} GB are free."
+    ]
+
+
 def frozen_of(wildcards):
     """How many parameters beside the encoder the authors of a pool's checkpoints flatten along with it."""
     return settings.pools[wildcards.pool].frozen
@@ -242,9 +259,20 @@ def retry_of(record):
     )
 
 
+def origin_of_pool(wildcards):
+    """Where a pool's checkpoints come from."""
+    return settings.pools[wildcards.pool].origin
+
+
+def zero_shot_scores_of(wildcards):
+    """The scores of the pre-trained encoder."""
+    method, *_ = methods_where(lambda method: method.algorithm == "pretrained")
+    return f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
+
+
 def gate_of(wildcards):
     """The verdict on a pool's zero-shot accuracy, for pools whose pre-trained encoder others have scored."""
-    if settings.pools[wildcards.pool].origin in ("trained", "random"):
+    if not settings.pools[wildcards.pool].is_published:
         return []
     return f"results/{wildcards.pool}/tables/{wildcards.suite}/zero_shot_gate.csv"
 

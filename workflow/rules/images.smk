@@ -108,6 +108,7 @@ rule prepare_images:
         "benchmarks/jobs/prepare_images/{size}/{task}/{split}.tsv"
     wildcard_constraints:
         task=any_of(CLIP_TASKS),
+        split="validation|test",
     conda:
         "../../envs/torch.yaml"
     threads: 8
@@ -121,6 +122,16 @@ rule prepare_images:
         content=folder_content_of,
     script:
         "../../scripts/prepare_images.py"
+
+
+# Tens of gigabytes that only fine-tuning needs for longer than it takes to hash them.
+use rule prepare_images as prepare_training_images with:
+    output:
+        images=temp("results/images/{size}/{task}/{split}.safetensors"),
+        hashes="results/images/{size}/{task}/{split}.hashes.txt",
+    wildcard_constraints:
+        task=any_of(CLIP_TASKS),
+        split="train",
 
 
 rule audit_images:

@@ -5,6 +5,7 @@ makes  results/{pool}/scores/{suite}/{method}.csv            on test images
        results/{pool}/scores/experts/{expert}.csv            each expert on every task
        results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
        results/{pool}/trajectories/{suite}/{method}.csv      AdaMerging's encoders on the way
+       results/{pool}/tables/{suite}/zero_shot_gate.csv      zero-shot accuracy beside the published
 """
 
 
@@ -142,3 +143,30 @@ rule trajectory:
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/trajectory.py"
+
+
+rule zero_shot_gate:
+    """Stop before any merge if the pre-trained encoder does not score as others found it."""
+    input:
+        scores=zero_shot_scores_of,
+        published=PUBLISHED,
+        sources=sources("scripts/zero_shot_gate.py"),
+    output:
+        "results/{pool}/tables/{suite}/zero_shot_gate.csv",
+    log:
+        "logs/{pool}/zero_shot_gate/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/zero_shot_gate/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        origin=origin_of_pool,
+        architecture=architecture_of,
+        tolerance=settings.zero_shot_tolerance,
+    script:
+        "../../scripts/zero_shot_gate.py"

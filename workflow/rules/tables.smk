@@ -3,6 +3,7 @@
 needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/scores/experts/{expert}.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
+       results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
 """
 
 
@@ -79,9 +80,53 @@ rule experts_table:
         "../../scripts/experts_table.py"
 
 
+rule comparison_table:
+    """Our numbers beside the published ones, where they were measured on the same checkpoints."""
+    input:
+        scores=scores_of,
+        gate=gate_of,
+        audit=audit_of,
+        published=PUBLISHED,
+        sources=sources("scripts/comparison_table.py"),
+    output:
+        csv="results/{pool}/tables/{suite}/comparison.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/comparison.md",
+            caption="../report/comparison_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "comparison"},
+        ),
+    log:
+        "logs/{pool}/comparison_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/comparison_table/{suite}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.is_published)),
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        tasks=tasks_of,
+        origin=origin_of_pool,
+        architecture=architecture_of,
+        labels={name: method.label for name, method in settings.methods.items()},
+    script:
+        "../../scripts/comparison_table.py"
+
+
 rule tables:
     """All tables."""
     input:
+        expand(
+            "results/{pool}/tables/{suite}/comparison.csv",
+            pool=pools_where(lambda pool: pool.is_published),
+            suite=settings.suites,
+        ),
         expand(
             "results/{pool}/tables/{suite}/{table}.csv",
             pool=settings.pools,

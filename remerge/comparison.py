@@ -1,0 +1,100 @@
+"""Our numbers beside the published ones: difference, interval, and what must be known to compare them."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from tabulate import tabulate
+
+from remerge.scores import wilson_interval
+
+DIFFERENT_IMAGES = "other images"
+
+
+def compare(
+    scores: pd.DataFrame,
+    published: pd.DataFrame,
+    methods: Sequence[str],
+    tasks: Sequence[str],
+    flags: Mapping[str, str],
+    elsewhere: Mapping[str, str],
+) -> pd.DataFrame:
+    """Return one row per method and task that was both scored and published, and an average per method.
+
+    Args:
+        scores: Test scores of one suite.
+        published: Numbers measured on the pool's own checkpoints (:func:`remerge.published.of_pool`).
+        methods: Rows in order.
+        tasks: The suite's tasks in order.
+        flags: By task, what the audit found wrong with its splits.
+        elsewhere: By task, the origin whose zero-shot accuracy ours agrees with, where it is not the pool's own.
+
+    Returns:
+        Columns ``method``, ``task``, ``correct``, ``n``, ``ours``, ``low``, ``high`` (95 % Wilson interval; percent),
+        ``published``, ``difference`` (points), ``agrees`` (the published value, as far as its decimals tell it, lies
+        in the interval) and ``flags``. Averages are over the tasks in both, and say over how many.
+    """
+    joined = scores.merge(published, on=["method", "task"])
+    rows = []
+    for method in methods:
+        own = joined[joined["method"] == method].set_index("task")
+        found = [task for task in tasks if task in own.index]
+        for task in found:
+            rows.append({"method": method, "task": task, **_cell(own.loc[task], flags.get(task), elsewhere.get(task))})
+        if found:
+            rows.append({"method": method, "task": f"average ({len(found)}/{len(tasks)})", **_average(rows, method)})
+    return pd.DataFrame(rows)
+
+
+def _cell(row: pd.Series, flag: str | None, other: str | None) -> dict[str, object]:
+    low, high = (100 * end for end in wilson_interval(row["correct"], row["n"]))
+    ours = 100 * row["correct"] / row["n"]
+    is_exact = not pd.isna(row["exact"])
+    value = row["exact"] if is_exact else row["accuracy"]
+    # What was printed stands for any value that prints the same.
+    below, above = {"truncated": (0.0, 0.1), "rounded": (0.05, 0.05), "unknown": (0.05, 0.1)}[row["decimals"]]
+    told = [
+        "contaminated split" if flag else "",
+        f"{DIFFERENT_IMAGES} (agrees with {other})" if other else "",
+        "truncated decimals" if row["decimals"] == "truncated" and not is_exact else "",
+        row["note"],
+    ]
+    return {
+        "correct": int(row["correct"]),
+        "n": int(row["n"]),
+        "ours": ours,
+        "low": low,
+        "high": high,
+        "published": value,
+        "difference": ours - value,
+        "agrees": low <= value + (0 if is_exact else above) and value - (0 if is_exact else below) <= high,
+        "flags": "; ".join(part for part in told if part),
+    }
+
+
+def _average(rows: Sequence[Mapping[str, object]], method: str) -> dict[str, object]:
+    own = pd.DataFrame([row for row in rows if row["method"] == method])
+    return {name: own[name].mean() for name in ("ours", "published", "difference")}
+
+
+def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """Return the comparison in Markdown, a row per method and task."""
+    body = [
+        [
+            labels[row.method],
+            row.task,
+            f"{row.ours:.1f}",
+            "" if pd.isna(row.low) else f"{row.low:.1f} to {row.high:.1f}",
+            f"{row.published:.1f}",
+            f"{row.difference:+.1f}",
+            "" if pd.isna(row.agrees) else ("yes" if row.agrees else "**no**"),
+            "" if pd.isna(row.flags) else row.flags,
+        ]
+        for row in table.itertuples()
+    ]
+    headers = ["Method", "Task", "Ours", "95 % interval", "Published", "Difference", "Agrees", "Flags"]
+    note = (
+        "Accuracy in percent; intervals are Wilson's, of the sampling of test images alone. Agrees: the published "
+        "value lies in the interval. Only numbers measured on the same family of checkpoints are compared; sources: "
+        "published/sources.csv."
+    )
+    return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"

@@ -1,0 +1,27 @@
+"""Write our numbers beside the published ones."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge.audit import contaminated
+from remerge.comparison import compare, comparison_markdown
+from remerge.logs import log_to
+from remerge.published import SHARED_WEIGHTS, of_pool, read_published
+from remerge.scores import read_scores
+from remerge.tables import write_csv, write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+inputs, params = snakemake.input, snakemake.params
+scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
+gate = pd.read_csv(inputs.gate)
+own = SHARED_WEIGHTS.get(params.origin, params.origin)
+elsewhere = gate[gate["origin"] != own].set_index("task")["origin"].to_dict()
+flags = contaminated(pd.read_csv(inputs.audit))
+published = of_pool(read_published(inputs.published), params.origin, params.architecture)
+table = compare(scores, published, list(params.labels), params.tasks, flags, elsewhere)
+write_csv(snakemake.output.csv, table)
+write_text(snakemake.output.markdown, comparison_markdown(table, params.labels))

@@ -1,0 +1,185 @@
+"""The papers' tasks: their descriptions, their splits, and their images from wherever they are."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import random_split
+
+from remerge.audit import contaminated, overlaps, read_hashes
+from remerge.errors import ConfigError, RemergeError
+from remerge.images import Description, load_images
+from remerge.preparation import write_split
+from remerge.tasks.clip import CLIP_TASKS, clip_task
+from remerge.tasks.clip.reading import absent, from_folder
+from remerge.tasks.folder import labels_of_folders
+from remerge.tasks.parquet import read_encoded, read_labels
+from remerge.tasks.splits import held_out, membership
+from remerge.tasks.torchvision_sets import decoded, labels_of, training_and_test
+
+
+def png(shade: int, size: tuple[int, int] = (9, 7)) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", size, shade).save(content, "png")
+    return content.getvalue()
+
+
+def test_the_tasks_are_described() -> None:
+    classes = {
+        "SUN397": 397,
+        "Cars": 196,
+        "RESISC45": 45,
+        "EuroSAT": 10,
+        "SVHN": 10,
+        "GTSRB": 43,
+        "MNIST": 10,
+        "DTD": 47,
+    }
+    templates = {"SUN397": 2, "Cars": 8, "RESISC45": 18, "EuroSAT": 3, "SVHN": 1, "GTSRB": 3, "MNIST": 1, "DTD": 8}
+    for name in CLIP_TASKS:
+        task = clip_task(name)
+        assert len(set(task.classes)) == len(task.classes) == classes[name]
+        assert len(set(task.templates)) == len(task.templates) == templates[name]
+        assert all(template.count("{}") == 1 for template in task.templates)
+    assert sum(clip_task(name).test for name in CLIP_TASKS) == 87_433
+
+
+@pytest.mark.parametrize("n", [10, 3760, 26640, 60000])
+def test_validation_images_are_the_authors_own(n: int) -> None:
+    kept = min(5000, int(0.1 * n))
+    _, theirs = random_split(range(n), [n - kept, kept], generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    assert held_out(n).tolist() == sorted(theirs.indices)
+    parts = [membership(split, n) for split in ("train", "validation")]
+    assert (parts[0] ^ parts[1]).all()
+    assert membership("test", n).all()
+
+
+def write_parquet(path: Path, rows: list[tuple[object, int]], names: tuple[str, str] = ("image", "label")) -> Path:
+    images, labels = zip(*rows, strict=True)
+    pq.write_table(pa.table({names[0]: list(images), names[1]: list(labels)}), path, row_group_size=3)
+    return path
+
+
+def test_parquet_files_give_labels_and_the_images_asked_for(tmp_path: Path) -> None:
+    files = [
+        write_parquet(tmp_path / "a.parquet", [({"bytes": png(k), "path": None}, k % 3) for k in range(70)]),
+        write_parquet(tmp_path / "b.parquet", [({"bytes": png(k), "path": None}, 0) for k in range(70, 75)]),
+    ]
+    labels = read_labels(files, 3)
+    assert labels.tolist() == [k % 3 for k in range(70)] + [0] * 5
+    wanted = np.arange(75) % 7 == 0
+    shades = [np.asarray(Image.open(io.BytesIO(each)))[0, 0] for each in read_encoded(files, wanted)]
+    assert shades == np.flatnonzero(wanted).tolist()
+    bare = write_parquet(tmp_path / "c.parquet", [(png(5), 1)], ("img", "labels"))
+    assert read_labels([bare], 2).tolist() == [1]
+    assert list(read_encoded([bare], np.ones(1, bool))) == [png(5)]
+
+
+def test_parquet_files_at_fault_are_named(tmp_path: Path) -> None:
+    good = write_parquet(tmp_path / "good.parquet", [(png(0), 4)])
+    with pytest.raises(RemergeError, match=r"labels \[4\] are outside 0 to 2"):
+        read_labels([good], 3)
+    nameless = write_parquet(tmp_path / "nameless.parquet", [(png(0), 0)], ("picture", "kind"))
+    with pytest.raises(RemergeError, match=r"nameless\.parquet: has no column label or labels"):
+        read_labels([nameless], 3)
+    (tmp_path / "cut.parquet").write_bytes(good.read_bytes()[:-20])
+    with pytest.raises(RemergeError, match=r"cut\.parquet: not a parquet file"):
+        read_labels([tmp_path / "cut.parquet"], 3)
+    empty = write_parquet(tmp_path / "empty.parquet", [(None, 0), (png(1), 0)])
+    with pytest.raises(RemergeError, match="row 0 of column 'image' holds no encoded image"):
+        list(read_encoded([empty], np.ones(2, bool)))
+    told = b'{"info": {"features": {"label": {"names": ["a", "b"]}}}}'
+    table = pq.read_table(good).replace_schema_metadata({b"huggingface": told})
+    pq.write_table(table, tmp_path / "other.parquet")
+    with pytest.raises(RemergeError, match="tells 2 classes, the task has 5"):
+        read_labels([tmp_path / "other.parquet"], 5)
+
+
+def test_class_folders_are_matched_by_name_and_never_by_sorting() -> None:
+    classes = ("annual crop land", "River Side", "3d-forest")
+    assert labels_of_folders(["3D_forest", "annual-crop_land", "river side"], classes) == (2, 0, 1)
+    assert labels_of_folders(["0", "1", "2"], classes) == (0, 1, 2)
+    assert labels_of_folders(["00", "01", "02"], classes) == (0, 1, 2)
+    with pytest.raises(ConfigError, match="unknown: lake; without a folder: River Side"):
+        labels_of_folders(["annual crop land", "lake", "3d forest"], classes)
+    with pytest.raises(ConfigError, match="without a folder: 3d-forest"):
+        labels_of_folders(["annual crop land", "river side"], classes)
+
+
+def test_a_folder_gives_the_papers_labels(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label, name in enumerate(clip_task("EuroSAT").classes):
+            for index in range(2):
+                path = tmp_path / split / name.replace(" ", "_") / f"{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(png(20 * label + index))
+    split = from_folder(tmp_path, clip_task("EuroSAT").classes, "test")
+    shades = [np.asarray(Image.open(path))[0, 0] for path in split.encoded]  # type: ignore[arg-type]
+    assert [shade // 20 for shade in shades] == split.labels.tolist()
+    assert len(from_folder(tmp_path, clip_task("EuroSAT").classes, "validation").labels) == 2
+
+
+def test_a_split_is_written_with_hashes_and_an_absent_one_says_why(tmp_path: Path) -> None:
+    described = Description(("a", "b"), ("{}",), "task", "test", "real")
+    labels = np.array([0, 1, 1, 0])
+    encoded = [png(10), png(20), png(10), png(30)]
+    write_split(tmp_path / "s", described, labels, encoded, 8, 2, tmp_path / "h")
+    read = load_images(tmp_path / "s")
+    assert read.images.shape == (4, 8, 8, 3)
+    assert read.images[:, 0, 0, 0].tolist() == [10, 20, 10, 30]
+    hashes = read_hashes(tmp_path / "h")
+    assert hashes[0] == hashes[2]
+    assert len(set(hashes)) == 3
+    with pytest.raises(RemergeError, match="3 images for 4 labels"):
+        write_split(tmp_path / "less", described, labels, encoded[:3], 8, 2)
+    assert not (tmp_path / "less").exists()
+    gone = absent("nowhere to be had")
+    lost = Description(("a", "b"), ("{}",), "task", "test", "real", gone.missing)
+    write_split(tmp_path / "none", lost, gone.labels, gone.encoded, 8, 2)
+    assert (len(load_images(tmp_path / "none")), load_images(tmp_path / "none").missing) == (0, "nowhere to be had")
+
+
+def test_writing_to_loaded_pixels_changes_no_file(tmp_path: Path) -> None:
+    write_split(tmp_path / "s", Description(("a",), ("{}",), "t", "test", "real"), np.array([0]), [png(7)], 8, 1)
+    before = (tmp_path / "s").read_bytes()
+    load_images(tmp_path / "s").images[:] = 0
+    assert (tmp_path / "s").read_bytes() == before
+
+
+def test_the_audit_counts_images_that_are_in_two_splits() -> None:
+    hashes = {
+        "A": {"train": ["x", "y", "y"], "validation": ["z"], "test": ["y", "q", "z"]},
+        "B": {"train": ["x"], "validation": ["u"], "test": ["v"]},
+    }
+    audit = overlaps(hashes)
+    shared = {(row.task, row.split_a, row.split_b): row.shared for row in audit.itertuples()}
+    assert shared["A", "train", "test"] == 1
+    assert shared["A", "validation", "test"] == 1
+    assert shared["A", "train", "train"] == 1
+    assert sum(count for (task, _, _), count in shared.items() if task == "B") == 0
+    assert contaminated(audit) == {
+        "A": "1 of 3 test images are also in train; 1 of 3 test images are also in validation"
+    }
+    assert contaminated(pd.DataFrame(columns=audit.columns)) == {}
+
+
+def test_torchvisions_files_are_read_where_they_lie(tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, count in (("train", 12), ("t10k", 5)):
+        pixels = np.arange(count, dtype=np.uint8)[:, None, None] + np.zeros((1, 28, 28), np.uint8)
+        header = np.array([2051, count, 28, 28], ">i4").tobytes()
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(np.array([2049, count], ">i4").tobytes() + labels.tobytes())
+    training, test = training_and_test("MNIST", tmp_path, download=False)
+    assert labels_of(training).tolist() == [k % 10 for k in range(12)]
+    assert [np.asarray(image)[0, 0] for image in decoded(test, np.array([1, 4]))] == [1, 4]
+    with pytest.raises(RemergeError, match="GTSRB: torchvision cannot provide it under"):
+        training_and_test("GTSRB", tmp_path / "nothing", download=False)
