@@ -11,6 +11,7 @@ from remerge.errors import MismatchError, ParameterError
 from remerge.merging import averaging, coefficients, task_vectors
 from remerge.merging import task_arithmetic as arithmetic
 from remerge.merging import ties as ties_merging
+from remerge.merging.streaming import merged_by
 from remerge.weights import Weights, check_compatible
 
 Model = TypeVar("Model", bound="nn.Module | Mapping[str, Tensor]")
@@ -47,7 +48,7 @@ def weight_averaging(finetuned: Sequence[Model]) -> Model:
         raise MismatchError("no fine-tuned model was given: averaging needs at least one")
     first = finetuned[0]
     vectors = _task_vectors(first, finetuned)
-    return _rebuilt(first, averaging.merged_task_vector(vectors), 1.0)
+    return _rebuilt(first, merged_by(averaging.rule(vectors), vectors), 1.0)
 
 
 def task_arithmetic(pretrained: Model, finetuned: Sequence[Model], scaling: float = 0.3) -> Model:
@@ -63,7 +64,7 @@ def task_arithmetic(pretrained: Model, finetuned: Sequence[Model], scaling: floa
         ParameterError: ``scaling`` is not a finite number.
     """
     vectors = _task_vectors(pretrained, finetuned)
-    return _rebuilt(pretrained, arithmetic.merged_task_vector(vectors), scaling)
+    return _rebuilt(pretrained, merged_by(arithmetic.rule(vectors), vectors), scaling)
 
 
 def ties(
@@ -101,7 +102,7 @@ def ties(
         {key: tensor for key, tensor in vector.items() if not any(fnmatchcase(key, p) for p in exclude)}
         for vector in vectors
     ]
-    return _rebuilt(pretrained, ties_merging.merged_task_vector(kept, keep, merge, scope), scaling)
+    return _rebuilt(pretrained, merged_by(ties_merging.rule(kept, keep, merge, scope), kept), scaling)
 
 
 def merge_by_coefficients(

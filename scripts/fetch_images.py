@@ -11,4 +11,12 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 params = snakemake.params
 pattern = f"{params.folder}/{snakemake.wildcards.part}-*.parquet"
-record(snakemake.output[0], params.repository, [pattern], kind="dataset", revision=params.revision, may_be_missing=True)
+record(
+    snakemake.output[0],
+    params.repository,
+    [pattern],
+    kind="dataset",
+    revision=params.revision,
+    may_be_missing=True,
+    attempt=params.attempt,
+)

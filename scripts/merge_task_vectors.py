@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from remerge.architectures import described
 from remerge.logs import log_to
 from remerge.merging import registry
+from remerge.merging.streaming import merged_by
 from remerge.weights import load_weights, read_metadata, save_weights
 
 if TYPE_CHECKING:
@@ -16,5 +17,5 @@ parameters = dict(snakemake.params.merging)
 if snakemake.input.get("coefficients"):
     parameters |= {"coefficients": snakemake.input.coefficients, "tasks": snakemake.params.tasks}
 task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
-merged = algorithm.merged_task_vector(task_vectors, **parameters)
+merged = merged_by(algorithm.rule(task_vectors, **parameters), task_vectors)
 save_weights(snakemake.output[0], merged, described(read_metadata(snakemake.input.task_vectors[0])["architecture"]))

@@ -10,11 +10,12 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "remerge", "scripts", "workflow", "profiles", "envs")
+PARTS = ("Snakefile", "remerge", "scripts", "workflow", "profiles", "envs", "published")
 
 
 def copy_project(folder: Path) -> Path:
     """Copy what the workflow needs, and draw the images of its folder task."""
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         source, target = ROOT / part, folder / part
         if source.is_dir():

@@ -15,10 +15,11 @@ from remerge.merging.adamerging import MergedEncoder, entropy_of, learn_coeffici
 from remerge.merging.coefficients import (
     Coefficients,
     merge_by,
-    merged_task_vector,
     read_coefficients,
+    rule,
     write_coefficients,
 )
+from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
 
@@ -220,7 +221,8 @@ def test_coefficients_apply_again_in_any_order_of_tasks(setting: Setting, tmp_pa
     learned = setting.learn()
     write_coefficients(tmp_path / "c.csv", learned)
     order = [2, 0, 1]
-    again = merged_task_vector([setting.vectors[k] for k in order], tmp_path / "c.csv", tasks=[TASKS[k] for k in order])
+    vectors = [setting.vectors[k] for k in order]
+    again = merged_by(rule(vectors, tmp_path / "c.csv", tasks=[TASKS[k] for k in order]), vectors)
     expected = merge_by(setting.vectors, learned.values[-1], learned.layers)
     for key in expected:
         torch.testing.assert_close(again[key], expected[key], rtol=0, atol=1e-12)
@@ -250,12 +252,12 @@ def test_files_at_fault_are_named(tmp_path: Path, content: str, message: str) ->
 def test_unknown_tasks_layers_and_steps_are_named(setting: Setting, tmp_path: Path) -> None:
     write_coefficients(tmp_path / "c.csv", setting.learn(steps=2))
     with pytest.raises(RemergeError, match="no coefficients for task four"):
-        merged_task_vector(setting.vectors, tmp_path / "c.csv", tasks=["one", "two", "four"])
+        rule(setting.vectors, tmp_path / "c.csv", tasks=["one", "two", "four"])
     with pytest.raises(RemergeError, match=r"c\.csv: .* at step 9"):
-        merged_task_vector(setting.vectors, tmp_path / "c.csv", tasks=TASKS, step=9)
+        rule(setting.vectors, tmp_path / "c.csv", tasks=TASKS, step=9)
     unknown = [{"extra": torch.ones(2)} for _ in TASKS]
     with pytest.raises(RemergeError, match=r"c\.csv: no coefficient for layer 'extra'"):
-        merged_task_vector(unknown, tmp_path / "c.csv", tasks=TASKS)
+        rule(unknown, tmp_path / "c.csv", tasks=TASKS)
     with pytest.raises(RemergeError, match="cannot be read"):
         read_coefficients(tmp_path)
     with pytest.raises(RemergeError, match=r"no coefficient for layer '1\.weight'"):

@@ -16,8 +16,11 @@ from torch import Tensor, nn
 
 import remerge
 from remerge.errors import MismatchError, ParameterError, RemergeError
+from remerge.merging import selection, streaming
+from remerge.merging.selection import kth_largest_magnitude
+from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector, cosine_similarity
-from remerge.merging.ties import merged_task_vector, trimmed_and_elected
+from remerge.merging.ties import rule, trimmed_and_elected
 from remerge.weights import Weights, load_weights, save_weights
 
 Model = dict[str, np.ndarray]
@@ -93,9 +96,54 @@ def test_the_order_of_tasks_does_not_matter(models: tuple[Model, list[Model]], k
 
 def test_scaling_zero_gives_the_pretrained_weights_bit_for_bit() -> None:
     start = {"weight": torch.tensor([-0.0, 0.0, 1e-40, 3.0])}
-    tuned = [{"weight": torch.tensor([1.0, torch.inf, -1.0, torch.nan])}]
+    tuned = [{"weight": torch.tensor([1.0, 3e38, -1.0, 0.0])}]
     for merged in (remerge.task_arithmetic(start, tuned, 0), remerge.ties(start, tuned, scaling=0.0, keep=1)):
         assert merged["weight"].view(torch.int32).equal(start["weight"].view(torch.int32))
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
+def test_a_broken_checkpoint_is_named_with_tensor_and_count(broken: float) -> None:
+    start = {"a": torch.zeros(3), "b": torch.zeros(4)}
+    tuned = [{"a": torch.ones(3), "b": torch.ones(4)}, {"a": torch.ones(3), "b": torch.tensor([1, broken, broken, 1])}]
+    for method in (remerge.task_arithmetic, remerge.ties):
+        with pytest.raises(RemergeError, match="task vector 2: 'b' holds 2 entries that are NaN or infinite"):
+            method(start, tuned)
+
+
+@pytest.mark.parametrize("numel", [1, 2, 1000, 70_000, 600_000])
+@pytest.mark.parametrize("share", [0.0, 0.003, 0.2, 0.5, 0.999, 1.0])
+@pytest.mark.parametrize("kind", ["normal", "few values", "mostly zero", "sorted"])
+def test_the_selected_magnitude_is_the_sorted_ones(numel: int, share: float, kind: str) -> None:
+    generator = torch.Generator().manual_seed(numel)
+    flat = torch.randn(numel, generator=generator)
+    if kind == "few values":
+        flat = (2 * flat).round()
+    elif kind == "mostly zero":
+        flat = torch.where(torch.rand(numel, generator=generator) < 0.9, 0, flat)
+    elif kind == "sorted":
+        flat = flat.sort().values
+    vector = {"a": flat[: numel // 3], "b": flat[numel // 3 :].double()}
+    k = max(1, round(share * numel))
+    found = kth_largest_magnitude(vector, ["a", "b"], k)
+    assert found == flat.abs().sort(descending=True).values[k - 1]
+
+
+def test_a_sample_that_misleads_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "_bracket", lambda *ignored: (torch.tensor(5.0), torch.tensor(6.0)))
+    vector = {"a": torch.arange(100.0)}
+    assert [float(kth_largest_magnitude(vector, ["a"], k)) for k in (1, 94, 95, 100)] == [99, 6, 5, 0]
+
+
+def test_tiles_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    vectors = [{"a": (3 * torch.randn(50, 7, generator=generator)).round(), "b": torch.zeros(0)} for _ in range(4)]
+    for merge in ("sum", "mean", "max"):
+        results = []
+        for size in (10**6, 64, 7):
+            monkeypatch.setattr(streaming, "TILE", size)
+            results.append(merged_by(rule(vectors, keep=0.6, merge=merge), vectors)["a"])
+        assert torch.equal(results[0], results[1])
+        assert torch.equal(results[0], results[2])
 
 
 @given(model_sets(most=1))
@@ -158,8 +206,9 @@ def test_files_merge_like_the_models_in_them(tmp_path: Path) -> None:
     vectors = [remerge.task_vector(models[0], model) for model in models[1:]]
     for index, vector in enumerate(vectors):
         save_weights(tmp_path / f"vector-{index}", vector)
-    lazily = merged_task_vector([load_weights(tmp_path / f"vector-{index}") for index in range(3)], keep=0.3)
-    for key, tensor in merged_task_vector(vectors, keep=0.3).items():
+    lazy = [load_weights(tmp_path / f"vector-{index}") for index in range(3)]
+    lazily = merged_by(rule(lazy, keep=0.3), lazy)
+    for key, tensor in merged_by(rule(vectors, keep=0.3), vectors).items():
         assert torch.equal(lazily[key], tensor)
 
 

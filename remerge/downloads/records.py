@@ -16,8 +16,9 @@ def record(
     kind: Kind,
     revision: str | None,
     may_be_missing: bool = False,
+    attempt: int = 1,
 ) -> None:
-    """Download files and write what they are to a JSON file: repository, kind, revision, files, missing.
+    """Download files and write what they are to a JSON file.
 
     Args:
         path: The JSON file.
@@ -26,11 +27,19 @@ def record(
         kind: ``model`` or ``dataset``.
         revision: Branch, tag or commit; the newest when None.
         may_be_missing: Whether files that cannot be had, now or later, are recorded as missing, with the reason.
+        attempt: How often this has been tried (:mod:`remerge.downloads.attempts`).
 
     Raises:
         DownloadError: They cannot be had, and ``may_be_missing`` is false, or trying again may help.
     """
-    told: dict[str, object] = {"repository": repository, "kind": kind, "revision": revision, "files": {}, "missing": ""}
+    told: dict[str, object] = {
+        "repository": repository,
+        "kind": kind,
+        "revision": revision,
+        "files": {},
+        "missing": "",
+        "attempt": attempt,
+    }
     try:
         fetched = fetch(repository, patterns, kind=kind, revision=revision)
         told |= {"revision": fetched.revision, "files": dict(sorted(fetched.sha256.items()))}

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from remerge.merging import task_arithmetic
+from remerge.merging.streaming import Place, Rule
 from remerge.weights import Weights
 
 
-def merged_task_vector(task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
-    """Return the mean of the task vectors; added with scaling 1 it gives the mean of the fine-tuned models."""
-    total = task_arithmetic.merged_task_vector(task_vectors)
-    return {key: tensor / len(task_vectors) for key, tensor in total.items()}
+class Mean(Rule):
+    """The mean over tasks; added with scaling 1 it gives the mean of the fine-tuned models."""
+
+    def __call__(self, place: Place, tile: Tensor) -> Tensor:
+        """Return the tile's mean."""
+        return tile.mean(dim=0)
+
+
+def rule(task_vectors: Sequence[Weights]) -> Rule:
+    """Return the method as a rule."""
+    return Mean()

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
-from remerge.merging.ties import Scope, trimmed_and_elected
+from remerge.merging.streaming import Place, Rule, merged_by
+from remerge.merging.ties import Scope, Ties, trim_thresholds
 from remerge.weights import Weights
 
 ALL_LAYERS = "all"
@@ -49,8 +50,30 @@ class Coefficients:
         return Coefficients((step,), self.tasks, self.layers, self.values[[self.steps.index(step)]])
 
 
+class ByCoefficients(Rule):
+    """The sum over tasks of coefficient times task vector (AdaMerging, equations 2 and 3)."""
+
+    def __init__(self, coefficients: Tensor, layers: Sequence[str], ties: Ties | None = None) -> None:
+        self.coefficients = coefficients
+        self.column = {layer: index for index, layer in enumerate(layers)}
+        self.ties = ties
+
+    def __call__(self, place: Place, tile: Tensor) -> Tensor:
+        """Return the tile's weighted sum, outvoted entries set to zero before if signs are elected."""
+        index = self.column.get(place.key, self.column.get(ALL_LAYERS))
+        if index is None:
+            raise RemergeError(f"no coefficient for layer {place.key!r}; there are: {', '.join(self.column)}")
+        if self.ties:
+            tile = self.ties.outvote(place, tile)
+        return self.coefficients[:, index].to(tile.dtype) @ tile
+
+    def repeat(self) -> Sequence[Place]:
+        """Return the tiles that the election of signs wants to see again."""
+        return self.ties.repeat() if self.ties else ()
+
+
 def merge_by(task_vectors: Sequence[Weights], coefficients: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Return the sum over tasks of coefficient times task vector (AdaMerging, equations 2 and 3).
+    """Return the sum over tasks of coefficient times task vector.
 
     Args:
         task_vectors: One per task.
@@ -62,18 +85,10 @@ def merge_by(task_vectors: Sequence[Weights], coefficients: Tensor, layers: Sequ
     """
     if len(coefficients) != len(task_vectors):
         raise RemergeError(f"{len(coefficients)} rows of coefficients for {len(task_vectors)} task vectors")
-    column = {layer: index for index, layer in enumerate(layers)}
-    merged = {}
-    for key in task_vectors[0]:
-        index = column.get(key, column.get(ALL_LAYERS))
-        if index is None:
-            raise RemergeError(f"no coefficient for layer {key!r}; there are: {', '.join(layers)}")
-        stacked = torch.stack([vector[key] for vector in task_vectors])
-        merged[key] = torch.tensordot(coefficients[:, index].to(stacked.dtype), stacked, dims=1)
-    return merged
+    return merged_by(ByCoefficients(coefficients, layers), task_vectors)
 
 
-def merged_task_vector(
+def rule(
     task_vectors: Sequence[Weights],
     coefficients: str | Path,
     tasks: Sequence[str],
@@ -81,8 +96,8 @@ def merged_task_vector(
     keep: float | None = None,
     scope: Scope = "vector",
     frozen: int = 0,
-) -> dict[str, Tensor]:
-    """Merge by coefficients from a file: those AdaMerging learned, applied again without learning.
+) -> Rule:
+    """Return merging by coefficients from a file, those AdaMerging learned, as a rule.
 
     Args:
         task_vectors: One per task.
@@ -102,12 +117,16 @@ def merged_task_vector(
             f"{coefficients}: no coefficients for task {', '.join(missing)}; there are: {', '.join(history.tasks)}"
         )
     rows = [history.tasks.index(task) for task in tasks]
-    vectors = task_vectors if keep is None else trimmed_and_elected(task_vectors, keep, scope, frozen)
+    ties = None if keep is None else Ties(trim_thresholds(task_vectors, keep, scope, frozen), "sum")
     try:
         chosen = history.at(history.steps[-1] if step is None else step)
-        return merge_by(vectors, chosen.values[0, rows], chosen.layers)
     except RemergeError as error:
         raise RemergeError(f"{coefficients}: {error}") from error
+    if ALL_LAYERS not in chosen.layers and (unknown := [key for key in task_vectors[0] if key not in chosen.layers]):
+        raise RemergeError(
+            f"{coefficients}: no coefficient for layer {unknown[0]!r}; there are: {', '.join(chosen.layers)}"
+        )
+    return ByCoefficients(chosen.values[0, rows], chosen.layers, ties)
 
 
 def write_coefficients(path: str | Path, coefficients: Coefficients) -> None:

@@ -14,7 +14,7 @@ class Algorithm:
 
     Attributes:
         paper: Where the method was published.
-        module: What merges by it; offers ``merged_task_vector(task_vectors, **parameters)``. Empty for the
+        module: What merges by it; offers ``rule(task_vectors, **parameters)``. Empty for the
             references that merge nothing.
         needs: Data the method looks at, beyond the checkpoints themselves.
     """

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from remerge.merging.streaming import Place, Rule
 from remerge.weights import Weights
 
 
-def merged_task_vector(task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
-    """Return the sum of the task vectors, tensor by tensor."""
-    total = {}
-    for key in task_vectors[0]:
-        total[key] = task_vectors[0][key].clone()
-        for vector in task_vectors[1:]:
-            total[key] += vector[key]
-    return total
+class Sum(Rule):
+    """The sum over tasks."""
+
+    def __call__(self, place: Place, tile: Tensor) -> Tensor:
+        """Return the tile's sum."""
+        return tile.sum(dim=0)
+
+
+def rule(task_vectors: Sequence[Weights]) -> Rule:
+    """Return the method as a rule."""
+    return Sum()

@@ -13,20 +13,74 @@ import torch
 from torch import Tensor
 
 from remerge.errors import ParameterError
+from remerge.merging.selection import kth_largest_magnitude
+from remerge.merging.streaming import Place, Rule, places, stacked
 from remerge.weights import Weights
 
 Scope = Literal["vector", "trained", "tensor"]
 Merge = Literal["sum", "mean", "max"]
 
 
-def merged_task_vector(
+class Ties(Rule):
+    """Trim, elect sign, disjoint merge, tile by tile."""
+
+    def __init__(self, thresholds: Sequence[Mapping[str, Tensor]], merge: Merge) -> None:
+        self.thresholds = thresholds
+        self.merge = merge
+        self._votes = 0
+        self._balanced: list[Place] = []
+        # Entries whose trimmed values cancel exactly elect no sign; the authors give them the one that prevails over
+        # all entries, which is known only after the last tile.
+        self._prevailing: int | None = None
+
+    def __call__(self, place: Place, tile: Tensor) -> Tensor:
+        """Return the disjoint merge of a tile."""
+        sign = self.elect(place, tile)
+        # On the elected side everything is positive now; the other side is cut off.
+        tile.mul_(sign).clamp_(min=0)
+        if self.merge == "max":
+            merged = tile.amax(dim=0)
+        else:
+            merged = tile.sum(dim=0)
+            if self.merge == "mean":
+                merged /= (tile > 0).sum(dim=0).clamp_(min=1)
+        # Adding zero makes negative zeros positive.
+        return merged.mul_(sign).add_(0.0)
+
+    def elect(self, place: Place, tile: Tensor) -> Tensor:
+        """Trim a tile in place and return the elected sign of its entries: 1 or -1."""
+        threshold = torch.stack([own[place.key] for own in self.thresholds]).unsqueeze(1)
+        # Left alone, torch would round a float64 threshold to float32 before comparing float32 entries.
+        tile.masked_fill_(tile.abs().to(threshold.dtype) < threshold, 0)
+        sign = tile.sum(dim=0).sign_()
+        undecided = sign == 0
+        if self._prevailing is None:
+            # float32 cannot count beyond 2**24 entries.
+            self._votes += int(sign.sum(dtype=torch.float64))
+            if tile[:, undecided].any():
+                self._balanced.append(place)
+        # Where even the majority is balanced the authors' test `sign > 0` picks the negative side.
+        return sign.masked_fill_(undecided, 1.0 if (self._prevailing or 0) > 0 else -1.0)
+
+    def outvote(self, place: Place, tile: Tensor) -> Tensor:
+        """Set trimmed entries and those that disagree with the elected sign to zero, in place."""
+        sign = self.elect(place, tile)
+        return tile.mul_(sign).clamp_(min=0).mul_(sign).add_(0.0)
+
+    def repeat(self) -> Sequence[Place]:
+        """Return the tiles with entries that elected no sign, now that the prevailing one is known."""
+        self._prevailing = self._votes
+        return self._balanced
+
+
+def rule(
     task_vectors: Sequence[Weights],
     keep: float = 0.2,
     merge: Merge = "sum",
     scope: Scope = "vector",
     frozen: int = 0,
-) -> dict[str, Tensor]:
-    """Trim each task vector, elect a sign per entry, and merge the entries that agree with it.
+) -> Rule:
+    """Return the method as a rule.
 
     Args:
         task_vectors: One per task, with the same keys and shapes.
@@ -36,19 +90,15 @@ def merged_task_vector(
         scope: What ``keep`` is a share of: see :func:`trim_thresholds`.
         frozen: See :func:`trim_thresholds`.
 
-    Returns:
-        The merged task vector, unscaled.
-
     Raises:
         ParameterError: ``keep``, ``merge`` or ``scope`` is out of range.
     """
     if merge not in ("sum", "mean", "max"):
         raise ParameterError(f"merge must be 'sum', 'mean' or 'max', got {merge!r}")
-    thresholds = trim_thresholds(task_vectors, keep, scope, frozen)
-    default = majority_sign(task_vectors, thresholds)
-    return {key: _disjoint_merge(_agreeing(task_vectors, thresholds, key, default), merge) for key in task_vectors[0]}
+    return Ties(trim_thresholds(task_vectors, keep, scope, frozen), merge)
 
 
+@torch.no_grad()
 def trimmed_and_elected(
     task_vectors: Sequence[Weights], keep: float = 0.2, scope: Scope = "vector", frozen: int = 0
 ) -> list[dict[str, Tensor]]:
@@ -56,12 +106,20 @@ def trimmed_and_elected(
 
     These are the task vectors that AdaMerging++ learns coefficients for (arXiv:2310.02575, section 3.2).
     """
-    thresholds = trim_thresholds(task_vectors, keep, scope, frozen)
-    default = majority_sign(task_vectors, thresholds)
-    kept: list[dict[str, Tensor]] = [{} for _ in task_vectors]
-    for key in task_vectors[0]:
-        for vector, entries in zip(kept, _agreeing(task_vectors, thresholds, key, default), strict=True):
-            vector[key] = entries
+    ties = Ties(trim_thresholds(task_vectors, keep, scope, frozen), "sum")
+    kept = [
+        {key: torch.empty(tensor.shape, dtype=tensor.dtype) for key, tensor in vector.items()}
+        for vector in task_vectors
+    ]
+
+    def elect(place: Place) -> None:
+        for vector, entries in zip(kept, ties.outvote(place, stacked(task_vectors, place)), strict=True):
+            vector[place.key].view(-1)[place.begin : place.end] = entries
+
+    for place in places(task_vectors[0]):
+        elect(place)
+    for place in ties.repeat():
+        elect(place)
     return kept
 
 
@@ -93,65 +151,19 @@ def trim_thresholds(
     thresholds = []
     for vector in task_vectors:
         if scope == "tensor":
-            own = {key: _kth_largest_magnitude(vector[key].flatten(), keep) for key in keys}
+            own = {key: _smallest_kept(vector, [key], keep) for key in keys}
         else:
-            flat = torch.cat([vector[key].flatten() for key in keys]) if keys else torch.empty(0)
-            own = dict.fromkeys(keys, _kth_largest_magnitude(flat, keep, frozen if scope == "vector" else 0))
+            own = dict.fromkeys(keys, _smallest_kept(vector, keys, keep, frozen if scope == "vector" else 0))
         # A tensor in which nothing moved has nothing to trim.
         thresholds.append({key: own.get(key, torch.tensor(0.0)) for key in vector})
     return thresholds
 
 
-def _kth_largest_magnitude(entries: Tensor, keep: float, frozen: int = 0) -> Tensor:
+def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen: int = 0) -> Tensor:
     """The smallest magnitude among the top ``keep`` of the entries and ``frozen`` zeros; 0 of none."""
-    size = entries.numel()
-    if size == 0:
-        return entries.new_zeros(())
+    size = sum(vector[key].numel() for key in keys)
     # 0.29 * 100 is 28.999... in binary; the decimal number that was written gives 29.
     kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen)))
-    if kept > size:
-        return entries.new_zeros(())
-    return entries.abs().kthvalue(size - kept + 1).values
-
-
-def _trimmed(task_vectors: Sequence[Weights], thresholds: Sequence[Mapping[str, Tensor]], key: str) -> Tensor:
-    """One tensor of all tasks, ``[tasks, ...]``, small entries set to zero."""
-    rows = []
-    for vector, threshold in zip(task_vectors, thresholds, strict=True):
-        entries = vector[key]
-        # Left alone, torch would round a 0-d float64 threshold to float32 before comparing float32 entries.
-        magnitudes = entries.abs().to(threshold[key].dtype)
-        rows.append(torch.where(magnitudes >= threshold[key], entries, 0))
-    return torch.stack(rows)
-
-
-def majority_sign(task_vectors: Sequence[Weights], thresholds: Sequence[Mapping[str, Tensor]]) -> int:
-    """Return the sign that prevails over all entries' elected signs: 1, -1, or 0 when they balance.
-
-    Entries whose trimmed values cancel exactly elect no sign; the authors give them this one.
-    """
-    total = 0
-    for key in task_vectors[0]:
-        signs = _trimmed(task_vectors, thresholds, key).sum(dim=0).sign()
-        # float32 cannot count beyond 2**24 entries.
-        total += int(signs.sum(dtype=torch.float64))
-    return (total > 0) - (total < 0)
-
-
-def _agreeing(
-    task_vectors: Sequence[Weights], thresholds: Sequence[Mapping[str, Tensor]], key: str, default: int
-) -> Tensor:
-    """One tensor of all tasks, ``[tasks, ...]``, with trimmed and outvoted entries set to zero."""
-    trimmed = _trimmed(task_vectors, thresholds, key)
-    elected = trimmed.sum(dim=0).sign()
-    elected = torch.where(elected == 0, default, elected)
-    # Where even the majority is balanced the sign stays 0, and the authors' test `sign > 0` picks the negative side.
-    agrees = torch.where(elected > 0, trimmed > 0, trimmed < 0)
-    return torch.where(agrees, trimmed, 0)
-
-
-def _disjoint_merge(agreeing: Tensor, merge: Merge) -> Tensor:
-    if merge == "max":
-        return agreeing.sum(dim=0).sign() * agreeing.abs().amax(dim=0)
-    total = agreeing.sum(dim=0)
-    return total if merge == "sum" else total / (agreeing != 0).sum(dim=0).clamp(min=1)
+    if size == 0 or kept > size:
+        return torch.tensor(0.0)
+    return kth_largest_magnitude(vector, keys, kept)

@@ -1,10 +1,8 @@
 """What the rules ask of the configuration; each function is named after what it returns."""
 
-import json
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from remerge.architectures import ARCHITECTURES
 from remerge.config import inspect_tasks, load_config
 from remerge.devices import local_gpus
+from remerge.downloads.attempts import next_attempt
 from remerge.errors import RemergeError
 from remerge.merging.registry import ALGORITHMS
 from remerge.sources import source_files
@@ -249,14 +248,9 @@ def merging_parameters_of(wildcards):
     )
 
 
-def retry_of(record):
-    """A value that is new at every run as long as images could not be had, so that they are asked for again."""
-    path = Path(record)
-    return (
-        time.time()
-        if path.exists() and json.loads(path.read_text()).get("missing")
-        else None
-    )
+def attempt_of(wildcards):
+    """Which attempt at a download a record tells of; one more as long as the files could not be had."""
+    return next_attempt(f"results/downloads/{wildcards.task}/{wildcards.part}.json")
 
 
 def origin_of_pool(wildcards):

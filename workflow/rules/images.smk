@@ -87,9 +87,7 @@ rule fetch_images:
         repository=lambda wildcards: clip_task(wildcards.task).repository,
         folder=lambda wildcards: clip_task(wildcards.task).folder,
         revision=lambda wildcards: settings.images_of(wildcards.task).revision,
-        again=lambda wildcards: retry_of(
-            f"results/downloads/{wildcards.task}/{wildcards.part}.json"
-        ),
+        attempt=attempt_of,
     script:
         "../../scripts/fetch_images.py"
 

@@ -1,0 +1,183 @@
+"""Checkpoints and images of every origin through the workflow, from a stand-in for the Hub and files made here."""
+
+import io
+import json
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from hub_server import COMMIT, HubServer
+from PIL import Image
+from project import copy_project, planned, snakemake
+from safetensors.torch import save
+from torch import nn
+from transformers import CLIPConfig, CLIPModel
+
+from remerge.encoders import build_clip, load_encoder
+from remerge.weights import load_weights, read_metadata
+
+TABLE = "results/pool/tables/suite/main.md"
+
+
+def parquet(count: int, begin: int) -> bytes:
+    """Digits of a kind: every image its own shade."""
+    rows = []
+    for index in range(count):
+        content = io.BytesIO()
+        Image.fromarray(np.full((28, 28), (begin + index) % 256, np.uint8)).save(content, "png")
+        rows.append({"bytes": content.getvalue(), "path": None})
+    file = io.BytesIO()
+    pq.write_table(pa.table({"image": rows, "label": [index % 10 for index in range(count)]}), file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    with HubServer({}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def project(folder: Path, pool: dict[str, Any], tasks: list[str]) -> Path:
+    copy_project(folder)
+    methods = {
+        "pretrained": {"label": "Pretrained", "algorithm": "pretrained"},
+        "individual": {"label": "Individual", "algorithm": "individual"},
+        "averaging": {"label": "Weight Averaging", "algorithm": "weight_averaging"},
+    }
+    config = {"pools": {"pool": pool}, "suites": {"suite": tasks}, "methods": methods}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return folder
+
+
+def test_a_task_that_cannot_be_had_is_left_out_said_so_and_tried_again(tmp_path: Path, hub: HubServer) -> None:
+    mnist = {"mnist/train-00000-of-00001.parquet": parquet(40, 0), "mnist/test-00000-of-00001.parquet": parquet(20, 30)}
+    hub.repositories = {"datasets/ylecun/mnist": mnist}
+    folder = project(tmp_path / "project", {"origin": "random", "architecture": "mini"}, ["MNIST", "EuroSAT"])
+    told = snakemake(folder, TABLE)
+    assert "WARNING: EuroSAT is left out of every average" in told
+    assert "of the papers' tasks at 32 x 32" in told
+    table = (folder / TABLE).read_text()
+    assert table.count("(1/2)") == 3
+    # Shades 30 to 39 are among the training images, of which four are held out, and among the test images.
+    assert re.search(r"Contaminated split: MNIST, \d+ of 20 test images are also in train", table)
+    record = json.loads((folder / "results/downloads/MNIST/test.json").read_text())
+    assert (record["repository"], record["revision"]) == ("ylecun/mnist", COMMIT)
+    assert not list(folder.glob("results/images/32/MNIST/train.safetensors"))
+    assert planned(folder, TABLE)["fetch_images"] == 2
+    downloads = hub.count("GET")
+    hub.repositories = {
+        **hub.repositories,
+        "datasets/tanganke/eurosat": {
+            "data/train-00000-of-00001.parquet": parquet(40, 0),
+            "data/test-00000-of-00001.parquet": parquet(20, 100),
+        },
+    }
+    snakemake(folder, TABLE)
+    assert "(1/2)" not in (folder / TABLE).read_text()
+    assert hub.count("GET") == downloads + 2
+    assert planned(folder, TABLE) == {}
+
+
+def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, hub: HubServer) -> None:
+    torch.manual_seed(0)
+    config = CLIPConfig()
+    model = CLIPModel(config)
+    weights = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
+    expert = {key: tensor + 0.01 for key, tensor in weights.items() if key.startswith("vision_model.")}
+    told = json.dumps(config.to_dict(), default=str).encode()
+    hub.repositories = {
+        "openai/clip-vit-base-patch32": {"model.safetensors": save(weights), "config.json": told},
+        "tanganke/clip-vit-base-patch32_mnist": {"model.safetensors": save(expert), "config.json": told},
+    }
+    folder = project(tmp_path / "project", {"origin": "fusionbench", "architecture": "ViT-B-32"}, ["MNIST"])
+    snakemake(folder, "results/pool/task_vectors/MNIST.safetensors", "results/pool/heads/MNIST.safetensors")
+    assert read_metadata(folder / "results/pool/weights/MNIST.safetensors") == {
+        "architecture": "ViT-B-32",
+        "activation": "quickgelu",
+        "task": "MNIST",
+    }
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        expected = model.visual_projection(model.vision_model(images).pooler_output)
+        ours = load_encoder(folder / "results/pool/weights/pretrained.safetensors")(images)
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+    vector = load_weights(folder / "results/pool/task_vectors/MNIST.safetensors")
+    assert not vector["proj"].any()
+    torch.testing.assert_close(vector["class_embedding"], torch.full((768,), 0.01), atol=1e-6, rtol=0)
+
+
+class ImageEncoder(nn.Module):
+    """As the Task Arithmetic authors' class: a CLIP without its text transformer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = build_clip("ViT-B-32")
+        del self.model.transformer
+
+
+def test_the_authors_pickles_are_read_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = project(
+        tmp_path / "project",
+        {"origin": "task-vectors", "architecture": "ViT-B-32", "folder": "legacy"},
+        ["MNIST"],
+    )
+    torch.manual_seed(0)
+    model = ImageEncoder()
+    module = types.ModuleType("src.modeling")
+    module.ImageEncoder = ImageEncoder  # type: ignore[attr-defined]
+    monkeypatch.setattr(ImageEncoder, "__module__", "src.modeling")
+    for name in ("src", "src.modeling"):
+        monkeypatch.setitem(sys.modules, name, module)
+    (folder / "legacy/ViT-B-32/MNIST").mkdir(parents=True)
+    torch.save(model, folder / "legacy/ViT-B-32/zeroshot.pt")
+    torch.save(
+        model, folder / "legacy/ViT-B-32/MNIST/finetuned.pt", _use_new_zipfile_serialization=False, pickle_protocol=2
+    )
+    snakemake(folder, "results/pool/task_vectors/MNIST.safetensors")
+    read = load_weights(folder / "results/pool/weights/MNIST.safetensors")
+    assert all(torch.equal(read[key], tensor) for key, tensor in model.model.visual.state_dict().items())
+    vector = load_weights(folder / "results/pool/task_vectors/MNIST.safetensors")
+    assert not any(vector[key].any() for key in vector)
+
+
+def test_a_gate_that_fails_stops_every_merge(tmp_path: Path, hub: HubServer) -> None:
+    folder = project(tmp_path / "project", {"origin": "fusionbench", "architecture": "ViT-B-32"}, ["MNIST"])
+    scores = folder / "results/pool/scores/suite/pretrained.csv"
+    scores.parent.mkdir(parents=True)
+    pd.DataFrame(
+        [
+            {
+                "pool": "pool",
+                "suite": "suite",
+                "method": "pretrained",
+                "task": "MNIST",
+                "split": "test",
+                "correct": 900,
+                "n": 10000,
+            }
+        ]
+    ).to_csv(scores, index=False)
+    plan = snakemake(folder, "--dry-run", "results/pool/merged_task_vectors/suite/averaging.safetensors")
+    assert "zero_shot_gate" in plan
+    told = snakemake(
+        folder,
+        *("--allowed-rules", "zero_shot_gate"),
+        *("--", "results/pool/tables/suite/zero_shot_gate.csv"),
+        check=False,
+    )
+    assert "MNIST: 9.0 % of 10000, published" in told
+    assert "Likely cause: class order" in told
+    assert not (folder / "results/pool/tables/suite/zero_shot_gate.csv").exists()
