@@ -1,7 +1,12 @@
 """``python -m remerge``: what can be asked from a terminal."""
 
 import argparse
+import sys
 from pathlib import Path
+
+from remerge.errors import RemergeError
+
+DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
 
 
 def show_results(folder: Path) -> str:
@@ -20,14 +25,51 @@ def show_results(folder: Path) -> str:
     return "\n".join(parts)
 
 
+def merge_checkpoints(given: argparse.Namespace) -> None:
+    """Merge checkpoints as the command line says.
+
+    Raises:
+        RemergeError: An argument does not fit the method, or the checkpoints do not fit together.
+    """
+    # It imports torch, which the other commands do without.
+    from remerge.merging.checkpoints import merge_checkpoints
+
+    averages = given.method == "weight_averaging"
+    if averages and given.scaling is not None:
+        raise RemergeError("--scaling: weight_averaging has none; remove it")
+    parameters = {"keep": given.keep, "merge": given.merge} if given.method == "ties" else {}
+    scaling = 1.0 if averages else 0.3 if given.scaling is None else given.scaling
+    merge_checkpoints(
+        given.method, given.pretrained, given.finetuned, given.out, scaling=scaling, parameters=parameters
+    )
+    print(f"{given.method} of {len(given.finetuned)} checkpoints, scaling {scaling:g}, in {given.out}")
+
+
 def main() -> None:
     """Read the command line and answer."""
     parser = argparse.ArgumentParser(prog="python -m remerge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     results = commands.add_parser("results", help="print the main tables and where everything lies")
     results.add_argument("folder", nargs="?", type=Path, default=Path("results"))
+    results.set_defaults(run=lambda given: print(show_results(given.folder)))
+    merge = commands.add_parser(
+        "merge",
+        help="merge safetensors checkpoints of any size, in one file or several with an index",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    merge.add_argument("--method", choices=DATA_FREE, required=True, help="how to merge")
+    merge.add_argument("--pretrained", type=Path, required=True, help="file or folder of the common starting point")
+    merge.add_argument("--finetuned", type=Path, nargs="+", required=True, help="file or folder of each task's model")
+    merge.add_argument("--out", type=Path, required=True, help="folder for the merged checkpoint")
+    merge.add_argument("--scaling", type=float, help="merging coefficient lambda (not for weight_averaging)")
+    merge.add_argument("--keep", type=float, default=0.2, help="ties: share of entries that survive trimming")
+    merge.add_argument("--merge", choices=("sum", "mean", "max"), default="sum", help="ties: disjoint merge")
+    merge.set_defaults(run=merge_checkpoints)
     arguments = parser.parse_args()
-    print(show_results(arguments.folder))
+    try:
+        arguments.run(arguments)
+    except (RemergeError, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

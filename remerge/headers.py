@@ -1,8 +1,27 @@
-"""Headers of safetensors files, made the same in every run."""
+"""Headers of safetensors files: the same in every run, and written ahead of the tensors."""
 
 import json
+import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+
+import torch
+
+from remerge.errors import RemergeError
+
+DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
 def sort_metadata(path: Path) -> None:
@@ -15,3 +34,44 @@ def sort_metadata(path: Path) -> None:
         # As compact as safetensors writes it, so that it fills the same bytes, which end in blanks.
         file.seek(8)
         file.write(json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size))
+
+
+def write_header(
+    path: Path, tensors: Mapping[str, tuple[torch.dtype, torch.Size]], metadata: Mapping[str, str]
+) -> tuple[int, dict[str, tuple[int, int]]]:
+    """Write a header and make room for the tensors after it.
+
+    Args:
+        path: The file; what it held is lost.
+        tensors: Dtype and shape of each tensor.
+        metadata: Free text fields.
+
+    Returns:
+        Where the tensors' bytes begin in the file, and each tensor's offset from there and length in bytes.
+
+    Raises:
+        RemergeError: A dtype cannot be written.
+        OSError: The disk is full.
+    """
+    if unknown := sorted({str(dtype) for dtype, _ in tensors.values() if dtype not in DTYPES}):
+        raise RemergeError(f"{path}: cannot write tensors of {', '.join(unknown)}")
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    places = {}
+    offset = 0
+    # The widest first, so that every tensor is aligned to its entries.
+    for key, (dtype, shape) in sorted(tensors.items(), key=lambda item: (-item[1][0].itemsize, item[0])):
+        length = shape.numel() * dtype.itemsize
+        header[key] = {"dtype": DTYPES[dtype], "shape": list(shape), "data_offsets": [offset, offset + length]}
+        places[key] = (offset, length)
+        offset += length
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.flush()
+        if offset and hasattr(os, "posix_fallocate"):
+            # Room that is promised now cannot run out under a memory-mapped file, where it would kill the process.
+            os.posix_fallocate(file.fileno(), 8 + len(text), offset)
+        else:
+            file.truncate(8 + len(text) + offset)
+    return 8 + len(text), places

@@ -4,7 +4,8 @@ A tile holds the same entries of every task, small enough to stay in the process
 rule, so that memory does not grow with the number of tasks, and every byte is read from memory once per pass.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -110,28 +111,41 @@ def merged_by(rule: Rule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
     merged = {
         key: torch.empty_like(tensor, memory_format=torch.contiguous_format) for key, tensor in task_vectors[0].items()
     }
-    merge_into(merged, rule, task_vectors)
+
+    def keep(place: Place, entries: Tensor) -> None:
+        merged[place.key].view(-1)[place.begin : place.end] = entries
+
+    merge_tiles(rule, task_vectors, keep)
     return merged
 
 
 @torch.no_grad()
-def merge_into(merged: Mapping[str, Tensor], rule: Rule, task_vectors: Sequence[Weights]) -> None:
-    """Merge task vectors by a rule into tensors that are there already; see :func:`merged_by`."""
-    total = sum(tensor.numel() for tensor in merged.values())
+def merge_tiles(rule: Rule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
+    """Merge task vectors by a rule and hand on every tile's merged entries, ``[n]``, some of them twice.
+
+    Args:
+        rule: The method.
+        task_vectors: One per task, with the same keys and shapes.
+        write: What to do with the entries of a place; those handed on last hold.
+
+    Raises:
+        RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
+    """
+    first = task_vectors[0]
+    total = sum(place.end - place.begin for place in places(first))
     with tqdm(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < PROGRESS_FROM) as bar:
-        for place in places(merged):
-            _merge_tile(merged, rule, task_vectors, place)
+        for place in itertools.chain(places(first), _afterwards(rule)):
+            entries = rule(place, stacked(task_vectors, place))
+            # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
+            if not entries.sum().isfinite():
+                check_finite(task_vectors, place)
+            write(place, entries)
             bar.update(place.end - place.begin)
-    for place in rule.repeat():
-        _merge_tile(merged, rule, task_vectors, place)
 
 
-def _merge_tile(merged: Mapping[str, Tensor], rule: Rule, task_vectors: Sequence[Weights], place: Place) -> None:
-    entries = rule(place, stacked(task_vectors, place))
-    # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
-    if not entries.sum().isfinite():
-        check_finite(task_vectors, place)
-    merged[place.key].view(-1)[place.begin : place.end] = entries
+def _afterwards(rule: Rule) -> Iterator[Place]:
+    # Asked only once all tiles have been seen.
+    yield from rule.repeat()
 
 
 def check_finite(task_vectors: Sequence[Weights], place: Place) -> None:

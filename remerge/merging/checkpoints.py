@@ -1,0 +1,65 @@
+"""Merging checkpoints on disk, of any size: parts read and written tile by tile."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from remerge.checkpoint_sets import CheckpointSet, CheckpointWriter
+from remerge.errors import RemergeError
+from remerge.merging.registry import load
+from remerge.merging.streaming import Difference, Place, merge_tiles
+from remerge.weights import check_compatible
+
+
+def merge_checkpoints(
+    algorithm: str,
+    pretrained: str | Path,
+    finetuned: Sequence[str | Path],
+    out: str | Path,
+    *,
+    scaling: float,
+    parameters: Mapping[str, Any],
+) -> None:
+    """Merge checkpoints by a data-free method and write the merged one in the pre-trained one's parts.
+
+    Task vectors are taken, merged and added in float32 (float64 for float64 weights) and rounded once to the
+    pre-trained tensor's dtype; tensors that are no floats are copied.
+
+    Args:
+        algorithm: Name of a data-free method in the registry.
+        pretrained: A safetensors file, or a folder with one or with several and their index.
+        finetuned: One per task, with the same tensors; they may be cut into other parts.
+        out: A folder for the merged checkpoint; it may not be one of the inputs'.
+        scaling: The merging coefficient lambda.
+        parameters: The method's.
+
+    Raises:
+        MismatchError: Keys, shapes or dtypes differ; nothing has been written.
+        ParameterError: A parameter is out of range; nothing has been written.
+        RemergeError: A checkpoint is missing or broken, or ``out`` is an input's folder.
+        OSError: The disk is full; nothing is left under a final name.
+    """
+    start, tuned = CheckpointSet(pretrained), [CheckpointSet(path) for path in finetuned]
+    for given in (start, *tuned):
+        folder = given.path if given.path.is_dir() else given.path.parent
+        if folder.resolve() == Path(out).resolve():
+            raise RemergeError(
+                f"{out}: is where {given.path} lies; choose another folder, inputs are never overwritten"
+            )
+    check_compatible(start, tuned)
+    vectors = [Difference(start, weights) for weights in tuned]
+    rule = load(algorithm).rule(vectors, **parameters)
+    with CheckpointWriter(start, out) as writer:
+
+        def write(place: Place, entries: Tensor) -> None:
+            part = slice(place.begin, place.end)
+            before = start[place.key].reshape(-1)[part].to(entries.dtype)
+            writer.tensors[place.key].view(-1)[part] = torch.add(before, entries, alpha=scaling)
+
+        merge_tiles(rule, vectors, write)
+        for key, tensor in writer.tensors.items():
+            if not tensor.is_floating_point():
+                tensor.copy_(start[key])

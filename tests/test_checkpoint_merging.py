@@ -1,0 +1,116 @@
+"""Checkpoints on disk, whole and in parts, merge to what the library gives, and nothing is left when it fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import remerge
+from remerge.checkpoint_sets import CheckpointSet
+from remerge.errors import MismatchError, RemergeError
+from remerge.merging.checkpoints import merge_checkpoints
+
+Model = dict[str, Tensor]
+
+
+def model(seed: int, dtype: torch.dtype = torch.float32) -> Model:
+    generator = torch.Generator().manual_seed(seed)
+    weights = {f"layer.{k}": torch.randn(30, 20 + k, generator=generator).to(dtype) for k in range(5)}
+    return weights | {"scale": torch.tensor(float(seed)).to(dtype), "steps": torch.tensor([seed, 7])}
+
+
+def write_parts(folder: Path, weights: Model, parts: int) -> Path:
+    folder.mkdir(parents=True)
+    names = [f"model-{k}-of-{parts}.safetensors" for k in range(parts)]
+    where = {key: names[index % parts] for index, key in enumerate(sorted(weights))}
+    for name in names:
+        save_file({key: weights[key] for key in weights if where[key] == name}, folder / name, {"format": "pt"})
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    return folder
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("algorithm", "parameters"),
+    [("ties", {"keep": 0.3, "merge": "mean"}), ("task_arithmetic", {}), ("ties", {"keep": 1.0, "merge": "sum"})],
+)
+def test_parts_merge_to_what_the_library_gives(
+    tmp_path: Path, dtype: torch.dtype, algorithm: str, parameters: dict[str, object]
+) -> None:
+    start, tuned = model(0, dtype), [model(k, dtype) for k in (1, 2, 3)]
+    pretrained = write_parts(tmp_path / "pretrained", start, 3)
+    finetuned = [write_parts(tmp_path / f"task-{k}", weights, k + 1) for k, weights in enumerate(tuned)]
+    merge_checkpoints(algorithm, pretrained, finetuned, tmp_path / "out", scaling=0.4, parameters=parameters)
+    merged = dict(CheckpointSet(tmp_path / "out"))
+    expected = getattr(remerge, algorithm)(start, tuned, scaling=0.4, **parameters)
+    assert merged.keys() == expected.keys()
+    for key, tensor in expected.items():
+        assert merged[key].dtype == tensor.dtype
+        assert torch.equal(merged[key], tensor), key
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in pretrained.iterdir()}
+    for path in pretrained.glob("*.safetensors"):
+        assert load_file(tmp_path / "out" / path.name).keys() == load_file(path).keys()
+
+
+def test_single_files_and_folders_of_one_are_read(tmp_path: Path) -> None:
+    weights = model(0)
+    save_file(weights, tmp_path / "one.safetensors")
+    (tmp_path / "folder").mkdir()
+    save_file(weights, tmp_path / "folder" / "model.safetensors")
+    for path in (tmp_path / "one.safetensors", tmp_path / "folder"):
+        assert dict(CheckpointSet(path)).keys() == weights.keys()
+
+
+def test_faults_are_named_and_nothing_is_left(tmp_path: Path) -> None:
+    start = write_parts(tmp_path / "start", model(0), 2)
+    good = write_parts(tmp_path / "good", model(1), 2)
+
+    def refused(finetuned: list[Path], told: str, error: type[Exception] = RemergeError, **parameters: object) -> None:
+        with pytest.raises(error, match=told):
+            merge_checkpoints("ties", start, finetuned, tmp_path / "out", scaling=1.0, parameters=parameters)
+        assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+    less = model(2)
+    del less["layer.3"]
+    refused([good, write_parts(tmp_path / "less", less, 2)], r"fine-tuned 2: 'layer\.3' is missing", MismatchError)
+    broken = model(2)
+    broken["layer.4"][3, :2] = torch.nan
+    refused([write_parts(tmp_path / "nan", broken, 1)], r"task vector 1: 'layer\.4' holds 2 entries that are NaN")
+    refused([good], "keep must be a share", keep=0.0)
+    refused([tmp_path / "nowhere"], "nowhere: expected a safetensors file")
+    cut = write_parts(tmp_path / "cut", model(3), 1)
+    part = cut / "model-0-of-1.safetensors"
+    part.write_bytes(part.read_bytes()[:-40])
+    refused([cut], r"model-0-of-1\.safetensors: not a whole safetensors file")
+    outside = write_parts(tmp_path / "outside", model(3), 1)
+    index = outside / "model.safetensors.index.json"
+    index.write_text(index.read_text().replace("model-0-of-1", "../good/model-0-of-2"))
+    refused([outside], "lies outside its folder")
+    with pytest.raises(RemergeError, match="inputs are never overwritten"):
+        merge_checkpoints("ties", start, [good], good, scaling=1.0, parameters={})
+
+
+def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "remerge", "merge", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_merges_and_tells_faults_in_a_line(tmp_path: Path) -> None:
+    start = write_parts(tmp_path / "start", model(0), 2)
+    tuned = [write_parts(tmp_path / f"task-{k}", model(k), 1) for k in (1, 2)]
+    arguments = ("--pretrained", start, "--finetuned", *tuned, "--out", tmp_path / "out")
+    done = run("--method", "weight_averaging", *arguments)
+    assert done.returncode == 0, done.stderr
+    expected = remerge.weight_averaging([model(1), model(2)])
+    merged = CheckpointSet(tmp_path / "out")
+    torch.testing.assert_close(merged["layer.2"], expected["layer.2"], atol=1e-6, rtol=0)
+    refused = run("--method", "weight_averaging", "--scaling", 0.5, *arguments)
+    assert (refused.returncode, refused.stderr) == (1, "error: --scaling: weight_averaging has none; remove it\n")
+    refused = run("--method", "ties", "--pretrained", start, "--finetuned", "nowhere", "--out", tmp_path / "o")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: nowhere: expected")
