@@ -11,6 +11,7 @@ from remerge.logs import log_to
 from remerge.merging.adamerging import learn_coefficients
 from remerge.merging.coefficients import write_coefficients
 from remerge.merging.ties import trimmed_and_elected
+from remerge.resume import Progress, fingerprint_of
 from remerge.weights import Weights, load_weights
 
 if TYPE_CHECKING:
@@ -26,22 +27,25 @@ if method["keep"] is not None:
     task_vectors = list(
         trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"], frozen=snakemake.params.frozen)
     )
+inputs, params = snakemake.input, snakemake.params
+depends_on = [inputs.pretrained, *inputs.task_vectors, *inputs.heads, *inputs.images, *inputs.sources]
+progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))
 history = learn_coefficients(
-    load_encoder(snakemake.input.pretrained),
-    [load_head(path) for path in snakemake.input.heads],
-    load_weights(snakemake.input.pretrained),
+    load_encoder(inputs.pretrained),
+    [load_head(path) for path in inputs.heads],
+    load_weights(inputs.pretrained),
     task_vectors,
     adaptation_batches(
-        [load_images(path) for path in snakemake.input.images],
-        batch_size=method["batch_size"],
-        seed=snakemake.params.pool["seed"],
+        [load_images(path) for path in inputs.images], batch_size=method["batch_size"], seed=params.pool["seed"]
     ),
-    tasks=snakemake.params.tasks,
+    tasks=params.tasks,
     granularity=method["granularity"],
     steps=method["steps"],
     learning_rate=method["learning_rate"],
     initial=method["initial"],
     record_every=RECORD_EVERY,
     device=device_for(snakemake.resources.get("gpu", 0)),
+    progress=progress,
 )
 write_coefficients(snakemake.output[0], history)
+progress.done()

@@ -1,8 +1,9 @@
 """AdaMerging: the learned coefficients are those of the papers' formulation, with autograd through the merge."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.func import functional_call
 
 import remerge
 from remerge.errors import MismatchError, RemergeError
-from remerge.merging.adamerging import MergedEncoder, entropy_of, learn_coefficients
+from remerge.merging.adamerging import MergedEncoder, backward_entropy, learn_coefficients
 from remerge.merging.coefficients import (
     Coefficients,
     merge_by,
@@ -22,6 +23,7 @@ from remerge.merging.coefficients import (
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
+from remerge.resume import Progress
 
 TASKS = ("one", "two", "three")
 CLASSES = (4, 3, 5)
@@ -84,19 +86,71 @@ def setting() -> Setting:
 
 
 @pytest.mark.parametrize("columns", [1, 6])
-def test_the_gradient_is_autograds_through_an_explicit_merge(setting: Setting, columns: int) -> None:
+@pytest.mark.parametrize("at_once", [None, 1, 5, 100])
+def test_the_gradient_is_autograds_through_an_explicit_merge(
+    setting: Setting, columns: int, at_once: int | None
+) -> None:
     torch.manual_seed(2)
     coefficients = torch.rand(len(TASKS), columns, dtype=torch.float64, requires_grad=True)
     batches = setting.batches(0)
-    setting.entropy(coefficients, batches).backward()
+    expected = setting.entropy(coefficients, batches)
+    expected.backward()
     merged = MergedEncoder(setting.encoder, setting.pretrained, setting.vectors, "cpu")
     merged.set_coefficients(coefficients.detach())
-    entropy_of(merged.module, setting.heads, batches).backward()
+    entropy = backward_entropy(merged.module, setting.heads, batches, at_once)
+    torch.testing.assert_close(entropy, expected.detach(), rtol=0, atol=1e-9)
     gradient = merged.coefficient_gradient()
     if columns == 1:
         gradient = gradient.sum(dim=1, keepdim=True)
     assert coefficients.grad is not None
     torch.testing.assert_close(gradient, coefficients.grad, rtol=0, atol=1e-9)
+
+
+def test_too_little_memory_means_fewer_images_at_a_time(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def narrow(images: torch.Tensor) -> None:
+        if len(images) > 3:
+            raise torch.OutOfMemoryError
+
+    def learn() -> torch.Tensor:
+        return learn_coefficients(
+            *(setting.encoder, setting.heads, setting.pretrained, setting.vectors, setting.batches),
+            tasks=TASKS,
+            steps=3,
+            learning_rate=0.05,
+        ).values
+
+    roomy = learn()
+    setting.encoder.register_forward_pre_hook(lambda module, given: narrow(given[0]))
+    torch.testing.assert_close(learn(), roomy, rtol=0, atol=1e-6)
+    assert "out of memory: going on with" in capsys.readouterr().err
+
+
+def test_learning_goes_on_where_it_was_cut_off(setting: Setting, tmp_path: Path) -> None:
+    class CutOff(Progress):
+        """Saves at every step and is killed at the seventh."""
+
+        def save(self, state: Callable[[], dict[str, Any]]) -> None:
+            super().save(state)
+            if state()["step"] == 7:
+                raise KeyboardInterrupt
+
+    def learn(progress: Progress | None) -> Coefficients:
+        return learn_coefficients(
+            *(setting.encoder, setting.heads, setting.pretrained, setting.vectors, setting.batches),
+            tasks=TASKS,
+            steps=12,
+            learning_rate=0.05,
+            record_every=3,
+            progress=progress,
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(CutOff(tmp_path / "progress.pt", "key", seconds=0))
+    resumed, whole = learn(Progress(tmp_path / "progress.pt", "key")), learn(None)
+    assert resumed.steps == whole.steps == (0, 3, 6, 9, 12)
+    assert torch.equal(resumed.values, whole.values)
 
 
 @pytest.mark.parametrize("granularity", ["task", "layer"])

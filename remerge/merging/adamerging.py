@@ -9,6 +9,8 @@ forward and backward pass of the encoder per step is enough, whatever the number
 """
 
 import copy
+import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -19,6 +21,8 @@ from tqdm import tqdm
 
 from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.coefficients import ALL_LAYERS, Coefficients
+from remerge.merging.streaming import TILE
+from remerge.resume import Progress
 from remerge.weights import Weights
 
 Granularity = Literal["task", "layer"]
@@ -33,8 +37,8 @@ def mean_entropy(logits: Tensor) -> Tensor:
 class MergedEncoder:
     """An encoder whose weights are the pre-trained ones plus task vectors times coefficients.
 
-    Keeps the pre-trained weights and the task vectors flattened side by side, layer after layer, and writes the
-    merged weights into the encoder's parameters in place.
+    Merged weights are written into the encoder's parameters in place, layer after layer. On the CPU pre-trained
+    weights and task vectors stay where they are, which may be memory-mapped files; other devices get a copy.
     """
 
     def __init__(self, encoder: nn.Module, pretrained: Weights, task_vectors: Sequence[Weights], device: str) -> None:
@@ -52,46 +56,68 @@ class MergedEncoder:
         for parameter in self.parameters:
             # Merged weights are written through a flat view, which e.g. channels-last memory does not offer.
             parameter.data = parameter.data.contiguous()
-        self.sizes = [parameter.numel() for parameter in self.parameters]
-        dtype = self.parameters[0].dtype
-        self.start = torch.cat([pretrained[layer].flatten() for layer in self.layers]).to(device, dtype)
-        self.task_vectors = torch.stack(
-            [torch.cat([vector[layer].flatten() for layer in self.layers]) for vector in task_vectors]
-        ).to(device, dtype)
+        self.dtype = self.parameters[0].dtype
+        self.start = [pretrained[layer].reshape(-1).to(device, self.dtype) for layer in self.layers]
+        self.task_vectors = [
+            [vector[layer].reshape(-1).to(device, self.dtype) for vector in task_vectors] for layer in self.layers
+        ]
 
     @torch.no_grad()
     def set_coefficients(self, coefficients: Tensor) -> None:
         """Merge by ``coefficients``, ``[tasks, layers]`` (or one column for all layers), into the parameters."""
-        per_layer = coefficients.expand(-1, len(self.layers))
-        begin = 0
-        for index, (parameter, size) in enumerate(zip(self.parameters, self.sizes, strict=True)):
-            part = slice(begin, begin + size)
-            torch.addmv(
-                self.start[part],
-                self.task_vectors[:, part].T,
-                per_layer[:, index],
-                out=parameter.data.view(-1),
-            )
-            begin += size
+        per_layer = coefficients.expand(-1, len(self.layers)).T.tolist()
+        for parameter, start, vectors, own in zip(
+            self.parameters, self.start, self.task_vectors, per_layer, strict=True
+        ):
+            merged = parameter.data.view(-1)
+            # Tiles that stay in the processor's cache while every task is added.
+            for begin in range(0, len(start), TILE):
+                part = merged[begin : begin + TILE].copy_(start[begin : begin + TILE])
+                for vector, coefficient in zip(vectors, own, strict=True):
+                    part.add_(vector[begin : begin + TILE], alpha=coefficient)
 
+    @torch.no_grad()
     def coefficient_gradient(self) -> Tensor:
         """Return the coefficients' gradient, ``[tasks, layers]``, from the parameters' gradients."""
         columns = []
-        begin = 0
-        for parameter, size in zip(self.parameters, self.sizes, strict=True):
-            vectors = self.task_vectors[:, begin : begin + size]
+        for parameter, vectors in zip(self.parameters, self.task_vectors, strict=True):
             gradient = parameter.grad
-            columns.append(vectors @ gradient.flatten() if gradient is not None else vectors.new_zeros(len(vectors)))
-            begin += size
+            if gradient is None:
+                columns.append(torch.zeros(len(vectors), dtype=self.dtype, device=parameter.device))
+            else:
+                columns.append(torch.stack([vector.dot(gradient.reshape(-1)) for vector in vectors]))
         return torch.stack(columns, dim=1)
 
 
-def entropy_of(module: nn.Module, heads: Sequence[Tensor], batches: Sequence[Tensor]) -> Tensor:
-    """Return the sum over tasks of the mean entropy, all tasks' images in one forward pass."""
-    features = normalize(module(torch.cat(list(batches))), dim=-1)
-    parts = features.split([len(batch) for batch in batches])
-    # A task whose images are missing has an empty batch and no say.
-    return torch.stack([mean_entropy(part @ head) for part, head in zip(parts, heads, strict=True) if len(part)]).sum()
+def backward_entropy(
+    module: nn.Module, heads: Sequence[Tensor], batches: Sequence[Tensor], at_once: int | None = None
+) -> Tensor:
+    """Add to the parameters' gradients that of the sum over tasks of the mean entropy, and return that sum.
+
+    Args:
+        module: The encoder.
+        heads: One per task, ``[d, classes]``.
+        batches: One per task, ``[n, 3, height, width]``; a task whose images are missing has none, and no say.
+        at_once: Images in one forward and backward pass, of all tasks together; all when None. The gradient is the
+            same, but for rounding; the memory for activations is in proportion.
+    """
+    images = torch.cat(list(batches))
+    sizes = [len(batch) for batch in batches]
+    task = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    total = torch.zeros((), dtype=images.dtype, device=images.device)
+    for begin in range(0, len(images), at_once or len(images)):
+        part = slice(begin, begin + (at_once or len(images)))
+        features = normalize(module(images[part]), dim=-1)
+        entropy = torch.stack(
+            [
+                mean_entropy(own @ heads[k]) * len(own) / sizes[k]
+                for k, own in enumerate(features.split(task[part].bincount(minlength=len(sizes)).tolist()))
+                if len(own)
+            ]
+        ).sum()
+        entropy.backward()
+        total += entropy.detach()
+    return total
 
 
 def learn_coefficients(
@@ -108,6 +134,7 @@ def learn_coefficients(
     initial: float = 0.3,
     record_every: int = 1,
     device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Coefficients:
     """Learn merging coefficients by minimising entropy on unlabeled images.
 
@@ -127,7 +154,9 @@ def learn_coefficients(
         learning_rate: Adam's.
         initial: Every coefficient's first value.
         record_every: Steps between two records; the first and the last are always recorded.
-        device: Where to learn.
+        device: Where to learn. When its memory does not hold all images' activations, they are passed through it in
+            smaller parts.
+        progress: Where to go on from, and to save to, if the work may be cut off.
 
     Returns:
         The coefficients as used (clamped) at the recorded steps, in float32.
@@ -142,27 +171,55 @@ def learn_coefficients(
     if granularity not in ("task", "layer"):
         raise ParameterError(f"granularity must be 'task' or 'layer', got {granularity!r}")
     merged = MergedEncoder(encoder, pretrained, task_vectors, device)
-    heads = [head.detach().to(device, merged.start.dtype) for head in heads]
+    heads = [head.detach().to(device, merged.dtype) for head in heads]
     layers = (ALL_LAYERS,) if granularity == "task" else merged.layers
-    raw = torch.full((len(task_vectors), len(layers)), initial, dtype=merged.start.dtype, device=device)
+    # As few numbers as these are quicker on the CPU, whatever the encoder runs on.
+    raw = torch.full((len(task_vectors), len(layers)), initial, dtype=merged.dtype)
     optimizer = torch.optim.Adam([raw], lr=learning_rate, betas=(0.9, 0.999))
-    recorded, history = [0], [raw.clamp(0, 1).cpu()]
-    with tqdm(range(steps), desc=f"AdaMerging {granularity}-wise", unit="step") as progress:
-        for step in progress:
+    recorded, history = [0], [raw.clamp(0, 1)]
+    begin = 0
+    if progress and (kept := progress.load()):
+        begin, recorded, history = kept["step"], kept["recorded"], list(kept["history"])
+        raw.copy_(kept["raw"])
+        optimizer.load_state_dict(kept["optimizer"])
+    at_once = None
+    with tqdm(total=steps, initial=begin, desc=f"AdaMerging {granularity}-wise", unit="step") as bar:
+        for step in range(begin, steps):
             merged.set_coefficients(raw.clamp(0, 1))
-            entropy = entropy_of(merged.module, heads, [batch.to(device) for batch in batches(step)])
+            images = [batch.to(device, merged.dtype) for batch in batches(step)]
+            entropy, at_once = _backward_in_memory(merged.module, heads, images, at_once)
             if not entropy.isfinite():
                 raise RemergeError(f"entropy is {entropy.item()} at step {step}: look for NaN in the checkpoints")
-            merged.module.zero_grad(set_to_none=True)
-            entropy.backward()
-            gradient = merged.coefficient_gradient()
+            gradient = merged.coefficient_gradient().cpu()
             if granularity == "task":
                 gradient = gradient.sum(dim=1, keepdim=True)
             raw.grad = torch.where((raw >= 0) & (raw <= 1), gradient, 0)
             optimizer.step()
             if (step + 1) % record_every == 0 or step + 1 == steps:
                 recorded.append(step + 1)
-                history.append(raw.clamp(0, 1).cpu())
+                history.append(raw.clamp(0, 1))
+            bar.update()
             if step % 10 == 0:
-                progress.set_postfix(entropy=f"{entropy.item() / len(heads):.3f}")
+                bar.set_postfix(entropy=f"{entropy.item() / len(heads):.3f}")
+            if progress:
+                reached = {"step": step + 1, "recorded": recorded, "raw": raw}
+                progress.save(
+                    lambda: {**reached, "history": torch.stack(history), "optimizer": optimizer.state_dict()}  # noqa: B023
+                )
     return Coefficients(tuple(recorded), tuple(tasks), layers, torch.stack(history).float())
+
+
+def _backward_in_memory(
+    module: nn.Module, heads: Sequence[Tensor], batches: Sequence[Tensor], at_once: int | None
+) -> tuple[Tensor, int | None]:
+    """Compute entropy and gradients anew, with as many images at once as the memory holds; return also how many."""
+    while True:
+        module.zero_grad(set_to_none=True)
+        try:
+            return backward_entropy(module, heads, batches, at_once), at_once
+        except torch.OutOfMemoryError:
+            images = at_once or sum(map(len, batches))
+            if images == 1:
+                raise
+            at_once = math.ceil(images / 2)
+            print(f"out of memory: going on with {at_once} images at a time", file=sys.stderr)
