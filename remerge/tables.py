@@ -10,7 +10,7 @@ from tabulate import tabulate
 from remerge.files import atomic_path
 from remerge.scores import accuracy, average_accuracy, wilson_interval
 
-REFERENCES = ("pretrained", "individual")
+REFERENCES = ("pretrained", "individual", "traditional_mtl")
 """Algorithms that merge nothing: they bound the methods and do not compete with them."""
 
 

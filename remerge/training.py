@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,8 @@ def pretrain(
 
 def finetune(
     encoder: nn.Module,
-    head: Tensor,
-    image_set: ImageSet,
+    heads: Sequence[Tensor],
+    image_sets: Sequence[ImageSet],
     *,
     steps: int,
     batch_size: int,
@@ -119,7 +120,7 @@ def finetune(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> nn.Module:
-    """Fine-tune an image encoder on one task, the zero-shot head frozen.
+    """Fine-tune an image encoder on one task, or on several at once, the zero-shot heads frozen.
 
     The Task Arithmetic authors' recipe: AdamW, cosine schedule with linear warm-up, gradient norm clipped at 1,
     cross-entropy, the whole image encoder trained. They crop the original images; here the prepared ones, which
@@ -127,10 +128,11 @@ def finetune(
 
     Args:
         encoder: The pre-trained image encoder; it is not modified.
-        head: float32 ``[features, classes]``.
-        image_set: Training images and labels.
+        heads: One per task, float32 ``[features, classes]``.
+        image_sets: Training images and labels of each task. With several, every step has as many images of each,
+            and the tasks' losses are averaged.
         steps: Optimiser steps.
-        batch_size: Images per step.
+        batch_size: Images per step, of all tasks together.
         learning_rate: Peak rate.
         weight_decay: AdamW's.
         warmup: Steps of linear warm-up.
@@ -143,7 +145,7 @@ def finetune(
         The expert, on the CPU, in evaluation mode.
     """
     expert = copy.deepcopy(encoder).to(device).train()
-    head = head.to(device)
+    heads = [head.to(device) for head in heads]
     optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
     parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
@@ -152,14 +154,22 @@ def finetune(
         begin = kept["step"]
         for name, part in parts.items():
             part.load_state_dict(kept[name])
-    batches = _batches(image_set, batch_size, steps, seed)
-    with tqdm(total=steps, initial=begin, desc=f"fine-tune {image_set.task}", unit="step") as bar:
+    share = batch_size // len(image_sets)
+    batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
+    names = ", ".join(image_set.task for image_set in image_sets)
+    with tqdm(total=steps, initial=begin, desc=f"fine-tune {names}", unit="step") as bar:
         for step in range(begin, steps):
-            images = torch.from_numpy(image_set.images[batches[step]]).to(device)
-            labels = torch.from_numpy(image_set.labels[batches[step]]).to(device)
+            drawn = [own[step] for own in batches]
+            images = torch.from_numpy(np.concatenate([s.images[own] for s, own in zip(image_sets, drawn, strict=True)]))
+            images = images.to(device)
             if crop < 1:
                 images = _cropped(images, crop, seed + step)
-            loss = cross_entropy(logits(expert(to_input(images)), head), labels)
+            features = expert(to_input(images)).split(share)
+            losses = [
+                cross_entropy(logits(own, head), torch.from_numpy(image_set.labels[chosen]).to(device))
+                for own, head, image_set, chosen in zip(features, heads, image_sets, drawn, strict=True)
+            ]
+            loss = torch.stack(losses).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(expert.parameters(), 1.0)

@@ -1,4 +1,4 @@
-"""Fine-tune the image encoder on one task."""
+"""Fine-tune the image encoder on one task, or on all tasks of a suite."""
 
 from typing import TYPE_CHECKING
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
-depends_on = [inputs.pretrained, inputs.head, inputs.images, *inputs.sources]
+depends_on = [inputs.pretrained, *inputs.heads, *inputs.images, *inputs.sources]
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))
 expert = finetune(
     load_encoder(inputs.pretrained),
-    load_head(inputs.head),
-    load_images(inputs.images),
+    [load_head(path) for path in inputs.heads],
+    [load_images(path) for path in inputs.images],
     seed=params.pool["seed"],
     device=device_for(snakemake.resources.get("gpu", 0)),
     progress=progress,
     **params.training,
 )
-metadata = read_metadata(inputs.pretrained) | {"task": snakemake.wildcards.task}
+metadata = read_metadata(inputs.pretrained) | {"task": ", ".join(params.tasks)}
 save_weights(snakemake.output[0], expert.state_dict(), metadata)
 progress.done()

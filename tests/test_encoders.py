@@ -131,8 +131,8 @@ def test_fine_tuning_learns_is_seeded_and_goes_on_where_it_was_cut_off(clip_file
     def tune(seed: int, crop: float = 1.0, progress: Progress | None = None) -> nn.Module:
         return finetune(
             encoder,
-            head,
-            image_set(),
+            [head],
+            [image_set()],
             steps=12,
             batch_size=20,
             learning_rate=1e-3,
@@ -170,6 +170,29 @@ def test_fine_tuning_learns_is_seeded_and_goes_on_where_it_was_cut_off(clip_file
     assert Progress(path, "another key").load() is None
     path.write_bytes(path.read_bytes()[:100])
     assert Progress(path, "key").load() is None
+
+
+def test_several_tasks_are_learned_at_once(clip_file: Path) -> None:
+    """The second task has the first's images under swapped labels: only its own head can tell them apart."""
+    torch.manual_seed(0)
+    first, second = image_set(), image_set()
+    second = ImageSet(**{**second.__dict__, "labels": 1 - second.labels, "task": "other"})
+    head = torch.randn(128, 2)
+    heads = {"shades": head, "other": head.flip(1)}
+    expert = finetune(
+        load_encoder(clip_file),
+        list(heads.values()),
+        [first, second],
+        steps=12,
+        batch_size=20,
+        learning_rate=1e-3,
+        weight_decay=0.1,
+        warmup=2,
+        crop=1.0,
+        seed=0,
+    )
+    scores = score_encoder(expert, heads, {"shades": first, "other": second}, progress=False)
+    assert (scores["correct"] > 36).all()
 
 
 def test_pretraining_is_seeded_and_keeps_token_embeddings() -> None:

@@ -85,6 +85,11 @@ class Pool(Strict):
         return self.origin not in ("trained", "random")
 
     @property
+    def is_trained(self) -> bool:
+        """Whether its experts are fine-tuned here."""
+        return self.origin in ("trained", "finetuned")
+
+    @property
     def frozen(self) -> int:
         """Parameters beside the image encoder that the authors of the checkpoints flatten along with it."""
         return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0
@@ -178,6 +183,11 @@ class Method(Strict):
         """Whether coefficients are learned in this run."""
         return False
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether it trains one encoder on all tasks, instead of merging."""
+        return False
+
     def parameters(self) -> dict[str, Any]:
         """The algorithm's parameters as plain values."""
         return self.model_dump(exclude={"algorithm", "label"})
@@ -197,6 +207,18 @@ class Individual(Method):
     """Each task's own expert: the ceiling, and the divisor of normalised averages."""
 
     algorithm: Literal["individual"]
+
+
+class TraditionalMTL(Method):
+    """One encoder trained on all tasks of a suite at once; only for pools that are fine-tuned here."""
+
+    algorithm: Literal["traditional_mtl"]
+    steps: int = Field(400, ge=1, description="Optimiser steps; the rest is as in `training.finetuning`.")
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether it trains one encoder on all tasks, instead of merging."""
+        return True
 
 
 class WeightAveraging(Method):
@@ -269,7 +291,7 @@ class AdaMerging(Method):
 
 
 AnyMethod = Annotated[
-    Pretrained | Individual | WeightAveraging | TaskArithmetic | Ties | AdaMerging,
+    Pretrained | Individual | TraditionalMTL | WeightAveraging | TaskArithmetic | Ties | AdaMerging,
     Field(discriminator="algorithm"),
 ]
 

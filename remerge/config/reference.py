@@ -14,6 +14,7 @@ from remerge.config import models
 ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "pretrained": models.Pretrained,
     "individual": models.Individual,
+    "traditional_mtl": models.TraditionalMTL,
     "weight_averaging": models.WeightAveraging,
     "task_arithmetic": models.TaskArithmetic,
     "ties": models.Ties,

@@ -73,6 +73,7 @@ def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
     fixed = {
         "pretrained": Look(_GREY, ":", "x"),
         "individual": Look(_BLACK, ":", "*"),
+        "traditional_mtl": Look(_BLACK, "--", "X"),
         "weight_averaging": Look(_PURPLE, "-.", "P"),
     }
     families = {

@@ -27,6 +27,7 @@ class Algorithm:
 ALGORITHMS = {
     "pretrained": Algorithm("reference"),
     "individual": Algorithm("reference"),
+    "traditional_mtl": Algorithm("reference", needs=("training labels",)),
     "weight_averaging": Algorithm("arXiv:2203.05482", "remerge.merging.averaging"),
     "task_arithmetic": Algorithm("arXiv:2212.04089", "remerge.merging.task_arithmetic"),
     "ties": Algorithm("arXiv:2306.01708", "remerge.merging.ties"),

@@ -154,9 +154,20 @@ def split_images_of(wildcards):
     return images_of(wildcards.split)(wildcards)
 
 
-def training_images_of(wildcards):
-    """The images an expert is fine-tuned on."""
-    return f"results/images/{size_of(wildcards)}/{wildcards.task}/train.safetensors"
+def joint_training_of(wildcards):
+    """How one encoder is trained on all tasks."""
+    steps = settings.methods[wildcards.method].steps
+    return settings.training.finetuning.model_dump() | {"steps": steps}
+
+
+def methods_of(wildcards):
+    """The methods that a pool can be scored by: without training images nothing is trained on all tasks."""
+    trained = settings.pools[wildcards.pool].is_trained
+    return {
+        name: method
+        for name, method in settings.methods.items()
+        if trained or not method.is_joint
+    }
 
 
 def audit_of(wildcards):
@@ -299,7 +310,7 @@ def scores_of(wildcards):
     """One score file per method."""
     return [
         f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
-        for method in settings.methods
+        for method in methods_of(wildcards)
     ]
 
 
@@ -332,9 +343,22 @@ def grid_of(wildcards):
     return settings.figures.scalings
 
 
-def all_methods():
+def described_methods_of(wildcards):
     """Every method's algorithm, label and parameters, as plain values, in the table's order."""
-    return {name: method.model_dump() for name, method in settings.methods.items()}
+    return {name: method.model_dump() for name, method in methods_of(wildcards).items()}
+
+
+def table_rows_of(wildcards):
+    """What a table says of every method besides its scores."""
+    return {
+        name: dict(label=method.label, algorithm=method.algorithm, uses=uses_of(name))
+        for name, method in methods_of(wildcards).items()
+    }
+
+
+def labels_of(wildcards):
+    """The methods' names for people, by id."""
+    return {name: method.label for name, method in methods_of(wildcards).items()}
 
 
 def swept_methods():

@@ -5,6 +5,7 @@ makes  results/{pool}/weights/clip.safetensors         both towers, as pre-train
        results/{pool}/weights/pretrained.safetensors   the image encoder alone: what experts start from
        results/{pool}/heads/{task}.safetensors         from the text tower, once; never trained, never merged
        results/{pool}/weights/{task}.safetensors       the expert
+       results/{pool}/merged/{suite}/{method}.safetensors   trained on all tasks at once, for traditional_mtl
 """
 
 
@@ -76,8 +77,8 @@ rule finetune:
     """Fine-tune the image encoder on one task, the head frozen: the task's expert."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        head="results/{pool}/heads/{task}.safetensors",
-        images=training_images_of,
+        heads=["results/{pool}/heads/{task}.safetensors"],
+        images=images_of("train", lambda wildcards: [wildcards.task]),
         sources=sources("scripts/finetune.py"),
     output:
         "results/{pool}/weights/{task}.safetensors",
@@ -86,7 +87,7 @@ rule finetune:
     benchmark:
         "benchmarks/jobs/{pool}/finetune/{task}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin in ("trained", "finetuned"))),
+        pool=any_of(pools_where(lambda pool: pool.is_trained)),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -96,6 +97,28 @@ rule finetune:
         runtime=30,
     params:
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        tasks=lambda wildcards: [wildcards.task],
         training=settings.training.finetuning.model_dump(),
     script:
         "../../scripts/finetune.py"
+
+
+use rule finetune as finetune_jointly with:
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        heads=heads_of,
+        images=images_of("train"),
+        sources=sources("scripts/finetune.py"),
+    output:
+        "results/{pool}/merged/{suite}/{method}.safetensors",
+    log:
+        "logs/{pool}/finetune_jointly/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/finetune_jointly/{suite}/{method}.tsv"
+    wildcard_constraints:
+        pool=any_of(pools_where(lambda pool: pool.is_trained)),
+        method=any_of(methods_where(lambda method: method.is_joint)),
+    params:
+        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        tasks=tasks_of,
+        training=joint_training_of,

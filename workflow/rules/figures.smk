@@ -63,7 +63,7 @@ rule accuracies_figure:
         runtime=5,
     params:
         tasks=tasks_of,
-        methods=all_methods(),
+        methods=described_methods_of,
     script:
         "../../scripts/accuracies_figure.py"
 
@@ -103,7 +103,7 @@ rule scalings_figure:
         runtime=5,
     params:
         tasks=tasks_of,
-        methods=all_methods(),
+        methods=described_methods_of,
     script:
         "../../scripts/scalings_figure.py"
 
@@ -139,7 +139,7 @@ rule steps_figure:
         runtime=5,
     params:
         tasks=tasks_of,
-        methods=all_methods(),
+        methods=described_methods_of,
     script:
         "../../scripts/steps_figure.py"
 

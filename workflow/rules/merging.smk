@@ -82,6 +82,8 @@ rule merge:
         "logs/{pool}/merge/{suite}/{method}.log",
     benchmark:
         "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(methods_where(lambda method: not method.is_joint)),
     conda:
         "../../envs/torch.yaml"
     threads: 1

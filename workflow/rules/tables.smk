@@ -38,12 +38,7 @@ rule main_table:
         origins=lambda wildcards: {
             task: origin_of(task) for task in tasks_of(wildcards)
         },
-        methods={
-            name: dict(
-                label=method.label, algorithm=method.algorithm, uses=uses_of(name)
-            )
-            for name, method in settings.methods.items()
-        },
+        methods=table_rows_of,
     script:
         "../../scripts/main_table.py"
 
@@ -114,7 +109,7 @@ rule comparison_table:
         tasks=tasks_of,
         origin=origin_of_pool,
         architecture=architecture_of,
-        labels={name: method.label for name, method in settings.methods.items()},
+        labels=labels_of,
     script:
         "../../scripts/comparison_table.py"
 

@@ -1,0 +1,148 @@
+"""Measure speed and memory at full size and add the figures to benchmarks/results.csv: ``make bench``.
+
+Random weights in true shapes; ratios are of cases that ran one after the other, so that a noisy machine shows in both.
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from remerge.encoders import build_clip
+from remerge.weights import save_weights
+
+HERE = Path(__file__).parent
+COLUMNS = ("commit", "machine", "versions", "case", "figure", "value", "unit", "target")
+
+
+def task_vectors(folder: Path, architecture: str) -> Path:
+    """Write eight random task vectors of an architecture's image encoder, unless they are there."""
+    with torch.device("meta"):
+        shapes = {key: tensor.shape for key, tensor in build_clip(architecture).visual.state_dict().items()}
+    own = folder / architecture
+    for index in tqdm(range(8), desc=f"random {architecture}"):
+        path = own / f"{index}.safetensors"
+        if not path.exists():
+            generator = torch.Generator().manual_seed(index)
+            save_weights(path, {key: torch.randn(shape, generator=generator) for key, shape in shapes.items()})
+    return own
+
+
+def run(*arguments: object) -> dict[str, Any]:
+    """Run one case in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, HERE / "cases.py", *map(str, arguments)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+class Results:
+    """Figures, printed as they come and added to the file at the end."""
+
+    def __init__(self) -> None:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+        self.head = (
+            commit.stdout.strip(),
+            f"{platform.machine()} {os.cpu_count()} cores",
+            f"python {platform.python_version()} torch {torch.__version__}",
+        )
+        self.rows: list[tuple[object, ...]] = []
+
+    def add(self, case: str, figure: str, value: float, unit: str, target: str = "") -> None:
+        """Note one figure."""
+        print(f"{case:40} {figure:34} {value:10.3f} {unit:8} {target}", flush=True)
+        self.rows.append((*self.head, case, figure, f"{value:.4g}", unit, target))
+
+    def write(self, path: Path) -> None:
+        """Add the figures to a CSV file."""
+        is_new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if is_new:
+                writer.writerow(COLUMNS)
+            writer.writerows(self.rows)
+
+
+def merging(results: Results, folder: Path) -> None:
+    """TIES against the dense recipe; Task Arithmetic and averaging against copying the same bytes."""
+    small = task_vectors(folder, "ViT-B-32")
+    fast, dense = run("streaming", small, 8, "ties"), run("dense", small, 8)
+    differ = max(abs(a - b) for a, b in zip(fast["sample"], dense["sample"], strict=True))
+    results.add("ties 8 x ViT-B-32", "seconds", fast["seconds"], "s")
+    results.add("ties 8 x ViT-B-32", "dense seconds", dense["seconds"], "s")
+    results.add("ties 8 x ViT-B-32", "dense / streaming", dense["seconds"] / fast["seconds"], "x", "at least 10")
+    results.add("ties 8 x ViT-B-32", "anonymous memory", fast["anonymous_gb"], "GB", "at most 1.2")
+    results.add("ties 8 x ViT-B-32", "dense anonymous memory", dense["anonymous_gb"], "GB")
+    results.add("ties 8 x ViT-B-32", "largest difference from dense", differ, "", "0")
+    for algorithm in ("task_arithmetic", "weight_averaging"):
+        copied, merged = run("copy", small, 8), run("streaming", small, 8, algorithm)
+        ratio = merged["seconds"] / copied["seconds"]
+        results.add(f"{algorithm} 8 x ViT-B-32", "seconds / copying", ratio, "x", "at most 1.5")
+        results.add(f"{algorithm} 8 x ViT-B-32", "anonymous memory", merged["anonymous_gb"], "GB")
+
+
+def growth(results: Results, folder: Path) -> None:
+    """Time and memory against tasks and parameters."""
+    small = task_vectors(folder, "ViT-B-32")
+    first = None
+    for tasks in (4, 8, 16, 20):
+        found = run("streaming", small, tasks, "ties")
+        results.add(f"ties {tasks} x ViT-B-32", "seconds per task", found["seconds"] / tasks, "s")
+        results.add(f"ties {tasks} x ViT-B-32", "anonymous memory", found["anonymous_gb"], "GB", "flat in tasks")
+        first = first or found
+    large = run("streaming", task_vectors(folder, "ViT-L-14"), 8, "ties")
+    again = run("streaming", small, 8, "ties")
+    per_entry = (large["seconds"] / 303.97e6) / (again["seconds"] / 87.85e6)
+    results.add("ties 8 x ViT-L-14", "seconds", large["seconds"], "s")
+    results.add("ties 8 x ViT-L-14", "anonymous memory", large["anonymous_gb"], "GB", "at most 3")
+    results.add("ties 8 x ViT-L-14", "seconds per parameter / ViT-B-32's", per_entry, "x", "at most 1.3")
+
+
+def adapting(results: Results, folder: Path) -> None:
+    """An AdaMerging step against a plain forward and backward pass on the same images."""
+    found = run("adaptation", task_vectors(folder, "ViT-B-32"), "ViT-B-32", 32)
+    results.add("AdaMerging step, 8 x 32 images", "seconds", found["step"], "s")
+    results.add("AdaMerging step, 8 x 32 images", "merge and gradient seconds", found["merge"], "s")
+    results.add("AdaMerging step, 8 x 32 images", "step / plain", found["step"] / found["plain"], "x", "at most 1.15")
+
+
+def scoring(results: Results, folder: Path) -> None:
+    """Scoring and preparation against what they are made of."""
+    rates = run("scoring", "ViT-B-32", 256)
+    share = rates["scoring"] / rates["plain"]
+    results.add("scoring ViT-B-32", "rate / plain forward", share, "x", "at least 0.9")
+    rates = run("preparing", 150)
+    ratio = rates["here"] / rates["torchvision"]
+    results.add("preparing 640 x 480 JPEG", "rate / torchvision", ratio, "x", "at least 2")
+
+
+PARTS = {"merging": merging, "growth": growth, "adapting": adapting, "scoring": scoring}
+
+
+def main() -> None:
+    """Run the parts asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
+    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="for 13 GB of random weights")
+    given = parser.parse_args()
+    results = Results()
+    for part in given.parts or PARTS:
+        PARTS[part](results, given.folder)
+    results.write(HERE / "results.csv")
+
+
+if __name__ == "__main__":
+    main()
