@@ -69,12 +69,55 @@ def test_every_preset_is_fine_over_the_shipped_configuration(values: dict[str, A
     load_config(values, [SHIPPED, preset])
 
 
-def test_the_readmes_examples_are_fine(values: dict[str, Any]) -> None:
+def test_the_readmes_examples_are_fine(values: dict[str, Any], tmp_path: Path) -> None:
     examples = re.findall(r"```yaml\n(.*?)```", configuration_readme(), flags=re.DOTALL)
     assert len(examples) == 3
-    for example in examples:
+    files = [SHIPPED]
+    for number, example in enumerate(examples):
         update_config(values, yaml.safe_load(example))
-        load_config(values)
+        files.append(tmp_path / f"{number}.yaml")
+        files[-1].write_text(example, encoding="utf-8")
+        load_config(values, files)
+
+
+def test_null_leaves_out_what_an_earlier_file_names_and_nothing_else(values: dict[str, Any], tmp_path: Path) -> None:
+    over = tmp_path / "over.yaml"
+    over.write_text("methods: {ties: null}\npools: {mini: null, other: {seed: 3}}", encoding="utf-8")
+    update_config(values, yaml.safe_load(over.read_text(encoding="utf-8")))
+    config = load_config(values, [SHIPPED, over])
+    assert "ties" not in config.methods
+    assert list(config.pools) == ["other"]
+    over.write_text("methods: {tiez: null}", encoding="utf-8")
+    values["methods"]["tiez"] = None
+    with pytest.raises(ConfigError, match=r"over\.yaml: methods\.tiez: must be a mapping"):
+        load_config(values, [SHIPPED, over])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pools: {mini: {architecture: ViT-B-32}}", "origin `trained` is for architecture mini"),
+        ("pools: {mini: {origin: fusionbench}}", "origin fusionbench needs an architecture"),
+        ("pools: {mini: {folder: x}}", "`folder` is for origin task-vectors alone"),
+        ("pools: {b: {origin: random, architecture: ViT-B-32}}", "digits, latin, .*drawn for architecture mini"),
+        ("clip_tasks: {Cars: {source: torchvision}}", "clip_tasks.Cars.source: torchvision cannot download Cars"),
+        ("clip_tasks: {MNIST: {source: hub, folder: x}}", "clip_tasks.MNIST: has a source and a folder"),
+        ("clip_tasks: {mnist: {source: hub}}", "clip_tasks.mnist"),
+        ("tasks: {MNIST: {folder: x}}", "the name 'MNIST' is taken"),
+    ],
+)
+def test_origins_and_images_that_do_not_fit_are_refused(
+    values: dict[str, Any], tmp_path: Path, text: str, told: str
+) -> None:
+    update_config(values, yaml.safe_load(text))
+    assert re.search(told, faults_of(values, tmp_path))
+
+
+def test_a_downloaded_pool_needs_a_zero_shot_row(values: dict[str, Any], tmp_path: Path) -> None:
+    values["pools"] = {"b": {"origin": "fusionbench", "architecture": "ViT-B-32"}}
+    values["suites"] = {"eight": ["MNIST"]}
+    del values["methods"]["pretrained"]
+    assert "checked by its zero-shot accuracy before anything is merged" in faults_of(values, tmp_path)
 
 
 @pytest.mark.parametrize("misspell", [lambda key: key + "x", lambda key: key[:2] + key[3:]], ids=["longer", "shorter"])
