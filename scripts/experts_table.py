@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge.logs import log_to
 from remerge.scores import read_scores
 from remerge.tables import experts_table, experts_table_latex, experts_table_markdown, write_csv, write_text
@@ -12,8 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-scores = pd.concat([read_scores(path) for path in snakemake.input.experts], ignore_index=True)
-table = experts_table(scores, snakemake.params.tasks)
+table = experts_table(read_scores(snakemake.input.experts), snakemake.params.tasks)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, experts_table_markdown(table))
 write_text(snakemake.output.latex, experts_table_latex(table))

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge.logs import log_to
 from remerge.scores import read_scores, write_scores
 
@@ -12,7 +10,7 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 wildcards = snakemake.wildcards
-experts = pd.concat([read_scores(path) for path in snakemake.input.experts], ignore_index=True)
-own = experts[experts["expert"] == experts["task"]].drop(columns="expert")
-own = own.assign(pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method)
+experts = read_scores(snakemake.input.experts)
+own = experts[(experts["expert"] == experts["task"]) & experts["task"].isin(snakemake.params.tasks)]
+own = own.drop(columns="expert").assign(pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method)
 write_scores(snakemake.output[0], own)

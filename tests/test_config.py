@@ -173,7 +173,6 @@ def test_nothing_but_a_fault_in_words_comes_of_anything(data: st.DataObject) -> 
         ("suites.eight", [], ["config.yaml: suites.eight: the suite is empty; list at least one task"]),
         ("suites.eight", "digits", ["suites.eight: must be a list, got 'digits'"]),
         ("suites.eight", [7], ["suites.eight[0]: must be text, got 7; put it in quotes"]),
-        ("suites.experts", ["digits"], ["suites.experts: the name 'experts' is taken"]),
         (
             "methods.ties.algorithm",
             "tise",

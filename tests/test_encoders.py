@@ -122,6 +122,29 @@ def test_correct_answers_are_counted(batch_size: int) -> None:
     assert scores.values.tolist() == [["right", 21, 21], ["wrong", 17, 21]]
 
 
+def test_too_little_memory_means_smaller_batches(capsys: pytest.CaptureFixture[str]) -> None:
+    class Narrow(Brightness):
+        def forward(self, images: Tensor) -> Tensor:
+            if len(images) > 5:
+                raise torch.OutOfMemoryError
+            return super().forward(images)
+
+    sets = {"a": image_set(21)}
+    scores = score_encoder(Narrow(), {"a": torch.eye(2)}, sets, batch_size=16, progress=False)
+    assert scores.values.tolist() == [["a", 21, 21]]
+    assert "out of memory: going on with 4 images at a time" in capsys.readouterr().err
+
+
+def test_a_shorter_precision_is_compared_with_float32(clip_file: Path) -> None:
+    torch.manual_seed(0)
+    heads, sets = {"a": torch.randn(128, 2)}, {"a": image_set(30)}
+    scores = score_encoder(load_encoder(clip_file), heads, sets, precision="bfloat16", progress=False)
+    assert list(scores) == ["task", "correct", "n", "compared", "agree"]
+    assert scores["compared"][0] == 30
+    assert 20 < scores["agree"][0] <= 30
+    assert "agree" not in score_encoder(load_encoder(clip_file), heads, sets, progress=False)
+
+
 def test_fine_tuning_learns_is_seeded_and_goes_on_where_it_was_cut_off(clip_file: Path, tmp_path: Path) -> None:
     encoder = load_encoder(clip_file)
     before = {key: value.clone() for key, value in encoder.state_dict().items()}

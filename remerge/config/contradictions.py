@@ -12,7 +12,7 @@ from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
 # Names under which the workflow keeps something else in the same place.
 RESERVED: Mapping[str, Sequence[str]] = {
     "pools": ["images"],
-    "suites": ["experts"],
+    "suites": [],
     "tasks": [
         *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task
         *("method", "uses", "average", "half_width", "normalised", "tasks", "expert"),  # columns of the tables

@@ -51,7 +51,6 @@ wildcard_constraints:
     suite=any_of(settings.suites),
     method=any_of(settings.methods),
     task=any_of(TASKS),
-    expert=any_of(TASKS),
     split=any_of(SPLITS),
     size=r"\d+",
 
@@ -311,14 +310,6 @@ def scores_of(wildcards):
     return [
         f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
         for method in methods_of(wildcards)
-    ]
-
-
-def experts_of(wildcards):
-    """The scores of the experts of a suite, on every task."""
-    return [
-        f"results/{wildcards.pool}/scores/experts/{task}.csv"
-        for task in tasks_of(wildcards)
     ]
 
 

@@ -2,7 +2,7 @@
 
 needs  encoders, heads, results/images/{size}/{task}/{split}.safetensors
 makes  results/{pool}/scores/{suite}/{method}.csv            on test images
-       results/{pool}/scores/experts/{expert}.csv            each expert on every task
+       results/{pool}/scores/experts.csv                     each expert on every task
        results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
        results/{pool}/trajectories/{suite}/{method}.csv      AdaMerging's encoders on the way
        results/{pool}/tables/{suite}/zero_shot_gate.csv      zero-shot accuracy beside the published
@@ -42,28 +42,39 @@ rule score:
         "../../scripts/score.py"
 
 
-use rule score as score_expert with:
+rule score_experts:
+    """Score every expert on every task, in one job: imports would take longer than the scoring."""
     input:
-        encoder="results/{pool}/weights/{expert}.safetensors",
+        encoders=expand(
+            "results/{{pool}}/weights/{task}.safetensors", task=tasks_of_pool()
+        ),
         heads=expand("results/{{pool}}/heads/{task}.safetensors", task=tasks_of_pool()),
         images=images_of("test", lambda wildcards: tasks_of_pool()),
-        sources=sources("scripts/score.py"),
+        sources=sources("scripts/score_experts.py"),
     output:
-        "results/{pool}/scores/experts/{expert}.csv",
+        "results/{pool}/scores/experts.csv",
     log:
-        "logs/{pool}/score_expert/{expert}.log",
+        "logs/{pool}/score_experts.log",
     benchmark:
-        "benchmarks/jobs/{pool}/score_expert/{expert}.tsv"
+        "benchmarks/jobs/{pool}/score_experts.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=60,
     params:
         tasks=tasks_of_pool(),
-        columns=lambda wildcards: dict(pool=wildcards.pool, expert=wildcards.expert),
         scoring=settings.scoring.model_dump(),
+    script:
+        "../../scripts/score_experts.py"
 
 
 rule score_individual:
     """Individual: every task's own expert, taken from the experts' scores."""
     input:
-        experts=experts_of,
+        experts="results/{pool}/scores/experts.csv",
         sources=sources("scripts/score_individual.py"),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
@@ -80,6 +91,8 @@ rule score_individual:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        tasks=tasks_of,
     script:
         "../../scripts/score_individual.py"
 

@@ -1,6 +1,6 @@
 """Tables, as CSV, Markdown and LaTeX, from score files alone.
 
-needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/scores/experts/{expert}.csv
+needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/scores/experts.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
@@ -46,7 +46,7 @@ rule main_table:
 rule experts_table:
     """Accuracy of every expert on every task."""
     input:
-        experts=experts_of,
+        experts="results/{pool}/scores/experts.csv",
         sources=sources("scripts/experts_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/experts.csv",
