@@ -1,13 +1,14 @@
 # make results   the whole workflow on the embedded benchmark, then the main table
 # make test      linters, type checks and tests
 # make check-clip   the whole workflow on a full-size encoder of random weights, and dry runs of the presets
+# make bench     speed and memory at full size, added to benchmarks/results.csv, and their figures in docs/
 # make lock      resolve the dependencies anew, and the conda environments with them
 
 BIN := .venv/bin
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 
-.PHONY: results test lint check-clip lock docs clean
+.PHONY: results test lint check-clip bench lock docs clean
 
 results: .venv/installed
 	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
@@ -29,6 +30,10 @@ check-clip: .venv/installed
 	@for preset in b-32 b-16 l-14; do \
 	    $(BIN)/snakemake --dry-run --quiet --configfile config/clip-vit-$$preset.yaml || exit 1; done
 	@$(BIN)/python -m remerge results
+
+bench: .venv/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/bench.py
+	PYTHONPATH=. $(BIN)/python benchmarks/growth_figure.py
 
 # Stamped only when everything is in place, so that a broken installation is taken up again.
 .venv/installed: requirements.lock

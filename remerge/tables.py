@@ -37,7 +37,8 @@ class Row:
 def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> pd.DataFrame:
     """Return one row per method: accuracy on every task, average, and normalised average.
 
-    The normalised average is the mean over tasks of accuracy divided by the expert's (TIES-Merging, section 5).
+    The normalised average is the mean over tasks of accuracy divided by the expert's (TIES-Merging, section 5);
+    a task whose expert is never right has no such ratio.
     A task that was not scored is left out of a method's average, and ``tasks`` says how many it is over.
 
     Args:
@@ -64,7 +65,9 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
                 "half_width": average["half_width"],
                 "tasks": average["tasks"],
             }
-            relative = [100 * value / experts[task] for task, value in _by_task(own, [name]).items() if task in experts]
+            relative = [
+                100 * value / experts[task] for task, value in _by_task(own, [name]).items() if experts.get(task)
+            ]
             row["normalised"] = sum(relative) / len(relative) if relative else None
         rows.append(row)
     return pd.DataFrame(rows)

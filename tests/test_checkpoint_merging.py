@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,30 @@ def test_the_command_merges_and_tells_faults_in_a_line(tmp_path: Path) -> None:
     refused = run("--method", "ties", "--pretrained", start, "--finetuned", "nowhere", "--out", tmp_path / "o")
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: nowhere: expected")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for half a megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_under_a_final_name(tmp_path: Path, small_disk: Path) -> None:
+    weights = {f"layer.{k}": torch.randn(600, 100) for k in range(4)}
+    start = write_parts(tmp_path / "start", weights, 4)
+    told = run(
+        *("--method", "task_arithmetic", "--pretrained", start, "--finetuned", start, start),
+        *("--out", small_disk / "out"),
+    )
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: ")
+    assert "No space left on device" in told.stderr
+    assert list((small_disk / "out").iterdir()) == []

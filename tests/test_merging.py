@@ -129,7 +129,7 @@ def test_the_selected_magnitude_is_the_sorted_ones(numel: int, share: float, kin
 
 
 def test_a_sample_that_misleads_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "_bracket", lambda *ignored: (torch.tensor(5.0), torch.tensor(6.0)))
+    monkeypatch.setattr(selection, "_bracket", lambda *ignored: (np.float32(5), np.float32(6)))
     vector = {"a": torch.arange(100.0)}
     assert [float(kth_largest_magnitude(vector, ["a"], k)) for k in (1, 94, 95, 100)] == [99, 6, 5, 0]
 

@@ -79,6 +79,13 @@ def test_a_missing_task_is_said_with_the_average(scores: pd.DataFrame) -> None:
     assert cells(markdown, "Arithmetic")[3].endswith("80.0** (1/2)")
 
 
+def test_an_expert_that_is_never_right_is_no_divisor(scores: pd.DataFrame) -> None:
+    wrong = scores.copy()
+    wrong.loc[(wrong["method"] == "ind") & (wrong["task"] == "greek"), "correct"] = 0
+    table = main_table(wrong, METHODS, list(ORIGINS)).set_index("method")
+    assert table.loc["AdaMerging 100%", "normalised"] == pytest.approx(90)
+
+
 def test_latex_is_escaped_and_balanced(scores: pd.DataFrame) -> None:
     latex = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert r"Task\_Arithmetic \& co & " in latex

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from remerge.merging.streaming import Place, Rule
+from remerge.merging.task_arithmetic import Sum
 from remerge.weights import Weights
 
 
-class Mean(Rule):
+class Mean(Sum):
     """The mean over tasks; added with scaling 1 it gives the mean of the fine-tuned models."""
 
-    def __call__(self, place: Place, tile: Tensor) -> Tensor:
-        """Return the tile's mean."""
-        return tile.mean(dim=0)
+    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+        """Return the entries' mean."""
+        return super().__call__(place, entries).div_(len(entries))
 
 
 def rule(task_vectors: Sequence[Weights]) -> Rule:

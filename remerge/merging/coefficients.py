@@ -58,14 +58,17 @@ class ByCoefficients(Rule):
         self.column = {layer: index for index, layer in enumerate(layers)}
         self.ties = ties
 
-    def __call__(self, place: Place, tile: Tensor) -> Tensor:
-        """Return the tile's weighted sum, outvoted entries set to zero before if signs are elected."""
+    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+        """Return the entries' weighted sum, outvoted ones left out if signs are elected."""
         index = self.column.get(place.key, self.column.get(ALL_LAYERS))
         if index is None:
             raise RemergeError(f"no coefficient for layer {place.key!r}; there are: {', '.join(self.column)}")
         if self.ties:
-            tile = self.ties.outvote(place, tile)
-        return self.coefficients[:, index].to(tile.dtype) @ tile
+            entries = list(self.ties.outvote(place, entries))
+        merged = torch.zeros_like(entries[0])
+        for own, coefficient in zip(entries, self.coefficients[:, index].tolist(), strict=True):
+            merged.add_(own, alpha=coefficient)
+        return merged
 
     def repeat(self) -> Sequence[Place]:
         """Return the tiles that the election of signs wants to see again."""

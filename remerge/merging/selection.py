@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from remerge.merging.streaming import places, tile_of
+from remerge.merging.streaming import TILE, entries_of, numel_of
 from remerge.weights import Weights
 
 # Entries looked at to guess where the threshold lies.
 SAMPLE = 2**18
 # How far around the guess, in standard deviations of a sample's rank.
 SPREAD = 6.0
+
+Magnitudes = npt.NDArray[np.floating[Any]]
 
 
 def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tensor:
@@ -30,51 +35,56 @@ def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tenso
     Returns:
         0-d, in the widest of the tensors' dtypes.
     """
-    numel = sum(vector[key].numel() for key in keys)
-    low, high = _bracket(vector, keys, k, numel)
+    low, high = _bracket(vector, keys, k)
     found = _between(vector, keys, k, low, high)
-    return found if found is not None else _among_all(vector, keys, k)
+    if found is None:
+        everything = np.concatenate([tile.copy() for tile in _magnitudes(vector, keys)])
+        found = np.partition(everything, len(everything) - k)[len(everything) - k]
+    return torch.from_numpy(np.asarray(found))
 
 
-def _magnitudes(vector: Weights, keys: Sequence[str]) -> Iterator[Tensor]:
-    # In one dtype: torch would round a float64 bound to float32 before comparing float32 entries with it.
-    dtype = reduce(torch.promote_types, (vector[key].dtype for key in keys))
-    for place in places(vector, keys):
-        yield tile_of(vector, place.key, place.begin, place.end).abs().to(dtype)
+def _magnitudes(vector: Weights, keys: Sequence[str], step: int = 1) -> Iterator[Magnitudes]:
+    """Magnitudes, or every ``step``-th of them, a tile at a time; a tile is overwritten by the next."""
+    # In one dtype: a float64 bound must not be rounded before float32 entries are compared with it.
+    dtypes = [vector[key].dtype for key in keys]
+    room = np.empty(TILE, np.float64 if reduce(torch.promote_types, dtypes) == torch.float64 else np.float32)
+    for key in keys:
+        entries, numel = entries_of(vector, key), numel_of(vector, key)
+        for begin in range(0, numel, TILE):
+            tile = entries(begin, min(begin + TILE, numel)).numpy()[::step]
+            yield np.abs(tile, out=room[: len(tile)])
 
 
-def _bracket(vector: Weights, keys: Sequence[str], k: int, numel: int) -> tuple[Tensor, Tensor]:
+def _bracket(vector: Weights, keys: Sequence[str], k: int) -> tuple[Any, Any]:
     """Two magnitudes between which the ``k``-th largest lies in all likelihood."""
-    step = max(1, numel // SAMPLE)
-    # Strides that share no rhythm with rows and heads.
-    sample = torch.cat([tile[:: step | 1] for tile in _magnitudes(vector, keys)]).sort(descending=True).values
+    numel = sum(numel_of(vector, key) for key in keys)
+    # An odd step shares no rhythm with rows and heads.
+    step = max(1, numel // SAMPLE) | 1
+    sample = np.sort(np.concatenate([tile.copy() for tile in _magnitudes(vector, keys, step)]))[::-1]
     share, size = k / numel, len(sample)
     spread = SPREAD * max(1.0, (size * share * (1 - share)) ** 0.5)
     first, last = int(share * size - spread), int(share * size + spread) + 1
     return sample[min(last, size - 1)], sample[max(first, 0)]
 
 
-def _between(vector: Weights, keys: Sequence[str], k: int, low: Tensor, high: Tensor) -> Tensor | None:
+def _between(vector: Weights, keys: Sequence[str], k: int, low: Any, high: Any) -> Any:
     """The ``k``-th largest magnitude if it is ``low``, ``high`` or between; None if it is not."""
-    above = equal = lowest = 0
+    above = at_least_low = at_least_high = 0
     inside = []
     for tile in _magnitudes(vector, keys):
-        above += int((tile > high).sum())
-        equal += int((tile == high).sum())
-        if low < high:
-            candidates = tile[tile >= low]
-            candidates = candidates[candidates < high]
-            lowest += int((candidates == low).sum())
-            inside.append(candidates[candidates > low])
-    if above < k <= above + equal:
-        return high
-    rank = k - above - equal
-    between = torch.cat(inside) if inside else torch.empty(0)
-    if 0 < rank <= len(between):
-        return between.kthvalue(len(between) - rank + 1).values
-    return low if 0 < rank <= len(between) + lowest else None
-
-
-def _among_all(vector: Weights, keys: Sequence[str], k: int) -> Tensor:
-    everything = torch.cat(list(_magnitudes(vector, keys)))
-    return everything.kthvalue(len(everything) - k + 1).values
+        from_high, from_low = tile >= high, tile >= low
+        at_least_high += int(np.count_nonzero(from_high))
+        at_least_low += int(np.count_nonzero(from_low))
+        between = tile[np.flatnonzero(from_low ^ from_high)]
+        inside.append(between[between > low])
+        if low == high:
+            above += int(np.count_nonzero(tile > high))
+    if low == high:
+        return high if above < k <= at_least_high else None
+    candidates = np.concatenate(inside)
+    rank = k - at_least_high
+    if 0 < rank <= len(candidates):
+        return np.partition(candidates, len(candidates) - rank)[len(candidates) - rank]
+    if 0 < rank <= at_least_low - at_least_high:
+        return low
+    return None

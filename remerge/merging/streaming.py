@@ -1,11 +1,13 @@
 """Merging tile by tile: every data-free method as a rule for a few entries of all task vectors at a time.
 
-A tile holds the same entries of every task, small enough to stay in the processor's cache through all steps of a
-rule, so that memory does not grow with the number of tasks, and every byte is read from memory once per pass.
+A tile holds the same entries of every task, small enough to stay in a core's cache through all steps of a rule, so
+that memory does not grow with the number of tasks, and every byte is read from memory once per pass. Tiles are
+spread over as many threads as torch may use.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +17,11 @@ from tqdm import tqdm
 from remerge.errors import RemergeError
 from remerge.weights import Weights, computing_dtype
 
-# Eight tasks' tiles of float32 fill 4 MB: a core's share of common caches.
-TILE = 2**17
+# Entries of all tasks together that a tile may hold: few enough for a core's caches, enough that Python, which only
+# one thread at a time can run, takes no time beside the computing.
+TILE = 2**20
+# What one thread is given at a time, so that giving costs little.
+TILES_AT_A_TIME = 16
 PROGRESS_FROM = 500_000_000
 
 
@@ -29,35 +34,45 @@ class Difference(Mapping[str, Tensor]):
     def __init__(self, pretrained: Weights, finetuned: Weights) -> None:
         self.pretrained = pretrained
         self.finetuned = finetuned
-        self.keys_ = [key for key in pretrained if pretrained[key].is_floating_point()]
+        self._keys = [key for key in pretrained if pretrained[key].is_floating_point()]
 
     def __getitem__(self, key: str) -> Tensor:
         shape = self.pretrained[key].shape
-        return self.tile(key, 0, shape.numel()).reshape(shape)
+        return self.entries(key)(0, shape.numel()).reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys_)
+        return iter(self._keys)
 
     def __len__(self) -> int:
-        return len(self.keys_)
+        return len(self._keys)
 
-    def tile(self, key: str, begin: int, end: int) -> Tensor:
-        """Return some entries of a flattened tensor."""
-        start, tuned = (weights[key].reshape(-1)[begin:end] for weights in (self.pretrained, self.finetuned))
+    def entries(self, key: str) -> Callable[[int, int], Tensor]:
+        """Return a function from a range to these entries of a flattened tensor."""
+        start, tuned = (weights[key].reshape(-1) for weights in (self.pretrained, self.finetuned))
         dtype = computing_dtype(start.dtype)
-        return tuned.to(dtype) - start.to(dtype)
+        return lambda begin, end: tuned[begin:end].to(dtype) - start[begin:end].to(dtype)
+
+    def numel(self, key: str) -> int:
+        """Return how many entries a tensor has."""
+        return self.pretrained[key].numel()
 
 
-def tile_of(vector: Weights, key: str, begin: int, end: int) -> Tensor:
-    """Return some entries of one flattened tensor of a task vector."""
+def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
+    """Return a function from a range to these entries of a flattened tensor of a task vector."""
     if isinstance(vector, Difference):
-        return vector.tile(key, begin, end)
-    return vector[key].reshape(-1)[begin:end]
+        return vector.entries(key)
+    flat = vector[key].reshape(-1)
+    return lambda begin, end: flat[begin:end]
+
+
+def numel_of(vector: Weights, key: str) -> int:
+    """Return how many entries a tensor of a task vector has, without computing them."""
+    return vector.numel(key) if isinstance(vector, Difference) else vector[key].numel()
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tile lies.
+    """Where a tile, or several beside each other, lie.
 
     Attributes:
         key: The tensor's name.
@@ -69,25 +84,20 @@ class Place:
     begin: int
     end: int
 
-
-def places(vector: Weights, keys: Sequence[str] | None = None) -> Iterator[Place]:
-    """Return the places of all tiles, tensor after tensor."""
-    for key in vector if keys is None else keys:
-        numel = vector[key].numel()
-        for begin in range(0, numel, TILE):
-            yield Place(key, begin, min(begin + TILE, numel))
-
-
-def stacked(task_vectors: Sequence[Weights], place: Place) -> Tensor:
-    """Return a tile of its own memory, ``[tasks, n]``."""
-    return torch.stack([tile_of(vector, place.key, place.begin, place.end) for vector in task_vectors])
+    def split(self, size: int) -> "Iterator[Place]":
+        """Return the place cut into parts of a size."""
+        for begin in range(self.begin, self.end, size):
+            yield Place(self.key, begin, min(begin + size, self.end))
 
 
 class Rule:
     """How one method merges: the same few entries of every task into one."""
 
-    def __call__(self, place: Place, tile: Tensor) -> Tensor:
-        """Return the merged entries, ``[n]``, of a tile, ``[tasks, n]``, which may be overwritten."""
+    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+        """Return the merged entries, ``[n]``, in memory of their own, of every task's, ``[n]`` each.
+
+        Called from several threads at once. What it is given belongs to the task vectors and stays as it is.
+        """
         raise NotImplementedError
 
     def repeat(self) -> Sequence[Place]:
@@ -96,7 +106,7 @@ class Rule:
 
 
 def merged_by(rule: Rule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
-    """Merge task vectors by a rule, one tile after the other.
+    """Merge task vectors by a rule.
 
     Args:
         rule: The method.
@@ -119,45 +129,85 @@ def merged_by(rule: Rule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
     return merged
 
 
-@torch.no_grad()
 def merge_tiles(rule: Rule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
     """Merge task vectors by a rule and hand on every tile's merged entries, ``[n]``, some of them twice.
 
     Args:
         rule: The method.
         task_vectors: One per task, with the same keys and shapes.
-        write: What to do with the entries of a place; those handed on last hold.
+        write: What to do with the entries of a place; those handed on last hold. Called from several threads.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
     """
-    first = task_vectors[0]
-    total = sum(place.end - place.begin for place in places(first))
-    with tqdm(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < PROGRESS_FROM) as bar:
-        for place in itertools.chain(places(first), _afterwards(rule)):
-            entries = rule(place, stacked(task_vectors, place))
-            # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
-            if not entries.sum().isfinite():
-                check_finite(task_vectors, place)
-            write(place, entries)
-            bar.update(place.end - place.begin)
+
+    def work(place: Place, entries: Sequence[Tensor]) -> None:
+        merged = rule(place, entries)
+        # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
+        if not merged.sum().isfinite():
+            check_finite(task_vectors, place.key)
+        write(place, merged)
+
+    for_each_tile(work, task_vectors)
+    for_each_tile(work, task_vectors, rule.repeat())
 
 
-def _afterwards(rule: Rule) -> Iterator[Place]:
-    # Asked only once all tiles have been seen.
-    yield from rule.repeat()
+def for_each_tile(
+    work: Callable[[Place, Sequence[Tensor]], None],
+    task_vectors: Sequence[Weights],
+    places: Sequence[Place] | None = None,
+) -> None:
+    """Call ``work`` for every tile, on several threads.
+
+    Args:
+        work: Called with the tile's place and every task's entries, ``[n]`` each.
+        task_vectors: One per task, with the same keys and shapes.
+        places: Where to cut tiles from; from everything when None.
+    """
+    if places is None:
+        places = [Place(key, 0, numel_of(task_vectors[0], key)) for key in task_vectors[0]]
+    size = max(1, TILE // len(task_vectors))
+    groups = [group for place in places for group in place.split(size * TILES_AT_A_TIME)]
+
+    def work_through(group: Place) -> int:
+        with torch.no_grad():
+            tasks = [entries_of(vector, group.key) for vector in task_vectors]
+            for tile in group.split(size):
+                work(tile, [task(tile.begin, tile.end) for task in tasks])
+        return group.end - group.begin
+
+    total = sum(group.end - group.begin for group in groups)
+    bar = tqdm(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < PROGRESS_FROM)
+    with bar, one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        try:
+            for done in pool.map(work_through, groups):
+                bar.update(done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def check_finite(task_vectors: Sequence[Weights], place: Place) -> None:
+@contextmanager
+def one_thread_each() -> Iterator[int]:
+    """Let every operation run on the thread that calls it, and yield how many threads there may be."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def check_finite(task_vectors: Sequence[Weights], key: str) -> None:
     """Refuse a tensor that holds NaN or infinity in any task.
 
     Raises:
         RemergeError: It does; the message names task, tensor and how many.
     """
     for number, vector in enumerate(task_vectors, start=1):
-        count = int((~vector[place.key].isfinite()).sum())
+        count = int((~vector[key].isfinite()).sum())
         if count:
             raise RemergeError(
-                f"task vector {number}: {place.key!r} holds {count} entries that are NaN or infinite; "
+                f"task vector {number}: {key!r} holds {count} entries that are NaN or infinite; "
                 "its checkpoint is broken"
             )

@@ -11,9 +11,12 @@ from remerge.weights import Weights
 class Sum(Rule):
     """The sum over tasks."""
 
-    def __call__(self, place: Place, tile: Tensor) -> Tensor:
-        """Return the tile's sum."""
-        return tile.sum(dim=0)
+    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+        """Return the entries' sum."""
+        total = entries[0].clone()
+        for own in entries[1:]:
+            total += own
+        return total
 
 
 def rule(task_vectors: Sequence[Weights]) -> Rule:

@@ -6,15 +6,18 @@ the k largest are kept, and every entry as large as the smallest of them.
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from threading import Lock, local
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from remerge.errors import ParameterError
 from remerge.merging.selection import kth_largest_magnitude
-from remerge.merging.streaming import Place, Rule, places, stacked
+from remerge.merging.streaming import Place, Rule, for_each_tile, numel_of, one_thread_each
 from remerge.weights import Weights
 
 Scope = Literal["vector", "trained", "tensor"]
@@ -27,50 +30,75 @@ class Ties(Rule):
     def __init__(self, thresholds: Sequence[Mapping[str, Tensor]], merge: Merge) -> None:
         self.thresholds = thresholds
         self.merge = merge
+        self._lock = Lock()
+        self._thread = local()
         self._votes = 0
         self._balanced: list[Place] = []
         # Entries whose trimmed values cancel exactly elect no sign; the authors give them the one that prevails over
         # all entries, which is known only after the last tile.
-        self._prevailing: int | None = None
+        self._prevailing = 0
+        self._voting = True
 
-    def __call__(self, place: Place, tile: Tensor) -> Tensor:
+    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
         """Return the disjoint merge of a tile."""
-        sign = self.elect(place, tile)
-        # On the elected side everything is positive now; the other side is cut off.
-        tile.mul_(sign).clamp_(min=0)
-        if self.merge == "max":
-            merged = tile.amax(dim=0)
-        else:
-            merged = tile.sum(dim=0)
-            if self.merge == "mean":
-                merged /= (tile > 0).sum(dim=0).clamp_(min=1)
+        trimmed, room = self._trim(place, entries)
+        positive, above = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=room))
+        below = self._joined(trimmed.clamp_(max=0))
         # Adding zero makes negative zeros positive.
-        return merged.mul_(sign).add_(0.0)
+        return torch.where(positive, above, below, out=above).add_(0.0)
 
-    def elect(self, place: Place, tile: Tensor) -> Tensor:
-        """Trim a tile in place and return the elected sign of its entries: 1 or -1."""
-        threshold = torch.stack([own[place.key] for own in self.thresholds]).unsqueeze(1)
-        # Left alone, torch would round a float64 threshold to float32 before comparing float32 entries.
-        tile.masked_fill_(tile.abs().to(threshold.dtype) < threshold, 0)
-        sign = tile.sum(dim=0).sign_()
-        undecided = sign == 0
-        if self._prevailing is None:
-            # float32 cannot count beyond 2**24 entries.
-            self._votes += int(sign.sum(dtype=torch.float64))
-            if tile[:, undecided].any():
-                self._balanced.append(place)
-        # Where even the majority is balanced the authors' test `sign > 0` picks the negative side.
-        return sign.masked_fill_(undecided, 1.0 if (self._prevailing or 0) > 0 else -1.0)
-
-    def outvote(self, place: Place, tile: Tensor) -> Tensor:
-        """Set trimmed entries and those that disagree with the elected sign to zero, in place."""
-        sign = self.elect(place, tile)
-        return tile.mul_(sign).clamp_(min=0).mul_(sign).add_(0.0)
+    def outvote(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+        """Return a tile's entries, ``[tasks, n]``, trimmed, and zero where they disagree with the elected sign."""
+        trimmed, room = self._trim(place, entries)
+        positive, _ = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=room))
+        return torch.where(positive, room, trimmed.clamp_(max=0)).add_(0.0)
 
     def repeat(self) -> Sequence[Place]:
         """Return the tiles with entries that elected no sign, now that the prevailing one is known."""
-        self._prevailing = self._votes
+        self._prevailing, self._voting = self._votes, False
         return self._balanced
+
+    def _trim(self, place: Place, entries: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return a tile's trimmed entries, ``[tasks, n]``, and room for as many, both overwritten by the next call."""
+        shape, dtype = (2, len(entries), place.end - place.begin), entries[0].dtype
+        # New memory for every tile would cost more than the computing.
+        room = getattr(self._thread, "room", torch.empty(0))
+        if room.dtype != dtype or room.numel() < math.prod(shape):
+            room = self._thread.room = torch.empty(math.prod(shape), dtype=dtype)
+        trimmed, room = room[: math.prod(shape)].view(shape)
+        for row, own, threshold in zip(trimmed, entries, self.thresholds, strict=True):
+            # Keeps what is larger than its bound in magnitude: reading, comparing and writing in one pass.
+            torch.ops.aten.hardshrink.out(own, _just_below(float(threshold[place.key]), dtype), out=row)
+        return trimmed, room
+
+    def _elect(self, place: Place, trimmed: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where a tile's elected sign is positive, and its positive entries joined."""
+        joined = self._joined(above)
+        total = trimmed.sum(dim=0)
+        positive, undecided = total > 0, total == 0
+        if self._voting:
+            ups, even = int(positive.count_nonzero()), int(undecided.count_nonzero())
+            cancels = bool((undecided & (joined > 0)).any())
+            with self._lock:
+                self._votes += ups - (len(total) - ups - even)
+                if cancels:
+                    self._balanced.append(place)
+        # Where even the majority is balanced the authors' test `sign > 0` picks the negative side.
+        return positive | undecided if self._prevailing > 0 else positive, joined
+
+    def _joined(self, agreeing: Tensor) -> Tensor:
+        """Join entries of one sign, ``[tasks, n]``, the others being zero."""
+        if self.merge == "max":
+            return agreeing.sum(dim=0).sign_().mul_(agreeing.abs().amax(dim=0))
+        total = agreeing.sum(dim=0)
+        return total if self.merge == "sum" else total.div_((agreeing != 0).sum(dim=0).clamp_(min=1))
+
+
+def _just_below(threshold: float, dtype: torch.dtype) -> float:
+    """Return the largest number of a dtype below a threshold."""
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    nearest = kind(threshold)
+    return float(nearest if float(nearest) < threshold else np.nextafter(nearest, kind(-np.inf)))
 
 
 def rule(
@@ -98,7 +126,6 @@ def rule(
     return Ties(trim_thresholds(task_vectors, keep, scope, frozen), merge)
 
 
-@torch.no_grad()
 def trimmed_and_elected(
     task_vectors: Sequence[Weights], keep: float = 0.2, scope: Scope = "vector", frozen: int = 0
 ) -> list[dict[str, Tensor]]:
@@ -112,14 +139,12 @@ def trimmed_and_elected(
         for vector in task_vectors
     ]
 
-    def elect(place: Place) -> None:
-        for vector, entries in zip(kept, ties.outvote(place, stacked(task_vectors, place)), strict=True):
-            vector[place.key].view(-1)[place.begin : place.end] = entries
+    def elect(place: Place, entries: Sequence[Tensor]) -> None:
+        for vector, own in zip(kept, ties.outvote(place, entries), strict=True):
+            vector[place.key].view(-1)[place.begin : place.end] = own
 
-    for place in places(task_vectors[0]):
-        elect(place)
-    for place in ties.repeat():
-        elect(place)
+    for_each_tile(elect, task_vectors)
+    for_each_tile(elect, task_vectors, ties.repeat())
     return kept
 
 
@@ -148,20 +173,22 @@ def trim_thresholds(
         keys = [key for key in keys if any(bool(vector[key].any()) for vector in task_vectors)]
     elif scope not in ("vector", "tensor"):
         raise ParameterError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
-    thresholds = []
-    for vector in task_vectors:
+
+    def own_thresholds(vector: Weights) -> dict[str, Tensor]:
         if scope == "tensor":
             own = {key: _smallest_kept(vector, [key], keep) for key in keys}
         else:
             own = dict.fromkeys(keys, _smallest_kept(vector, keys, keep, frozen if scope == "vector" else 0))
         # A tensor in which nothing moved has nothing to trim.
-        thresholds.append({key: own.get(key, torch.tensor(0.0)) for key in vector})
-    return thresholds
+        return {key: own.get(key, torch.tensor(0.0)) for key in vector}
+
+    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(own_thresholds, task_vectors))
 
 
 def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen: int = 0) -> Tensor:
     """The smallest magnitude among the top ``keep`` of the entries and ``frozen`` zeros; 0 of none."""
-    size = sum(vector[key].numel() for key in keys)
+    size = sum(numel_of(vector, key) for key in keys)
     # 0.29 * 100 is 28.999... in binary; the decimal number that was written gives 29.
     kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen)))
     if size == 0 or kept > size:
