@@ -119,6 +119,27 @@ def adapting(results: Results, folder: Path) -> None:
     results.add("AdaMerging step, 8 x 32 images", "step / plain", found["step"] / found["plain"], "x", "at most 1.15")
 
 
+def sharded(results: Results, folder: Path) -> None:
+    """A billion parameters in bfloat16, eight times, merged on disk."""
+    for index, name in enumerate(["pretrained", *(f"task-{k}" for k in range(8))]):
+        own = folder / "sharded" / name
+        if (own / "model.safetensors.index.json").exists():
+            continue
+        generator = torch.Generator().manual_seed(index)
+        where: dict[str, str] = {}
+        for part in range(2):
+            # One random tensor, rolled: random enough, and made in seconds.
+            block = torch.randn(5000, 5000, generator=generator).bfloat16()
+            weights = {f"layers.{part}.{k}.weight": block.roll(k, 0).contiguous() for k in range(20)}
+            file = f"model-{part + 1:05}-of-00002.safetensors"
+            save_weights(own / file, weights)
+            where |= dict.fromkeys(weights, file)
+        (own / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    found = run("sharded", folder / "sharded")
+    results.add("ties 8 x 2 GB of bfloat16, in parts", "seconds", found["seconds"], "s")
+    results.add("ties 8 x 2 GB of bfloat16, in parts", "anonymous memory", found["anonymous_gb"], "GB", "at most 3")
+
+
 def scoring(results: Results, folder: Path) -> None:
     """Scoring and preparation against what they are made of."""
     rates = run("scoring", "ViT-B-32", 256)
@@ -129,14 +150,14 @@ def scoring(results: Results, folder: Path) -> None:
     results.add("preparing 640 x 480 JPEG", "rate / torchvision", ratio, "x", "at least 2")
 
 
-PARTS = {"merging": merging, "growth": growth, "adapting": adapting, "scoring": scoring}
+PARTS = {"merging": merging, "growth": growth, "sharded": sharded, "adapting": adapting, "scoring": scoring}
 
 
 def main() -> None:
     """Run the parts asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
-    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="for 13 GB of random weights")
+    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="for 31 GB of random weights")
     given = parser.parse_args()
     results = Results()
     for part in given.parts or PARTS:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from remerge.encoders import build_clip, to_input
 from remerge.merging.adamerging import MergedEncoder, backward_entropy
+from remerge.merging.checkpoints import merge_checkpoints
 from remerge.merging.registry import load
 from remerge.merging.streaming import merged_by
 from remerge.weights import LazyWeights, load_weights
@@ -101,7 +102,7 @@ def copying(folder: str, tasks: int) -> Callable[[], dict[str, Tensor]]:
     return copy
 
 
-def adaptation(folder: str, tasks: int, architecture: str, images: int) -> dict[str, float]:
+def adaptation(folder: str, tasks: int, architecture: str, images: int, rounds: int = 2) -> dict[str, float]:
     """One AdaMerging step, and one plain forward and backward pass of the encoder on the same images, in turns."""
     torch.manual_seed(0)
     encoder = build_clip(architecture).visual
@@ -109,9 +110,11 @@ def adaptation(folder: str, tasks: int, architecture: str, images: int) -> dict[
     heads = [torch.randn(512, 10) for _ in range(tasks)]
     pretrained = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
     merged = MergedEncoder(encoder, pretrained, vectors_in(folder, tasks), "cpu")
-    coefficients = torch.full((tasks, len(merged.layers)), 0.3)
+    # The task vectors are far larger than real ones: as small a share of them keeps the encoder's numbers ordinary.
+    coefficients = torch.full((tasks, len(merged.layers)), 1e-4)
+    backward_entropy(merged.module, heads, [batch[:1] for batch in batches])
     seconds: dict[str, list[float]] = {"plain": [], "step": [], "merge": []}
-    for _ in range(2):
+    for _ in range(rounds):
         merged.module.zero_grad(set_to_none=True)
         begin = time.perf_counter()
         backward_entropy(merged.module, heads, batches)
@@ -127,6 +130,19 @@ def adaptation(folder: str, tasks: int, architecture: str, images: int) -> dict[
         merged.coefficient_gradient()
         seconds["merge"].append(time.perf_counter() - begin)
     return {name: min(values) for name, values in seconds.items()}
+
+
+def sharded(folder: str) -> None:
+    """Merge eight checkpoints of two gigabytes of bfloat16 each, in two parts, on disk."""
+    root = Path(folder)
+    merge_checkpoints(
+        "ties",
+        root / "pretrained",
+        [root / f"task-{index}" for index in range(8)],
+        root / "merged",
+        scaling=0.3,
+        parameters={"keep": KEEP},
+    )
 
 
 def scoring(architecture: str, count: int) -> dict[str, float]:
@@ -189,6 +205,10 @@ def main() -> None:
         seconds = time.perf_counter() - begin
         told: dict[str, object] = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
         print(json.dumps({**told, "sample": flat_sample(merged)}))
+    elif case == "sharded":
+        begin = time.perf_counter()
+        sharded(arguments[0])
+        print(json.dumps({"seconds": time.perf_counter() - begin, "anonymous_gb": peak.kilobytes / 1e6}))
     elif case == "adaptation":
         print(json.dumps(adaptation(arguments[0], 8, arguments[1], int(arguments[2]))))
     elif case == "scoring":

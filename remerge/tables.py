@@ -1,6 +1,6 @@
 """Tables as papers print them, with the evidence behind each number, from score files alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from remerge.scores import accuracy, average_accuracy, wilson_interval
 
 REFERENCES = ("pretrained", "individual", "traditional_mtl")
 """Algorithms that merge nothing: they bound the methods and do not compete with them."""
+
+EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
     Returns:
         Columns ``method``, ``uses``; per task ``{task}`` (percent), ``{task} correct``, ``{task} n``,
         ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent); ``average``, ``half_width`` (of the
-        average's 95 % interval, points), ``normalised`` (percent) and ``tasks``. Unscored cells are missing.
+        average's 95 % interval, points), ``normalised`` (percent) and ``tasks``; where scoring was in bfloat16, also
+        ``compared`` and ``agree`` (see :func:`remerge.evaluation.score_encoder`). Unscored cells are missing.
     """
     experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
     rows = []
@@ -58,6 +61,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
         row: dict[str, object] = {"method": method.label, "uses": ", ".join(method.uses)}
         for task in tasks:
             row |= _cells(task, own[own["task"] == task])
+        if "compared" in own:
+            row |= {"compared": own["compared"].sum(), "agree": own["agree"].sum()}
         if not own.empty:
             average = average_accuracy(own, ["method"]).iloc[0]
             row |= {
@@ -170,21 +175,17 @@ def main_table_latex(
     return _latex(headers, body, _LATEX.plain(" ".join(_notes(table, origins, flags))))
 
 
-def experts_table_markdown(table: pd.DataFrame) -> str:
+def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in Markdown, each expert's own task bold."""
     headers, body = _experts_layout(table, _MARKDOWN)
-    note = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
+    note = _MARKDOWN.plain(" ".join([EXPERTS_NOTE, *_contaminated(flags, table["expert"])]))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
 
 
-def experts_table_latex(table: pd.DataFrame) -> str:
+def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, _LATEX)
-    return _latex(
-        headers,
-        body,
-        r"Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold.",
-    )
+    return _latex(headers, body, _LATEX.plain(" ".join([EXPERTS_NOTE, *_contaminated(flags, table["expert"])])))
 
 
 def _experts_layout(table: pd.DataFrame, markup: _Markup) -> tuple[list[str], list[list[str]]]:
@@ -233,6 +234,11 @@ def _number(value: float | None) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:.1f}"
 
 
+def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
+    known = set(tasks)
+    return [f"Contaminated split: {task}, {told}." for task, told in flags.items() if task in known]
+
+
 def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, str]) -> list[str]:
     """What a reader must know to weigh the numbers."""
     counts = {task: table.get(f"{task} n", pd.Series(dtype=float)).max() for task in origins}
@@ -247,8 +253,17 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
         f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
         "(sampling of test images only).",
         f"Images {kinds}.",
-        *(f"Contaminated split: {task}, {told}." for task, told in flags.items() if task in origins),
+        *_contaminated(flags, origins),
+        *_precision(table),
     ]
+
+
+def _precision(table: pd.DataFrame) -> list[str]:
+    """What computing in a shorter precision changed."""
+    if "compared" not in table or not table["compared"].sum():
+        return []
+    compared, agree = int(table["compared"].sum()), int(table["agree"].sum())
+    return [f"Scored in bfloat16: on {agree} of the {compared} images compared, float32 predicts the same."]
 
 
 def _latex(headers: Sequence[str], body: Sequence[Sequence[str]], note: str) -> str:

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from remerge.audit import contaminated
 from remerge.logs import log_to
 from remerge.scores import read_scores
 from remerge.tables import experts_table, experts_table_latex, experts_table_markdown, write_csv, write_text
@@ -10,7 +13,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+flags = contaminated(pd.read_csv(snakemake.input.audit))
 table = experts_table(read_scores(snakemake.input.experts), snakemake.params.tasks)
 write_csv(snakemake.output.csv, table)
-write_text(snakemake.output.markdown, experts_table_markdown(table))
-write_text(snakemake.output.latex, experts_table_latex(table))
+write_text(snakemake.output.markdown, experts_table_markdown(table, flags))
+write_text(snakemake.output.latex, experts_table_latex(table, flags))

@@ -86,6 +86,12 @@ def test_an_expert_that_is_never_right_is_no_divisor(scores: pd.DataFrame) -> No
     assert table.loc["AdaMerging 100%", "normalised"] == pytest.approx(90)
 
 
+def test_a_shorter_precision_is_said_with_what_it_changed(scores: pd.DataFrame) -> None:
+    short = scores.assign(compared=20, agree=19)
+    markdown = main_table_markdown(main_table(short, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
+    assert "on 190 of the 200 images compared, float32 predicts the same" in markdown
+
+
 def test_latex_is_escaped_and_balanced(scores: pd.DataFrame) -> None:
     latex = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert r"Task\_Arithmetic \& co & " in latex
@@ -105,8 +111,11 @@ def test_the_experts_table_is_experts_by_tasks() -> None:
     )
     table = experts_table(scores, ["b", "a"])
     assert table.values.tolist() == [["b", 80, 30], ["a", 20, 90]]
-    assert cells(experts_table_markdown(table), "**80.0**") == ["b", "**80.0**", "30.0"]
-    assert r"a & 20.0 & \textbf{90.0} \\" in experts_table_latex(table)
+    assert experts_table_markdown(table, {"a": "1 of 10", "c": "2 of 9"}).endswith("Contaminated split: a, 1 of 10.\n")
+    assert cells(experts_table_markdown(table, {}), "**80.0**") == ["b", "**80.0**", "30.0"]
+    assert r"a & 20.0 & \textbf{90.0} \\" in experts_table_latex(
+        table, {"a": "1 of 10 test images are also in train", "c": "x"}
+    )
 
 
 def test_equal_scores_give_equal_bytes(scores: pd.DataFrame, tmp_path: Path) -> None:

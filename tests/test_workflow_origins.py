@@ -119,6 +119,18 @@ def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, h
     torch.testing.assert_close(vector["class_embedding"], torch.full((768,), 0.01), atol=1e-6, rtol=0)
 
 
+def test_fine_tuning_starts_from_openais_weights(tmp_path: Path, hub: HubServer) -> None:
+    torch.manual_seed(0)
+    clip = build_clip("ViT-B-32")
+    content = save({key: tensor.half() for key, tensor in clip.state_dict().items()})
+    hub.repositories = {"timm/vit_base_patch32_clip_224.openai": {"open_clip_model.safetensors": content}}
+    folder = project(tmp_path / "project", {"origin": "finetuned", "architecture": "ViT-B-32"}, ["MNIST"])
+    snakemake(folder, "results/pool/weights/pretrained.safetensors")
+    read = load_weights(folder / "results/pool/weights/pretrained.safetensors")
+    assert all(torch.equal(read[key], tensor.half().float()) for key, tensor in clip.visual.state_dict().items())
+    assert "finetune" in snakemake(folder, "--dry-run", "results/pool/task_vectors/MNIST.safetensors")
+
+
 class ImageEncoder(nn.Module):
     """As the Task Arithmetic authors' class: a CLIP without its text transformer."""
 

@@ -47,6 +47,7 @@ rule experts_table:
     """Accuracy of every expert on every task."""
     input:
         experts="results/{pool}/scores/experts.csv",
+        audit=audit_of,
         sources=sources("scripts/experts_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/experts.csv",
