@@ -22,7 +22,7 @@ def main() -> None:
     measured["millions"] = measured["architecture"].map(MILLIONS)
     look = looks({"ties": {"algorithm": "ties"}})["ties"]
     figure = new_figure(4.2)
-    axes = figure.subplots(2, 2, sharey="col")
+    axes = figure.subplots(2, 2)
     rows = (
         ("tasks", "tasks merged (ViT-B/32)", measured[measured["architecture"] == "ViT-B-32"]),
         ("millions", "million parameters (eight tasks)", measured[measured["tasks"] == 8]),
@@ -32,7 +32,9 @@ def main() -> None:
         for panel, (name, unit) in zip(row, units, strict=True):
             line = own[own["figure"] == name].sort_values(across)
             panel.plot(line[across], line["value"], marker=look.marker, **look.line())
-            panel.set(xlabel=label, ylabel=unit, xlim=(0, None), ylim=(0, None))
+            panel.set(xlabel=label, ylabel=unit)
+            panel.set(xlim=(0, 1.08 * line[across].max()), ylim=(0, 1.15 * line["value"].max()))
+            panel.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle("TIES, tile by tile", fontsize=9)
     docs = HERE.parent / "docs"
     save_figure(figure, docs / "growth.svg", docs / "growth.png")
