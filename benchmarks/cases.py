@@ -198,7 +198,11 @@ def main() -> None:
     peak = Peak()
     if case in ("streaming", "dense", "copy"):
         folder, tasks, *rest = arguments
-        ways = {"streaming": streaming, "dense": dense_ties, "copy": copying}
+        ways: dict[str, Callable[..., Callable[[], dict[str, Tensor]]]] = {
+            "streaming": streaming,
+            "dense": dense_ties,
+            "copy": copying,
+        }
         work = ways[case](folder, int(tasks), *rest)
         begin = time.perf_counter()
         merged = work()

@@ -10,7 +10,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
-from torchvision.transforms import InterpolationMode, RandomResizedCrop  # type: ignore[import-untyped]
+from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from tqdm import tqdm
 
 from remerge.encoders import build_clip, to_input, tokenizer

@@ -261,7 +261,7 @@ def test_the_centre_is_cropped_and_every_kind_of_image_read(folder: Path) -> Non
 )
 @settings(max_examples=25)
 def test_resizing_and_cropping_equal_torchvision(wide: int, high: int, size: int, mode: str) -> None:
-    from torchvision.transforms import (  # type: ignore[import-untyped]
+    from torchvision.transforms import (
         CenterCrop,
         Compose,
         InterpolationMode,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torchvision import datasets  # type: ignore[import-untyped]
+from torchvision import datasets
 
 from remerge.errors import RemergeError
 
