@@ -16,6 +16,7 @@ ROOTS = {
         "pillow",
         "pyarrow",
         "pyyaml",
+        "filelock",
         "huggingface-hub",
         "tenacity",
         "gdown",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,6 +157,10 @@ def test_a_record_tells_which_files_and_finds_them_again(server: HubServer, tmp_
     told = json.loads(path.read_text())
     assert told["revision"] == COMMIT
     assert told["files"] == {"data/test-00000-of-00001.parquet": hashlib.sha256(b"three").hexdigest()}
+    before = len(server.requests)
+    assert [file.read_bytes() for file in recorded(path).paths.values()] == [b"three"]
+    assert len(server.requests) == before
+    shutil.rmtree(tmp_path / "cache")
     assert [file.read_bytes() for file in recorded(path).paths.values()] == [b"three"]
 
 

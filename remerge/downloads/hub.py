@@ -6,7 +6,9 @@ for all files, hashes, and failures in words.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -33,6 +35,7 @@ ATTEMPTS = 4
 # Seconds; the Hub's own library waits as well, and heeds what a busy server asks for.
 WAIT = wait_exponential_jitter(multiplier=2, max=60)
 NAMES_SHOWN = 12
+HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class DownloadError(RemergeError):
@@ -83,6 +86,10 @@ def fetch(repository: str, patterns: Sequence[str], *, kind: Kind = "model", rev
             with attempt:
                 if constants.HF_HUB_OFFLINE:
                     return _cached(repository, patterns, kind, revision)
+                if revision and HASH.fullmatch(revision) and not any(set(pattern) & set("*?[") for pattern in patterns):
+                    # Files of one commit never change: what is in the cache needs no network.
+                    with suppress(DownloadError, LocalEntryNotFoundError):
+                        return _cached(repository, patterns, kind, revision)
                 return _downloaded(repository, patterns, kind, revision)
     except DownloadError:
         raise
@@ -115,8 +122,12 @@ def _cached(repository: str, patterns: Sequence[str], kind: Kind, revision: str 
     except DownloadError as error:
         raise _offline(repository, patterns) from error
     paths = {name: snapshot / name for name in names}
-    # The cache names the files it keeps after their hashes.
-    sha256 = {name: _checked(path, f"{repository}/{name}", path.resolve().name) for name, path in paths.items()}
+    # Where there are symbolic links, the cache names the files it keeps after their hashes.
+    expected = {name: path.resolve().name for name, path in paths.items()}
+    sha256 = {
+        name: _checked(path, f"{repository}/{name}", expected[name] if HASH.fullmatch(expected[name]) else None)
+        for name, path in paths.items()
+    }
     return HubFiles(repository, snapshot.name, paths, sha256)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 from PIL import Image
 
 from remerge.downloads.records import missing, recorded
@@ -64,7 +65,10 @@ def from_torchvision(task: str, split: str, root: Path = TORCHVISION_ROOT) -> Sp
     # It imports torch, which the other ways do without.
     from remerge.tasks.torchvision_sets import decoded, labels_of, training_and_test
 
-    training, test = training_and_test(task, root, download=True)
+    # Jobs of a task's other splits want the same files at the same time.
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f"{task}.lock"):
+        training, test = training_and_test(task, root, download=True)
     images = test if split == "test" else training
     chosen = np.flatnonzero(membership(split, len(images)))
     return Split(labels_of(images)[chosen], decoded(images, chosen))
