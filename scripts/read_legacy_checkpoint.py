@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.legacy import image_encoder_weights
-
 from remerge.architectures import described
+from remerge.checkpoints.legacy import image_encoder_weights
 from remerge.checkpoints.towers import checked_image_tower
 from remerge.errors import RemergeError
 from remerge.logs import log_to
