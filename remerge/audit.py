@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from remerge.files import atomic_path
+
 COLUMNS = ("task", "split_a", "split_b", "n_a", "n_b", "shared")
 
 
@@ -34,6 +36,12 @@ def overlaps(hashes: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
 def read_hashes(path: str | Path) -> list[str]:
     """Read the hashes that :func:`remerge.images.write_images` wrote beside an image file."""
     return Path(path).read_text(encoding="ascii").split()
+
+
+def write_audit(path: str | Path, audit: pd.DataFrame) -> None:
+    """Write what :func:`overlaps` found."""
+    with atomic_path(path) as temporary:
+        audit.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def contaminated(audit: pd.DataFrame) -> dict[str, str]:

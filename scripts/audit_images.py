@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.audit import overlaps, read_hashes
+from remerge.audit import overlaps, read_hashes, write_audit
 from remerge.logs import log_to
-from remerge.tables import write_csv
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,4 +11,4 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 tasks, splits = snakemake.params.tasks, snakemake.params.splits
 hashes = iter(map(read_hashes, snakemake.input.hashes))
-write_csv(snakemake.output[0], overlaps({task: {split: next(hashes) for split in splits} for task in tasks}))
+write_audit(snakemake.output[0], overlaps({task: {split: next(hashes) for split in splits} for task in tasks}))

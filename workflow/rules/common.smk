@@ -258,9 +258,19 @@ def merging_parameters_of(wildcards):
     )
 
 
+# Read before any job starts: Snakemake removes a record before it has it made again.
+ATTEMPTS = {
+    record: next_attempt(record)
+    for task in CLIP_TASKS
+    for record in (
+        f"results/downloads/{task}/{part}.json" for part in ("train", "test")
+    )
+}
+
+
 def attempt_of(wildcards):
     """Which attempt at a download a record tells of; one more as long as the files could not be had."""
-    return next_attempt(f"results/downloads/{wildcards.task}/{wildcards.part}.json")
+    return ATTEMPTS[f"results/downloads/{wildcards.task}/{wildcards.part}.json"]
 
 
 def origin_of_pool(wildcards):
