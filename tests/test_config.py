@@ -34,7 +34,7 @@ def values() -> dict[str, Any]:
 def faults_of(values: dict[str, Any], folder: Path) -> str:
     """What is told of a configuration that stands in ``config.yaml``."""
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load_config(values, [path])
     return str(caught.value)
@@ -78,6 +78,17 @@ def test_the_readmes_examples_are_fine(values: dict[str, Any], tmp_path: Path) -
         files.append(tmp_path / f"{number}.yaml")
         files[-1].write_text(example, encoding="utf-8")
         load_config(values, files)
+
+
+def test_rows_keep_the_files_order_whatever_snakemake_makes_of_it(values: dict[str, Any], tmp_path: Path) -> None:
+    over = tmp_path / "over.yaml"
+    over.write_text("methods: {new: {label: New, algorithm: weight_averaging}, ties: {scaling: 0.4}}", encoding="utf-8")
+    # As Snakemake does: what is laid over comes first.
+    merged = yaml.safe_load(over.read_text(encoding="utf-8"))
+    names = list(values["methods"])
+    update_config(values, merged)
+    values["methods"] = {name: values["methods"][name] for name in ["new", "ties", *names[::-1]]}
+    assert list(load_config(values, [SHIPPED, over]).methods) == [*names, "new"]
 
 
 def test_null_leaves_out_what_an_earlier_file_names_and_nothing_else(values: dict[str, Any], tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
         ConfigError: Something is wrong; the message has a line per fault with file, key and remedy.
     """
     contents = {path: read_yaml(path) for path in files}
-    values = _without_left_out(values, list(contents.values()))
+    values = _in_order(values, list(contents.values()))
     faults = list(contradictions(values))
     try:
         config = Config.model_validate(dict(values))
@@ -43,18 +43,25 @@ def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
     return config
 
 
-def _without_left_out(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Drop entries that one file names and a later one sets to null."""
-    kept = dict(values)
+def _in_order(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Bring entries into the files' order, first files first, and drop those that a later file sets to null.
+
+    Snakemake lays files over each other so that a later file's entries come first.
+    """
+    ordered = dict(values)
     for section in LISTS:
-        if isinstance(entries := kept.get(section), Mapping):
-            kept[section] = {
-                name: entry
-                for name, entry in entries.items()
-                if entry is not None
-                or not any(_value(content, (section, name)) not in (None, _ABSENT) for content in contents)
-            }
-    return kept
+        entries = ordered.get(section)
+        if not isinstance(entries, Mapping):
+            continue
+        named = [_value(content, (section,)) for content in contents]
+        names = [name for own in named if isinstance(own, Mapping) for name in own]
+        given = {name for own in named if isinstance(own, Mapping) for name in own if own[name] is not None}
+        ordered[section] = {
+            name: entries[name]
+            for name in dict.fromkeys([*names, *entries])
+            if name in entries and not (entries[name] is None and name in given)
+        }
+    return ordered
 
 
 def _origin(location: Location, values: Mapping[str, Any], contents: Mapping[Path, Any]) -> str:
