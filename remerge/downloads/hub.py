@@ -5,6 +5,7 @@
 for all files, hashes, and failures in words.
 """
 
+import errno
 import hashlib
 import re
 from collections.abc import Sequence
@@ -212,8 +213,15 @@ def _explained(
         )
     if isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE:
         return _offline(repository, patterns)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return DownloadError(
+            f"{repository}: the disk of the cache, {constants.HF_HUB_CACHE}, is full; make room, or name another by "
+            "HF_HUB_CACHE",
+            permanent=False,
+        )
+    tried = f", after {ATTEMPTS} attempts" if _may_pass(error) else ""
     return DownloadError(
-        f"{repository}: {where} cannot be read, after {ATTEMPTS} attempts: {type(error).__name__}: {error}. Check the "
+        f"{repository}: {where} cannot be read{tried}: {type(error).__name__}: {error}. Check the "
         "network; on a machine without, fetch on one with it first (see HF_HUB_OFFLINE in config/README.md)",
         permanent=False,
     )
