@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
@@ -58,6 +57,9 @@ def _checked(frame: pd.DataFrame, path: str | Path) -> pd.DataFrame:
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion, as proportions."""
+    # Takes longer to import than most jobs that read scores take to work, and only tables need it.
+    from scipy.stats import binomtest
+
     interval = binomtest(int(correct), int(n)).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -24,9 +24,8 @@ log_to(snakemake.log[0])
 method = snakemake.params.method
 task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:
-    task_vectors = list(
-        trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"], frozen=snakemake.params.frozen)
-    )
+    trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": snakemake.params.frozen}
+    task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
 inputs, params = snakemake.input, snakemake.params
 depends_on = [inputs.pretrained, *inputs.task_vectors, *inputs.heads, *inputs.images, *inputs.sources]
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))

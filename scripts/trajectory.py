@@ -26,9 +26,8 @@ encoder = load_encoder(snakemake.input.pretrained)
 pretrained = load_weights(snakemake.input.pretrained)
 task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:
-    task_vectors = list(
-        trimmed_and_elected(task_vectors, keep=method["keep"], scope=method["scope"], frozen=snakemake.params.frozen)
-    )
+    trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": snakemake.params.frozen}
+    task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
 heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources.get("gpu", 0))

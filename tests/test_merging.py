@@ -165,6 +165,24 @@ def test_trimmed_and_elected_vectors_sum_to_ties(models: tuple[Model, list[Model
         torch.testing.assert_close(merged[key], expected[key], rtol=0, atol=1e-12)
 
 
+def test_trimmed_vectors_on_disk_are_those_in_memory_and_leave_no_file(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    vectors = [
+        {
+            "a": torch.randn(5, 3, generator=generator),
+            "none": torch.empty(0),
+            "scale": torch.randn((), generator=generator),
+            "wide": torch.randn(4, generator=generator).double(),
+        }
+        for _ in range(3)
+    ]
+    straight, on_disk = trimmed_and_elected(vectors, 0.4), trimmed_and_elected(vectors, 0.4, folder=tmp_path / "new")
+    for ours, theirs in zip(on_disk, straight, strict=True):
+        for key, tensor in theirs.items():
+            assert torch.equal(ours[key], tensor) and ours[key].dtype == tensor.dtype
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 @given(model_sets(), st.sampled_from([0.2, 0.5]), st.randoms())
 def test_the_order_of_tasks_does_not_move_the_trim(models: tuple[Model, list[Model]], keep: float, random) -> None:  # type: ignore[no-untyped-def]
     start, tuned = models

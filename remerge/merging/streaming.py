@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from remerge.errors import RemergeError
+from remerge.merging.room import empty_like
 from remerge.weights import Weights, computing_dtype
 
 # Entries of all tasks together that a tile may hold: few enough for a core's caches, enough that Python, which only
@@ -118,9 +119,7 @@ def merged_by(rule: Rule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
     Raises:
         RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
     """
-    merged = {
-        key: torch.empty_like(tensor, memory_format=torch.contiguous_format) for key, tensor in task_vectors[0].items()
-    }
+    merged = empty_like(task_vectors[0])
 
     def keep(place: Place, entries: Tensor) -> None:
         merged[place.key].view(-1)[place.begin : place.end] = entries

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from pathlib import Path
 from threading import Lock, local
 from typing import Literal
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from remerge.errors import ParameterError
+from remerge.merging.room import empty_like, empty_on_disk
 from remerge.merging.selection import kth_largest_magnitude
 from remerge.merging.streaming import Place, Rule, for_each_tile, numel_of, one_thread_each
 from remerge.weights import Weights
@@ -127,17 +129,25 @@ def rule(
 
 
 def trimmed_and_elected(
-    task_vectors: Sequence[Weights], keep: float = 0.2, scope: Scope = "vector", frozen: int = 0
+    task_vectors: Sequence[Weights],
+    keep: float = 0.2,
+    scope: Scope = "vector",
+    frozen: int = 0,
+    folder: str | Path | None = None,
 ) -> list[dict[str, Tensor]]:
     """Return each task vector with trimmed and outvoted entries set to zero; their sum is TIES's disjoint sum.
 
     These are the task vectors that AdaMerging++ learns coefficients for (arXiv:2310.02575, section 3.2).
+
+    Args:
+        task_vectors: One per task, with the same keys and shapes.
+        keep: See :func:`trim_thresholds`.
+        scope: See :func:`trim_thresholds`.
+        frozen: See :func:`trim_thresholds`.
+        folder: Keep the result in unnamed files there, memory-mapped, rather than in memory.
     """
     ties = Ties(trim_thresholds(task_vectors, keep, scope, frozen), "sum")
-    kept = [
-        {key: torch.empty(tensor.shape, dtype=tensor.dtype) for key, tensor in vector.items()}
-        for vector in task_vectors
-    ]
+    kept = [empty_like(vector) if folder is None else empty_on_disk(vector, folder) for vector in task_vectors]
 
     def elect(place: Place, entries: Sequence[Tensor]) -> None:
         for vector, own in zip(kept, ties.outvote(place, entries), strict=True):

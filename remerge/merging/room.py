@@ -1,0 +1,44 @@
+"""Room for a task vector that is about to be computed, in memory or on disk."""
+
+import mmap
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from remerge.weights import Weights
+
+
+def empty_like(vector: Weights) -> dict[str, Tensor]:
+    """Return uninitialised tensors of a task vector's shapes and dtypes."""
+    return {key: torch.empty_like(tensor, memory_format=torch.contiguous_format) for key, tensor in vector.items()}
+
+
+def empty_on_disk(vector: Weights, folder: str | Path) -> dict[str, Tensor]:
+    """Return zeroed tensors of a task vector's shapes and dtypes that lie in one unnamed file, memory-mapped.
+
+    The system may write their pages out whenever it needs the memory, and removes the file with the last tensor.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    # As wide an entry as any, so that every tensor begins at a multiple of its own entries' width.
+    sizes = {key: -(-tensor.nbytes // 8) * 8 for key, tensor in vector.items()}
+    total = max(8, sum(sizes.values()))
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            # Room that is promised now cannot run out under the mapping, where it would kill the process.
+            os.posix_fallocate(file.fileno(), 0, total)
+        else:
+            file.truncate(total)
+        mapped = mmap.mmap(file.fileno(), total)
+    tensors, begin = {}, 0
+    for key, tensor in vector.items():
+        count = tensor.numel()
+        flat = torch.frombuffer(mapped, dtype=tensor.dtype, count=count, offset=begin) if count else tensor.new_empty(0)
+        tensors[key] = flat.view(tensor.shape)
+        begin += sizes[key]
+    return tensors
