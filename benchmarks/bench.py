@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import startup
 import torch
 from tqdm import tqdm
 
@@ -20,32 +21,38 @@ from remerge.encoders import build_clip
 from remerge.weights import save_weights
 
 HERE = Path(__file__).parent
+FUSIONBENCH = "fusion-bench==0.2.33"
 COLUMNS = ("commit", "machine", "versions", "case", "figure", "value", "unit", "target")
 
 
 def task_vectors(folder: Path, architecture: str) -> Path:
-    """Write eight random task vectors of an architecture's image encoder, unless they are there."""
+    """Write eight random task vectors of an architecture's image encoder, and a ninth to start from, unless there."""
     with torch.device("meta"):
         shapes = {key: tensor.shape for key, tensor in build_clip(architecture).visual.state_dict().items()}
     own = folder / architecture
-    for index in tqdm(range(8), desc=f"random {architecture}"):
-        path = own / f"{index}.safetensors"
+    for seed, name in enumerate(tqdm([*range(8), "pretrained"], desc=f"random {architecture}")):
+        path = own / f"{name}.safetensors"
         if not path.exists():
-            generator = torch.Generator().manual_seed(index)
+            generator = torch.Generator().manual_seed(seed)
             save_weights(path, {key: torch.randn(shape, generator=generator) for key, shape in shapes.items()})
     return own
 
 
 def run(*arguments: object) -> dict[str, Any]:
     """Run one case in a process of its own."""
+    return run_in(Path(sys.executable), "cases.py", *arguments)
+
+
+def run_in(python: Path, script: str, *arguments: object) -> dict[str, Any]:
+    """Run a script of this folder by an environment's Python; its last line is JSON."""
     done = subprocess.run(
-        [sys.executable, HERE / "cases.py", *map(str, arguments)],
+        [python, HERE / script, *map(str, arguments)],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(HERE.parent)},
     )
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -146,11 +153,59 @@ def scoring(results: Results, folder: Path) -> None:
     share = rates["scoring"] / rates["plain"]
     results.add("scoring ViT-B-32", "rate / plain forward", share, "x", "at least 0.9")
     rates = run("preparing", 150)
-    ratio = rates["here"] / rates["torchvision"]
+    ratio, bound = rates["here"] / rates["torchvision"], rates["decoding alone"] / rates["torchvision"]
     results.add("preparing 640 x 480 JPEG", "rate / torchvision", ratio, "x", "at least 2")
+    results.add("preparing 640 x 480 JPEG", "rate of decoding alone / torchvision", bound, "x")
 
 
-PARTS = {"merging": merging, "growth": growth, "sharded": sharded, "adapting": adapting, "scoring": scoring}
+def fusionbench(results: Results, folder: Path) -> None:
+    """FusionBench from PyPI, installed in an environment of its own, on the same checkpoints in the same minutes."""
+    environment = folder / "fusionbench"
+    uv = Path(sys.executable).with_name("uv")
+    if not (environment / "installed").exists():
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python", FUSIONBENCH], check=True
+        )
+        (environment / "installed").touch()
+    checkpoints = task_vectors(folder, "ViT-B-32")
+    for name in ("task_arithmetic", "ties"):
+        case = f"{name} 8 checkpoints of ViT-B-32"
+        ours = run("checkpoints", checkpoints, name)
+        theirs = run_in(environment / "bin" / "python", "fusionbench.py", checkpoints, name)
+        results.add(case, "seconds", ours["seconds"], "s")
+        results.add(case, "anonymous memory", ours["anonymous_gb"], "GB")
+        results.add(case, f"{FUSIONBENCH} finished in 22 GB", float(theirs["finished"]), "")
+        if theirs["finished"]:
+            differ = max(abs(a - b) for a, b in zip(ours["sample"], theirs["sample"], strict=True))
+            results.add(case, f"{FUSIONBENCH} / here", theirs["seconds"] / ours["seconds"], "x")
+            results.add(case, f"{FUSIONBENCH} resident memory", theirs["resident_gb"], "GB")
+            results.add(case, f"largest difference from {FUSIONBENCH}", differ, "")
+
+
+def starting(results: Results, folder: Path) -> None:
+    """How much of the time of the jobs of ``make results``, run before, went into starting them."""
+    jobs = startup.measured(HERE / "jobs", HERE.parent)
+    if not jobs:
+        print("no job has been measured: make results first", file=sys.stderr)
+        return
+    results.add("jobs of make results", "jobs", len(jobs), "")
+    results.add("jobs of make results", "seconds, of all together", sum(job.seconds for job in jobs), "s")
+    share = sum(job.imports for job in jobs) / sum(job.seconds for job in jobs)
+    results.add("jobs of make results", "share of imports", share, "", "at most 0.25")
+    for rule, seconds in startup.by_rule(jobs)[:6]:
+        results.add("jobs of make results", f"share of {rule}", seconds / sum(job.seconds for job in jobs), "")
+
+
+PARTS = {
+    "merging": merging,
+    "fusionbench": fusionbench,
+    "growth": growth,
+    "sharded": sharded,
+    "adapting": adapting,
+    "scoring": scoring,
+    "starting": starting,
+}
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from remerge.encoders import build_clip, to_input
 from remerge.merging.adamerging import MergedEncoder, backward_entropy
 from remerge.merging.checkpoints import merge_checkpoints
 from remerge.merging.registry import load
-from remerge.merging.streaming import merged_by
+from remerge.merging.streaming import Difference, merged_by
+from remerge.merging.task_vectors import apply_task_vector
 from remerge.weights import LazyWeights, load_weights
 
 KEEP = 0.2
@@ -84,6 +85,19 @@ def dense_ties(folder: str, tasks: int) -> Callable[[], dict[str, Tensor]]:
             merged[key] = flat[begin : begin + size].reshape(vectors[0][key].shape)
             begin += size
         return merged
+
+    return merge
+
+
+def checkpoints(folder: str, algorithm: str) -> Callable[[], dict[str, Tensor]]:
+    """This library's way from checkpoints on disk to a merged one in memory."""
+    vectors_in(folder, 8)
+    pretrained = load_weights(Path(folder) / "pretrained.safetensors")
+    vectors = [Difference(pretrained, load_weights(Path(folder) / f"{index}.safetensors")) for index in range(8)]
+    parameters = {"keep": KEEP} if algorithm == "ties" else {}
+
+    def merge() -> dict[str, Tensor]:
+        return apply_task_vector(pretrained, merged_by(load(algorithm).rule(vectors, **parameters), vectors), 0.3)
 
     return merge
 
@@ -182,6 +196,7 @@ def preparing(count: int) -> dict[str, float]:
     ways: dict[str, Callable[[bytes], object]] = {
         "torchvision": lambda encoded: np.asarray(theirs(Image.open(io.BytesIO(encoded)))),
         "here": lambda encoded: prepare(encoded, 224),
+        "decoding alone": lambda encoded: Image.open(io.BytesIO(encoded)).load(),
     }
     rates: dict[str, float] = {}
     for name in [*ways, *ways]:
@@ -209,6 +224,14 @@ def main() -> None:
         seconds = time.perf_counter() - begin
         told: dict[str, object] = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
         print(json.dumps({**told, "sample": flat_sample(merged)}))
+    elif case == "checkpoints":
+        work = checkpoints(*arguments)
+        begin = time.perf_counter()
+        merged = work()
+        seconds = time.perf_counter() - begin
+        flat = torch.cat([merged[key].flatten() for key in sorted(merged)])
+        found = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
+        print(json.dumps({**found, "sample": flat[:: len(flat) // 20000].tolist()}))
     elif case == "sharded":
         begin = time.perf_counter()
         sharded(arguments[0])
