@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from remerge.errors import RemergeError
+from remerge.provenance import chain
 
 DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
 
@@ -52,6 +53,9 @@ def main() -> None:
     results = commands.add_parser("results", help="print the main tables and where everything lies")
     results.add_argument("folder", nargs="?", type=Path, default=Path("results"))
     results.set_defaults(run=lambda given: print(show_results(given.folder)))
+    origin = commands.add_parser("provenance", help="print what a result came from, down to downloads and their hashes")
+    origin.add_argument("file", type=Path)
+    origin.set_defaults(run=lambda given: print(chain(given.file)))
     merge = commands.add_parser(
         "merge",
         help="merge safetensors checkpoints of any size, in one file or several with an index",

@@ -3,6 +3,8 @@
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
+from typing import Any
 
 
 def local_gpus() -> int:
@@ -15,10 +17,11 @@ def local_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
 
 
-def device_for(gpus: int) -> str:
-    """Return the torch device name for a job that was granted ``gpus`` GPUs."""
+def device_for(resources: Mapping[str, Any]) -> str:
+    """Return the torch device name for a job's resources; clusters grant a GPU as ``gpu`` or as ``gres``."""
     import torch
 
-    if gpus and torch.cuda.is_available():
+    granted = bool(resources.get("gpu")) or "gpu" in str(resources.get("gres", ""))
+    if granted and torch.cuda.is_available():
         return "cuda"
-    return "mps" if gpus and torch.backends.mps.is_available() else "cpu"
+    return "mps" if granted and torch.backends.mps.is_available() else "cpu"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from remerge.answers import pack_classes, pack_right
 from remerge.encoders import to_input
 from remerge.heads import logits
 from remerge.images import ImageSet
@@ -70,13 +71,24 @@ def score_encoder(
     batch_size: int = 256,
     precision: str = "float32",
     progress: bool = True,
+    answers: bool = False,
 ) -> pd.DataFrame:
     """Score an encoder on every task that has images.
 
+    Args:
+        encoder: Image encoder, ``[n, 3, height, width]`` to ``[n, d]``.
+        heads: Per task, float32 ``[d, classes]``.
+        image_sets: Per task, images and labels.
+        device: Where to run.
+        batch_size: Images per forward pass.
+        precision: See :func:`predictions`.
+        progress: Whether to show a progress bar.
+        answers: Whether to return what was answered image by image.
+
     Returns:
-        Columns ``task``, ``correct`` and ``n``, in the order of ``image_sets``; with another precision than float32
-        also ``compared``, a number of the task's first images, and ``agree``, on how many of them float32 predicts
-        the same.
+        Columns ``task``, ``correct`` and ``n``, in the order of ``image_sets``; with ``answers`` also ``right`` and
+        ``predicted``, packed by :mod:`remerge.answers`; with another precision than float32 also ``compared``, a
+        number of the task's first images, and ``agree``, on how many of them float32 predicts the same.
     """
     encoder = encoder.to(device).eval()
     rows = []
@@ -86,7 +98,10 @@ def score_encoder(
             continue
         predict = partial(predictions, encoder, heads[task], device=device, batch_size=batch_size)
         predicted = predict(image_set.images, precision=precision)
-        row = {"task": task, "correct": int((predicted.numpy() == image_set.labels).sum()), "n": len(image_set)}
+        right = predicted.numpy() == image_set.labels
+        row: dict[str, object] = {"task": task, "correct": int(right.sum()), "n": len(image_set)}
+        if answers:
+            row |= {"right": pack_right(right), "predicted": pack_classes(predicted.numpy())}
         if precision != "float32":
             first = image_set.images[:COMPARED]
             row |= {"compared": len(first), "agree": int((predict(first) == predicted[:COMPARED]).sum())}

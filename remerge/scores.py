@@ -4,11 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from remerge.answers import unpack_right
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
-COLUMNS = ("pool", "suite", "expert", "method", "scaling", "step", "task", "split", "correct", "n", "compared", "agree")
-"""Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all."""
+KEYS = ("pool", "suite", "expert", "method", "scaling", "step", "task", "split")
+COUNTS = ("correct", "n", "compared", "agree")
+ANSWERS = ("right", "predicted")
+TEXTS = ("pool", "suite", "expert", "method", "task", "split", *ANSWERS)
+COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
+"""Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all.
+
+``right`` and ``predicted`` hold every image's answer, packed by :mod:`remerge.answers`.
+"""
 
 
 def write_scores(path: str | Path, scores: pd.DataFrame) -> None:
@@ -26,7 +34,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
             is no integer or more correct answers than images; the message names the file and the row.
     """
     try:
-        frame = pd.read_csv(path, dtype={"pool": str, "suite": str, "method": str, "expert": str, "task": str})
+        frame = pd.read_csv(
+            path, dtype=dict.fromkeys(("pool", "suite", "method", "expert", "task", "right", "predicted"), str)
+        )
     except FileNotFoundError as error:
         raise RemergeError(f"{path}: no such score file") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
@@ -49,7 +59,13 @@ def _checked(frame: pd.DataFrame, path: str | Path) -> pd.DataFrame:
         row = wrong.iloc[0]
         raise RemergeError(f"{path}, row {wrong.index[0] + 1}: {row['correct']} correct of {row['n']}")
     ordered = frame[[column for column in COLUMNS if column in frame]].reset_index(drop=True)
-    keys = [column for column in ordered if column not in ("correct", "n", "compared", "agree")]
+    if "right" in ordered:
+        for index, (packed, correct, n) in enumerate(
+            zip(*(ordered[c] for c in ("right", "correct", "n")), strict=True)
+        ):
+            if (count := int(unpack_right(packed, n).sum())) != correct:
+                raise RemergeError(f"{path}, row {index + 1}: {correct} correct, but {count} right answers")
+    keys = [column for column in ordered if column in KEYS]
     if ordered.duplicated(keys).any():
         raise RemergeError(f"{path}: the same score stands twice, row {ordered.index[ordered.duplicated(keys)][0] + 1}")
     return ordered

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.figures.accuracies import accuracies_figure
 from remerge.figures.style import looks, save_figure
 from remerge.logs import log_to
@@ -18,3 +19,4 @@ scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignor
 labels = {name: method["label"] for name, method in methods.items()}
 figure = accuracies_figure(scores, labels, looks(methods), snakemake.params.tasks)
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.audit import overlaps, read_hashes, write_audit
 from remerge.logs import log_to
 
@@ -12,3 +13,4 @@ log_to(snakemake.log[0])
 tasks, splits = snakemake.params.tasks, snakemake.params.splits
 hashes = iter(map(read_hashes, snakemake.input.hashes))
 write_audit(snakemake.output[0], overlaps({task: {split: next(hashes) for split in splits} for task in tasks}))
+provenance.record(snakemake)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.audit import contaminated
 from remerge.comparison import compare, comparison_markdown
 from remerge.logs import log_to
@@ -25,3 +26,4 @@ published = of_pool(read_published(inputs.published), params.origin, params.arch
 table = compare(scores, published, list(params.labels), params.tasks, flags, elsewhere)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, comparison_markdown(table, params.labels))
+provenance.record(snakemake)

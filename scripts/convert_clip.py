@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.checkpoints.towers import both_towers, image_tower
 from remerge.checkpoints.transformers_clip import check_config, clip_weights
@@ -20,3 +21,4 @@ check_config(json.loads(paths["config.json"].read_text(encoding="utf-8")), archi
 clip = both_towers(clip_weights(load_weights(paths["model.safetensors"])), architecture)
 save_weights(snakemake.output.clip, clip, described(architecture))
 save_weights(snakemake.output.encoder, image_tower(clip), described(architecture))
+provenance.record(snakemake)

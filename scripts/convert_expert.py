@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.checkpoints.towers import checked_image_tower
 from remerge.checkpoints.transformers_clip import check_config, image_encoder_weights
@@ -21,3 +22,4 @@ projection = load_weights(snakemake.input.pretrained)["proj"]
 encoder = image_encoder_weights(load_weights(paths["model.safetensors"]), projection)
 metadata = described(architecture) | {"task": snakemake.wildcards.task}
 save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)
+provenance.record(snakemake)

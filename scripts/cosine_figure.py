@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.figures.cosine import cosine_figure
 from remerge.figures.style import save_figure
 from remerge.logs import log_to
@@ -14,3 +15,4 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 figure = cosine_figure(pd.read_csv(snakemake.input.similarity), snakemake.params.tasks)
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
+provenance.record(snakemake)

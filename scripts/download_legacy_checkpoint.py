@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.downloads.drive import download
 from remerge.logs import log_to
 
@@ -10,3 +11,4 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 download(f"{snakemake.wildcards.architecture}/{snakemake.wildcards.file}.pt", snakemake.output[0])
+provenance.record(snakemake)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.audit import contaminated
 from remerge.logs import log_to
 from remerge.scores import read_scores
@@ -18,3 +19,4 @@ table = experts_table(read_scores(snakemake.input.experts), snakemake.params.tas
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, experts_table_markdown(table, flags))
 write_text(snakemake.output.latex, experts_table_latex(table, flags))
+provenance.record(snakemake)

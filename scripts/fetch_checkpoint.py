@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.downloads.records import record
 from remerge.logs import log_to
 
@@ -11,3 +12,4 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 params = snakemake.params
 record(snakemake.output[0], params.repository, params.files, kind="model", revision=params.revision)
+provenance.record(snakemake)

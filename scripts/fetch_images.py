@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.downloads.records import record
 from remerge.logs import log_to
 
@@ -20,3 +21,4 @@ record(
     may_be_missing=True,
     attempt=params.attempt,
 )
+provenance.record(snakemake)

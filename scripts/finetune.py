@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.heads import load_head
@@ -23,10 +24,11 @@ expert = finetune(
     [load_head(path) for path in inputs.heads],
     [load_images(path) for path in inputs.images],
     seed=params.pool["seed"],
-    device=device_for(snakemake.resources.get("gpu", 0)),
+    device=device_for(snakemake.resources),
     progress=progress,
     **params.training,
 )
 metadata = read_metadata(inputs.pretrained) | {"task": ", ".join(params.tasks)}
 save_weights(snakemake.output[0], expert.state_dict(), metadata)
 progress.done()
+provenance.record(snakemake)

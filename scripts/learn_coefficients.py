@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.adaptation import adaptation_batches
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
@@ -43,8 +44,9 @@ history = learn_coefficients(
     learning_rate=method["learning_rate"],
     initial=method["initial"],
     record_every=RECORD_EVERY,
-    device=device_for(snakemake.resources.get("gpu", 0)),
+    device=device_for(snakemake.resources),
     progress=progress,
 )
 write_coefficients(snakemake.output[0], history)
 progress.done()
+provenance.record(snakemake)

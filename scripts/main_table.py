@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.audit import contaminated
 from remerge.logs import log_to
 from remerge.scores import read_scores
@@ -21,3 +22,4 @@ flags = contaminated(pd.read_csv(snakemake.input.audit))
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, main_table_markdown(table, methods, origins, flags))
 write_text(snakemake.output.latex, main_table_latex(table, methods, origins, flags))
+provenance.record(snakemake)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.files import atomic_path
 from remerge.logs import log_to
 from remerge.merging.task_vectors import apply_task_vector
@@ -32,3 +33,4 @@ record = {
 }
 with atomic_path(snakemake.output.record) as path:
     path.write_text(json.dumps(record, indent=2) + "\n")
+provenance.record(snakemake)

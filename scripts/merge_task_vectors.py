@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.logs import log_to
 from remerge.merging import registry
@@ -19,3 +20,4 @@ if snakemake.input.get("coefficients"):
 task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
 merged = merged_by(algorithm.rule(task_vectors, **parameters), task_vectors)
 save_weights(snakemake.output[0], merged, described(read_metadata(snakemake.input.task_vectors[0])["architecture"]))
+provenance.record(snakemake)

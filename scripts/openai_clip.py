@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.checkpoints.towers import both_towers, image_tower
 from remerge.downloads.records import recorded
@@ -18,3 +19,4 @@ clip = both_towers(load_weights(path), architecture)
 save_weights(snakemake.output.clip, clip, described(architecture))
 if "encoder" in snakemake.output.keys():  # noqa: SIM118
     save_weights(snakemake.output.encoder, image_tower(clip), described(architecture))
+provenance.record(snakemake)

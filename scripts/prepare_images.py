@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.images import Description
 from remerge.logs import log_to
 from remerge.preparation import write_split
@@ -34,3 +35,4 @@ write_split(
     snakemake.threads,
     snakemake.output.hashes,
 )
+provenance.record(snakemake)

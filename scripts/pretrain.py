@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.devices import device_for
 from remerge.images import load_images
@@ -18,9 +19,10 @@ clip = pretrain(
     load_images(snakemake.input.images),
     pool["architecture"],
     seed=pool["seed"],
-    device=device_for(snakemake.resources.get("gpu", 0)),
+    device=device_for(snakemake.resources),
     **snakemake.params.training,
 )
 metadata = described(pool["architecture"])
 save_weights(snakemake.output.clip, clip.state_dict(), metadata)
 save_weights(snakemake.output.encoder, clip.visual.state_dict(), metadata)
+provenance.record(snakemake)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.encoders import build_clip
 from remerge.logs import log_to
@@ -18,3 +19,4 @@ torch.manual_seed(snakemake.params.seed)
 clip = build_clip(architecture)
 save_weights(snakemake.output.clip, clip.state_dict(), described(architecture))
 save_weights(snakemake.output.encoder, clip.visual.state_dict(), described(architecture))
+provenance.record(snakemake)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from remerge import provenance
 from remerge.logs import log_to
 from remerge.weights import load_weights, read_metadata, save_weights
 
@@ -19,3 +20,4 @@ moved = {
 }
 metadata = read_metadata(snakemake.input.pretrained) | {"task": snakemake.wildcards.task}
 save_weights(snakemake.output[0], moved, metadata)
+provenance.record(snakemake)

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.images import Description
 from remerge.logs import log_to
 from remerge.preparation import write_split
@@ -18,3 +19,4 @@ splits = list_folder(params.folder, partial(stratified, share=params.validation)
 for path, hashes, (split, listing) in zip(output.images, output.hashes, splits.items(), strict=True):
     described = Description(classes, templates, wildcards.task, split, "real")
     write_split(path, described, listing.labels, listing.paths, int(wildcards.size), snakemake.threads, hashes)
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.checkpoints.legacy import image_encoder_weights
 from remerge.checkpoints.towers import checked_image_tower
@@ -22,3 +23,4 @@ if beside != snakemake.params.frozen:
     )
 metadata = described(architecture) | {"task": snakemake.wildcards.checkpoint}
 save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.images import save_images
 from remerge.logs import log_to
 from remerge.tasks import pretraining_images
@@ -11,3 +12,4 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 save_images(snakemake.output[0], pretraining_images())
+provenance.record(snakemake)

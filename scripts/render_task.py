@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.images import save_images
 from remerge.logs import log_to
 from remerge.tasks import render
@@ -14,3 +15,4 @@ splits = render(snakemake.wildcards.task)
 output = snakemake.output
 for path, hashes, image_set in zip(output.images, output.hashes, splits.values(), strict=True):
     save_images(path, image_set, hashes)
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.figures.samples import samples_figure
 from remerge.figures.style import save_figure
 from remerge.images import load_images
@@ -13,3 +14,4 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 figure = samples_figure([each for each in map(load_images, snakemake.input.images) if len(each)])
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
+provenance.record(snakemake)

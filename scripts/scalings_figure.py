@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.figures.scalings import scaling_figure
 from remerge.figures.style import looks, save_figure
 from remerge.logs import log_to
@@ -29,3 +30,4 @@ figure = scaling_figure(
     snakemake.params.tasks,
 )
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
@@ -19,7 +20,9 @@ frame = score_encoder(
     load_encoder(snakemake.input.encoder),
     dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True)),
     dict(zip(tasks, map(load_images, snakemake.input.images), strict=True)),
-    device=device_for(snakemake.resources.get("gpu", 0)),
+    device=device_for(snakemake.resources),
+    answers=True,
     **snakemake.params.scoring,
 )
 write_scores(snakemake.output[0], frame.assign(split="test", **snakemake.params.columns))
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.logs import log_to
 from remerge.scores import read_scores, write_scores
 
@@ -14,3 +15,4 @@ experts = read_scores(snakemake.input.experts)
 own = experts[(experts["expert"] == experts["task"]) & experts["task"].isin(snakemake.params.tasks)]
 own = own.drop(columns="expert").assign(pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method)
 write_scores(snakemake.output[0], own)
+provenance.record(snakemake)

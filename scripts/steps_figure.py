@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.figures.steps import steps_figure
 from remerge.figures.style import looks, save_figure
 from remerge.logs import log_to
@@ -25,3 +26,4 @@ figure = steps_figure(
     looks(methods),
 )
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
+provenance.record(snakemake)

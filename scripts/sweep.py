@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from tqdm import tqdm
 
+from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
@@ -24,10 +25,11 @@ encoder = load_encoder(snakemake.input.pretrained)
 pretrained, task_vector = load_weights(snakemake.input.pretrained), load_weights(snakemake.input.task_vector)
 heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
-device = device_for(snakemake.resources.get("gpu", 0))
+device = device_for(snakemake.resources)
 frames = []
 for scaling in tqdm(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}"):
     encoder.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
     scores = score_encoder(encoder, heads, images, device=device, progress=False, **snakemake.params.scoring)
     frames.append(scores.assign(scaling=scaling))
 write_scores(snakemake.output[0], pd.concat(frames).assign(**snakemake.wildcards))
+provenance.record(snakemake)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.logs import log_to
 from remerge.merging.task_vectors import task_vector
 from remerge.weights import load_weights, read_metadata, save_weights
@@ -12,3 +13,4 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 difference = task_vector(load_weights(snakemake.input.pretrained), load_weights(snakemake.input.finetuned))
 save_weights(snakemake.output[0], difference, read_metadata(snakemake.input.finetuned))
+provenance.record(snakemake)

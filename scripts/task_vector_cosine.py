@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.files import atomic_path
 from remerge.logs import log_to
 from remerge.merging.task_vectors import cosine_similarity
@@ -19,3 +20,4 @@ tasks = snakemake.params.tasks
 rows = [(a, b, similarity[i][j]) for (i, a), (j, b) in product(enumerate(tasks), repeat=2)]
 with atomic_path(snakemake.output[0]) as path:
     pd.DataFrame(rows, columns=["task_a", "task_b", "cosine"]).to_csv(path, index=False, float_format="%.6f")
+provenance.record(snakemake)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from remerge import provenance
 from remerge.figures.coefficients import taskwise_figure
 from remerge.figures.style import save_figure
 from remerge.logs import log_to
@@ -15,3 +16,4 @@ log_to(snakemake.log[0])
 histories = map(pd.read_csv, snakemake.input.coefficients)
 figure = taskwise_figure(dict(zip(snakemake.params.labels, histories, strict=True)), snakemake.params.tasks)
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
+provenance.record(snakemake)

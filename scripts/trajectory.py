@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from tqdm import tqdm
 
+from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
@@ -30,7 +31,7 @@ if method["keep"] is not None:
     task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
 heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
-device = device_for(snakemake.resources.get("gpu", 0))
+device = device_for(snakemake.resources)
 history = read_coefficients(snakemake.input.coefficients)
 frames = []
 for step in tqdm([s for s in history.steps if s % snakemake.params.every == 0], desc=f"score {wildcards.method}"):
@@ -40,3 +41,4 @@ for step in tqdm([s for s in history.steps if s % snakemake.params.every == 0], 
     frames.append(scores.assign(step=step))
 columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method, "split": "test"}
 write_scores(snakemake.output[0], pd.concat(frames).assign(**columns))
+provenance.record(snakemake)

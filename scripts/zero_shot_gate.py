@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.errors import RemergeError
 from remerge.gate import explanation, judge
 from remerge.logs import log_to
@@ -19,3 +20,4 @@ verdicts = judge(read_scores(snakemake.input.scores), references, params.toleran
 if fault := explanation(verdicts, params.tolerance):
     raise RemergeError(fault)
 write_csv(snakemake.output[0], verdicts)
+provenance.record(snakemake)

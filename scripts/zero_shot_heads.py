@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remerge import provenance
 from remerge.architectures import described
 from remerge.encoders import architecture_in, load_clip, tokenizer
 from remerge.heads import save_head, zero_shot_head
@@ -16,3 +17,4 @@ clip = load_clip(snakemake.input.clip)
 for path, (task, texts) in zip(snakemake.output, snakemake.params.texts.items(), strict=True):
     head = zero_shot_head(clip, tokenizer(architecture), texts["classes"], texts["templates"])
     save_head(path, head, {"task": task, **described(architecture)})
+provenance.record(snakemake)

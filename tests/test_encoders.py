@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from remerge.adaptation import adaptation_batches
+from remerge.answers import unpack_classes, unpack_right
 from remerge.architectures import described
 from remerge.encoders import build_clip, load_encoder, to_input, tokenizer
 from remerge.errors import MismatchError, RemergeError
-from remerge.evaluation import score_encoder
+from remerge.evaluation import predictions, score_encoder
 from remerge.heads import load_head, logits, save_head, zero_shot_head
 from remerge.images import ImageSet
 from remerge.resume import Progress
@@ -133,6 +134,16 @@ def test_too_little_memory_means_smaller_batches(capsys: pytest.CaptureFixture[s
     scores = score_encoder(Narrow(), {"a": torch.eye(2)}, sets, batch_size=16, progress=False)
     assert scores.values.tolist() == [["a", 21, 21]]
     assert "out of memory: going on with 4 images at a time" in capsys.readouterr().err
+
+
+def test_answers_are_kept_image_by_image(clip_file: Path) -> None:
+    images, encoder = image_set(37), load_encoder(clip_file)
+    heads = {"t": torch.randn(128, 2, generator=torch.Generator().manual_seed(0))}
+    row = score_encoder(encoder, heads, {"t": images}, answers=True).iloc[0]
+    predicted = unpack_classes(row["predicted"], 37)
+    assert (predicted == predictions(encoder, heads["t"], images.images).numpy()).all()
+    assert (unpack_right(row["right"], 37) == (predicted == images.labels)).all()
+    assert row["correct"] == (predicted == images.labels).sum()
 
 
 def test_a_shorter_precision_is_compared_with_float32(clip_file: Path) -> None:

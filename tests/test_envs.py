@@ -36,3 +36,9 @@ def test_every_rule_names_an_environment_that_exists() -> None:
 def test_the_lock_has_hashes_and_names_no_host() -> None:
     assert "--hash=sha256:" in LOCK
     assert "://" not in LOCK.replace("# via", "")
+
+
+def test_tests_run_on_the_versions_that_results_are_made_with() -> None:
+    pins, _ = FROM_LOCK["read_lock"](LOCK)
+    tested, _ = FROM_LOCK["read_lock"]((ROOT / "requirements-dev.lock").read_text(encoding="utf-8"))
+    assert {name: tested.get(name) for name in pins} == pins, "run `make lock`"

@@ -25,8 +25,8 @@ rule fetch_checkpoint:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=memory("download"),
+        runtime=minutes("download"),
     params:
         repository=repository_of,
         files=files_of,
@@ -52,8 +52,8 @@ rule openai_clip:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=memory("convert"),
+        runtime=minutes("convert"),
     params:
         architecture=architecture_of,
     script:
@@ -86,8 +86,8 @@ rule download_legacy_checkpoint:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=memory("download"),
+        runtime=minutes("download"),
     script:
         "../../scripts/download_legacy_checkpoint.py"
 
@@ -110,8 +110,8 @@ rule read_legacy_checkpoint:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=memory("convert"),
+        runtime=minutes("convert"),
     params:
         architecture=architecture_of,
         frozen=frozen_of,
@@ -137,8 +137,8 @@ rule convert_clip:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=20,
+        mem_mb=memory("convert"),
+        runtime=minutes("convert"),
     params:
         architecture=architecture_of,
     script:
@@ -164,8 +164,8 @@ rule convert_expert:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=memory("convert"),
+        runtime=minutes("convert"),
     params:
         architecture=architecture_of,
     script:
@@ -189,8 +189,8 @@ rule random_clip:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=20,
+        mem_mb=memory("convert"),
+        runtime=minutes("convert"),
     params:
         architecture=architecture_of,
         seed=lambda wildcards: settings.pools[wildcards.pool].seed,
@@ -215,8 +215,8 @@ rule random_expert:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=memory("convert"),
+        runtime=minutes("convert"),
     params:
         seed=lambda wildcards: settings.pools[wildcards.pool].seed,
     script:

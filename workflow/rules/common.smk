@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import yaml
 from snakemake.exceptions import WorkflowError
 
 from remerge.architectures import ARCHITECTURES
@@ -39,6 +40,29 @@ except RemergeError as error:
     raise WorkflowError(str(error))
 
 TASKS = [*MINI_TASKS, *CLIP_TASKS, *settings.tasks]
+
+
+NEEDS = yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text())
+
+
+def needed(work, wildcards):
+    """Megabytes and minutes of one kind of work, for the architecture of the pool it is done for."""
+    needs = NEEDS[work]
+    return (
+        needs[settings.pools[wildcards.pool].architecture]
+        if isinstance(needs, dict)
+        else needs
+    )
+
+
+def memory(work):
+    """A function that returns the megabytes to ask for; more with every attempt."""
+    return lambda wildcards, attempt: attempt * needed(work, wildcards)[0]
+
+
+def minutes(work):
+    """A function that returns the minutes to ask for; more with every attempt."""
+    return lambda wildcards, attempt: attempt * needed(work, wildcards)[1]
 
 
 def any_of(names):

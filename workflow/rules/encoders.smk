@@ -28,8 +28,8 @@ rule pretrain:
     threads: 2
     resources:
         gpu=GPU,
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
     params:
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         training=settings.training.pretraining.model_dump(),
@@ -52,8 +52,8 @@ rule zero_shot_heads:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory("heads"),
+        runtime=minutes("heads"),
     params:
         texts={task: texts_of(task) for task in BUILT_IN},
     script:
@@ -93,8 +93,8 @@ rule finetune:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
     params:
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         tasks=lambda wildcards: [wildcards.task],

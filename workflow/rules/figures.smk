@@ -28,8 +28,8 @@ rule samples_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
     script:
@@ -59,8 +59,8 @@ rule accuracies_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
         methods=described_methods_of,
@@ -99,8 +99,8 @@ rule scalings_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
         methods=described_methods_of,
@@ -135,8 +135,8 @@ rule steps_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
         methods=described_methods_of,
@@ -170,8 +170,8 @@ rule taskwise_coefficients_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
         labels=[settings.methods[method].label for method in learning_methods("task")],
@@ -205,8 +205,8 @@ rule layerwise_coefficients_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
         labels=[settings.methods[method].label for method in learning_methods("layer")],
@@ -237,8 +237,8 @@ rule cosine_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
     script:

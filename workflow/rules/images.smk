@@ -25,8 +25,8 @@ rule render_task:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("render"),
+        runtime=minutes("render"),
     script:
         "../../scripts/render_task.py"
 
@@ -52,8 +52,8 @@ rule read_folder_task:
         "../../envs/light.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("images"),
+        runtime=minutes("images"),
     params:
         folder=lambda wildcards: settings.tasks[wildcards.task].folder,
         texts=lambda wildcards: texts_of(wildcards.task),
@@ -81,8 +81,8 @@ rule fetch_images:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=memory("download"),
+        runtime=minutes("download"),
     params:
         repository=lambda wildcards: clip_task(wildcards.task).repository,
         folder=lambda wildcards: clip_task(wildcards.task).folder,
@@ -111,8 +111,8 @@ rule prepare_images:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=memory("images"),
+        runtime=minutes("images"),
     params:
         texts=lambda wildcards: texts_of(wildcards.task),
         source=lambda wildcards: settings.source_of(wildcards.task),
@@ -152,8 +152,8 @@ rule audit_images:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of_size,
         splits=SPLITS,
@@ -175,7 +175,7 @@ rule render_pretraining:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("render"),
+        runtime=minutes("render"),
     script:
         "../../scripts/render_pretraining.py"

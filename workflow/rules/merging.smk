@@ -29,8 +29,8 @@ rule learn_coefficients:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("adapt"),
+        runtime=minutes("adapt"),
     params:
         tasks=tasks_of,
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
@@ -58,8 +58,8 @@ rule merge_task_vectors:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
     params:
         tasks=tasks_of,
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
@@ -88,8 +88,8 @@ rule merge:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
     params:
         tasks=tasks_of,
         method=parameters_of,

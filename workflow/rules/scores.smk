@@ -30,8 +30,8 @@ rule score:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
     params:
         tasks=tasks_of,
         columns=lambda wildcards: dict(
@@ -62,8 +62,8 @@ rule score_experts:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("score_many"),
+        runtime=minutes("score_many"),
     params:
         tasks=tasks_of_pool(),
         scoring=settings.scoring.model_dump(),
@@ -89,8 +89,8 @@ rule score_individual:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
     script:
@@ -116,8 +116,8 @@ rule sweep:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("score_many"),
+        runtime=minutes("score_many"),
     params:
         tasks=tasks_of,
         grid=grid_of,
@@ -146,8 +146,8 @@ rule trajectory:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("score_many"),
+        runtime=minutes("score_many"),
     params:
         tasks=tasks_of,
         every=settings.figures.every,
@@ -175,8 +175,8 @@ rule zero_shot_gate:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         origin=origin_of_pool,
         architecture=architecture_of,

@@ -32,8 +32,8 @@ rule main_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         origins=lambda wildcards: {
             task: origin_of(task) for task in tasks_of(wildcards)
@@ -68,8 +68,8 @@ rule experts_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
     script:
@@ -104,8 +104,8 @@ rule comparison_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         tasks=tasks_of,
         origin=origin_of_pool,

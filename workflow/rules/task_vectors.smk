@@ -22,8 +22,8 @@ rule task_vector:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
     script:
         "../../scripts/task_vector.py"
 
@@ -43,8 +43,8 @@ rule task_vector_cosine:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
     params:
         tasks=tasks_of,
     script:
