@@ -1,5 +1,6 @@
 # make results   the whole workflow on the embedded benchmark, then the main table
 # make test      linters, type checks and tests
+# make test-slurm   the workflow on a small SLURM cluster that is started on this machine (installs SLURM, on Debian)
 # make check-clip   the whole workflow on a full-size encoder of random weights, and dry runs of the presets
 # make bench     speed and memory at full size, added to benchmarks/results.csv, and their figures in docs/
 # make lock      resolve the dependencies anew, and the conda environments with them
@@ -8,14 +9,21 @@ BIN := .venv/bin
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 
-.PHONY: results test lint check-clip bench lock docs clean
+.PHONY: results test test-slurm lint check-clip bench lock docs clean
 
 results: .venv/installed
 	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
 	@$(BIN)/python -m remerge results
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/slurm
+
+# Debian's and Ubuntu's names; elsewhere, or without leave to install, the tests say that they are skipped.
+test-slurm: .venv/installed-dev
+	@command -v slurmctld /usr/sbin/slurmctld >/dev/null || \
+	    apt-get install --yes --quiet slurmctld slurmd slurm-client munge || \
+	    echo "SLURM cannot be installed here: its tests are skipped"
+	$(BIN)/python -m pytest -rs tests/slurm
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -22,8 +22,8 @@ MOST_GB = 22
 
 
 def model(path: Path) -> nn.Module:
-    """Wrap a checkpoint's tensors in a module."""
-    parameters = {key.replace(".", "_"): nn.Parameter(tensor) for key, tensor in load_file(path).items()}
+    """Wrap a checkpoint's tensors in a module; a parameter's name may hold no dot, and this sorts like one."""
+    parameters = {key.replace(".", "!"): nn.Parameter(tensor) for key, tensor in load_file(path).items()}
     return nn.ParameterDict(parameters)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from remerge.models import merge_by_coefficients, task_arithmetic, task_vector, ties, weight_averaging
 
+__version__ = "0.1.0"
 __all__ = ["merge_by_coefficients", "task_arithmetic", "task_vector", "ties", "weight_averaging"]
 
 

@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from remerge.images import Description, write_images
+from remerge.resume import KeptImages
 
 # Enough that threads never wait for the writer, few enough that memory stays flat.
 IMAGES_AHEAD_PER_THREAD = 16
@@ -89,6 +91,7 @@ def write_split(
     size: int,
     threads: int,
     hashes: str | Path | None = None,
+    kept: KeptImages | None = None,
 ) -> None:
     """Prepare a split's images and write them to an image file as they come.
 
@@ -100,9 +103,15 @@ def write_split(
         size: Side of the prepared images in pixels.
         threads: How many prepare at once.
         hashes: See :func:`remerge.images.write_images`.
+        kept: Images that an earlier run has prepared, and where to keep those of this one.
     """
     gigabytes = len(labels) * size * size * 3 / 1e9
     name = f"{described.task} {described.split}"
     print(f"{name}: {len(labels)} images of {size} x {size}, {gigabytes:.2f} GB in {path}", file=sys.stderr)
-    prepared = tqdm(prepare_all(encoded, size, threads), desc=name, unit="image", total=len(labels))
-    write_images(path, described, labels, (size, size, 3), prepared, hashes)
+    begin = 0 if kept is None else len(kept)
+    prepared = prepare_all(islice(encoded, begin, None), size, threads)
+    images = prepared if kept is None else chain(kept, kept.keep(prepared))
+    shown = tqdm(images, desc=name, unit="image", total=len(labels))
+    write_images(path, described, labels, (size, size, 3), shown, hashes)
+    if kept is not None:
+        kept.done()

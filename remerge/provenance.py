@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from remerge import __version__
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
@@ -38,7 +39,7 @@ def record(job: Any) -> None:
         "parameters": json.loads(json.dumps(dict(job.params.items()), default=str)),
         "inputs": {path: digest for path, digest in hashes.items() if path not in code},
         "code": hashlib.sha256(json.dumps([hashes[path] for path in sorted(code)]).encode()).hexdigest(),
-        "remerge": _version("remerge"),
+        "remerge": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
@@ -144,11 +145,6 @@ def _hash(path: Path) -> str:
 
 
 def _version(package: str) -> str | None:
-    if package == "remerge":
-        # It lies beside the Snakefile and need not be installed.
-        project = Path(__file__).parent.parent / "pyproject.toml"
-        lines = project.read_text(encoding="utf-8").splitlines() if project.exists() else []
-        return next((line.split('"')[1] for line in lines if line.startswith("version = ")), "unknown")
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

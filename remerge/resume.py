@@ -3,11 +3,13 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from remerge.files import atomic_path
 
@@ -44,6 +46,8 @@ class Progress:
 
     def load(self) -> dict[str, Any] | None:
         """Return the state that was saved last, or None if there is none, or none that can be read."""
+        import torch
+
         try:
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
@@ -57,6 +61,9 @@ class Progress:
         """Save what ``state`` returns, if it is time."""
         if time.monotonic() - self._saved < self.seconds:
             return
+        # Images are prepared without it, which would cost seconds.
+        import torch
+
         with atomic_path(self.path) as temporary:
             torch.save({"key": self.key, "state": state()}, temporary)
         self._saved = time.monotonic()
@@ -64,3 +71,60 @@ class Progress:
     def done(self) -> None:
         """Forget the state: the work is finished."""
         self.path.unlink(missing_ok=True)
+
+
+class KeptImages:
+    """Prepared images, appended to a file one by one: what a run that was cut off need not prepare again."""
+
+    def __init__(self, path: str | Path, key: str, shape: tuple[int, ...]) -> None:
+        """Open the file, or begin it anew if it is of other work; a last image that was cut off is dropped.
+
+        Args:
+            path: The file; outside the results, as it is none.
+            key: 64 characters that tell the work apart from any other, as :func:`fingerprint_of` makes them.
+            shape: Of every image.
+        """
+        self.path = Path(path)
+        self.shape = shape
+        self._size = int(np.prod(shape))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        begun = self.path.exists() and self.path.open("rb").read(len(key)) == key.encode()
+        # Held open for as long as images come.
+        self._file = self.path.open("r+b" if begun else "w+b")
+        if not begun:
+            self._file.write(key.encode())
+        self._begin = len(key)
+        self._count = 0
+        self._file.seek(self._begin)
+        while len(record := self._file.read(self._size + 4)) == self._size + 4 and _is_whole(record):
+            self._count += 1
+        self._file.seek(self._begin + self._count * (self._size + 4))
+        self._file.truncate()
+
+    def __len__(self) -> int:
+        """How many images are kept."""
+        return self._count
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yield those that were kept when the file was opened."""
+        with self.path.open("rb") as file:
+            file.seek(self._begin)
+            for _ in range(self._count):
+                yield np.frombuffer(file.read(self._size + 4), np.uint8)[: self._size].reshape(self.shape)
+
+    def keep(self, images: Iterator[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yield images as they come, and append each."""
+        for image in images:
+            pixels = image.tobytes()
+            self._file.write(pixels + zlib.crc32(pixels).to_bytes(4, "little"))
+            self._file.flush()
+            yield image
+
+    def done(self) -> None:
+        """Forget the images: their file is written."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _is_whole(record: bytes) -> bool:
+    return zlib.crc32(record[:-4]) == int.from_bytes(record[-4:], "little")

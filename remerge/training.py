@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,22 @@ def _tensors(image_set: ImageSet, chosen: "np.ndarray", device: str) -> tuple[Te
     return to_input(images), torch.from_numpy(image_set.labels[chosen]).to(device)
 
 
+def _resumed(progress: Progress | None, parts: Mapping[str, Any]) -> int:
+    """Put the parts of a training back to where it was cut off, and return the step to go on with."""
+    kept = progress.load() if progress else None
+    if kept is None:
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(kept[name])
+    return int(kept["step"])
+
+
+def _keep(progress: Progress | None, step: int, parts: Mapping[str, Any]) -> None:
+    """Save the parts of a training, if it is time."""
+    if progress:
+        progress.save(lambda: {"step": step, **{name: part.state_dict() for name, part in parts.items()}})
+
+
 def pretrain(
     image_set: ImageSet,
     architecture: str,
@@ -51,6 +67,7 @@ def pretrain(
     learning_rate: float,
     seed: int,
     device: str = "cpu",
+    progress: Progress | None = None,
 ) -> open_clip.CLIP:
     """Train a CLIP from random weights to match images with their class names.
 
@@ -67,6 +84,7 @@ def pretrain(
         learning_rate: Muon's peak rate.
         seed: Of weights and batches.
         device: Where to train.
+        progress: Where to go on from, and to save to, if the work may be cut off.
 
     Returns:
         The trained CLIP, on the CPU, in evaluation mode.
@@ -89,9 +107,14 @@ def pretrain(
         torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, steps // 20 + 1))
         for optimizer in optimizers
     ]
-    with tqdm(_batches(image_set, batch_size, steps, seed), desc="pre-train", unit="step") as progress:
-        for step, chosen in enumerate(progress):
-            images, labels = _tensors(image_set, chosen, device)
+    parts: dict[str, Any] = {"clip": clip}
+    parts |= {f"optimizer {k}": optimizer for k, optimizer in enumerate(optimizers)}
+    parts |= {f"schedule {k}": schedule for k, schedule in enumerate(schedules)}
+    begin = _resumed(progress, parts)
+    batches = _batches(image_set, batch_size, steps, seed)
+    with tqdm(total=steps, initial=begin, desc="pre-train", unit="step") as bar:
+        for step in range(begin, steps):
+            images, labels = _tensors(image_set, batches[step], device)
             texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
             scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
             loss = cross_entropy(scores, labels)
@@ -100,8 +123,10 @@ def pretrain(
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
                 schedule.step()
+            bar.update()
             if step % 10 == 0:
-                progress.set_postfix(loss=f"{loss.item():.3f}")
+                bar.set_postfix(loss=f"{loss.item():.3f}")
+            _keep(progress, step + 1, parts)
     return clip.cpu().eval()
 
 
@@ -149,11 +174,7 @@ def finetune(
     optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
     parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
-    begin = 0
-    if progress and (kept := progress.load()):
-        begin = kept["step"]
-        for name, part in parts.items():
-            part.load_state_dict(kept[name])
+    begin = _resumed(progress, parts)
     share = batch_size // len(image_sets)
     batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
     names = ", ".join(image_set.task for image_set in image_sets)
@@ -178,9 +199,7 @@ def finetune(
             bar.update()
             if step % 10 == 0:
                 bar.set_postfix(loss=f"{loss.item():.3f}")
-            if progress:
-                reached = {"step": step + 1}
-                progress.save(lambda: {**reached, **{name: part.state_dict() for name, part in parts.items()}})  # noqa: B023
+            _keep(progress, step + 1, parts)
     return expert.cpu().eval()
 
 

@@ -7,6 +7,7 @@ from remerge import provenance
 from remerge.images import Description
 from remerge.logs import log_to
 from remerge.preparation import write_split
+from remerge.resume import KeptImages, fingerprint_of
 from remerge.tasks.clip import reading
 
 if TYPE_CHECKING:
@@ -25,14 +26,19 @@ else:
     split = reading.absent(f"the configuration leaves it out (clip_tasks.{wildcards.task}.source: none)")
 if split.missing:
     print(f"WARNING: {wildcards.task} is left out of every average: {split.missing}", file=sys.stderr)
+size = int(wildcards.size)
+depends_on = [*([snakemake.input.record] if snakemake.input.record else []), *snakemake.input.sources]
+key = fingerprint_of(depends_on, [wildcards.task, wildcards.split, size, params.content])
+kept = KeptImages(f".snakemake/remerge/resume/{snakemake.output.images}", key, (size, size, 3))
 described = Description(classes, templates, wildcards.task, wildcards.split, "real", split.missing)
 write_split(
     snakemake.output.images,
     described,
     split.labels,
     split.encoded,
-    int(wildcards.size),
+    size,
     snakemake.threads,
     snakemake.output.hashes,
+    kept,
 )
 provenance.record(snakemake)

@@ -7,6 +7,7 @@ from remerge.architectures import described
 from remerge.devices import device_for
 from remerge.images import load_images
 from remerge.logs import log_to
+from remerge.resume import Progress, fingerprint_of
 from remerge.training import pretrain
 from remerge.weights import save_weights
 
@@ -14,15 +15,20 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
-pool = snakemake.params.pool
+inputs, params = snakemake.input, snakemake.params
+key = fingerprint_of([inputs.images, *inputs.sources], list(params))
+progress = Progress(f".snakemake/remerge/resume/{snakemake.output.clip}", key)
+pool = params.pool
 clip = pretrain(
-    load_images(snakemake.input.images),
+    load_images(inputs.images),
     pool["architecture"],
     seed=pool["seed"],
     device=device_for(snakemake.resources),
-    **snakemake.params.training,
+    progress=progress,
+    **params.training,
 )
 metadata = described(pool["architecture"])
 save_weights(snakemake.output.clip, clip.state_dict(), metadata)
 save_weights(snakemake.output.encoder, clip.visual.state_dict(), metadata)
+progress.done()
 provenance.record(snakemake)

@@ -243,6 +243,25 @@ def test_pretraining_is_seeded_and_keeps_token_embeddings() -> None:
     assert not torch.equal(one["visual.proj"], fresh["visual.proj"])
 
 
+def test_pretraining_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    def train(progress: Progress | None = None) -> dict[str, Tensor]:
+        clip = pretrain(image_set(), "mini", steps=6, batch_size=8, learning_rate=0.02, seed=0, progress=progress)
+        return clip.state_dict()
+
+    class CutOff(Progress):
+        """Saves at every step and is killed at the fourth."""
+
+        def save(self, state: Callable[[], dict[str, Any]]) -> None:
+            super().save(state)
+            if state()["step"] == 4:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(CutOff(tmp_path / "kept.pt", "key", seconds=0))
+    whole, resumed = train(), train(Progress(tmp_path / "kept.pt", "key"))
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
 def test_adaptation_batches_depend_on_seed_and_step_and_never_on_labels() -> None:
     def batches(seed: int, source: ImageSet) -> Callable[[int], list[Tensor]]:
         return adaptation_batches([source, source], batch_size=6, seed=seed)

@@ -32,7 +32,9 @@ SlurmdSpoolDir={folder}/spool/%n
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
@@ -51,8 +53,8 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/jobs.log
 {nodes}
-PartitionName=cpu Nodes={names} Default=YES MaxTime=120 State=UP
-PartitionName=gpu Nodes=n1,n2 MaxTime=120 State=UP
+PartitionName=cpu Nodes={names} Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes=n1,n2 MaxTime=INFINITE State=UP
 """
 
 
@@ -159,8 +161,8 @@ class Cluster:
 def _end(process: int) -> None:
     for signal in (15, 9):
         for _ in range(100):
-            try:
-                os.kill(process, signal if _ == 0 else 0)
-            except ProcessLookupError:
+            status = Path(f"/proc/{process}/status")
+            if not status.exists() or "State:\tZ" in status.read_text():
                 return
+            os.kill(process, signal if _ == 0 else 0)
             time.sleep(0.1)

@@ -1,0 +1,174 @@
+"""The workflow on a real SLURM, undisturbed it is not: jobs are killed, cancelled, starved, and Snakemake with them."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster import Cluster, missing_programs
+from project import copy_project, snakemake
+
+pytestmark = pytest.mark.skipif(
+    bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
+)
+MOST_SUBMISSIONS = 40
+COMMAND = (
+    *("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
+    *("--slurm-init-seconds-before-status-checks", "4", "--seconds-between-status-checks", "3", "--latency-wait", "5"),
+    *("--cores", "2", "--local-cores", "1"),
+    # Too little on the first attempt, enough on the second or third.
+    *("--set-resources", "score_experts:mem_mb=attempt * 500"),
+)
+
+
+def project(folder: Path) -> Path:
+    """A copy of the project with fewer methods than the tiny configuration has."""
+    copy_project(folder)
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for method in ("joint", "averaging", "ada-task"):
+        del config["methods"][method]
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """The content of every table, score and coefficient file."""
+    patterns = ("*/tables/**/*.*", "*/scores/**/*.csv", "*/coefficients/**/*.csv", "*/merged/**/*.safetensors")
+    files = [path for pattern in patterns for path in (folder / "results").glob(pattern)]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files)}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an undisturbed run on one machine makes."""
+    folder = project(tmp_path_factory.mktemp("local"))
+    snakemake(folder)
+    return results(folder)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    # Everyone must be able to reach the socket, which pytest's own folders do not allow.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    folder.chmod(0o755)
+    made = Cluster(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder)
+
+
+class Run:
+    """Snakemake at work on the cluster, in a process group of its own."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.log = folder / "snakemake.log"
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *COMMAND],
+                cwd=folder,
+                env=cluster.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+        """Wait until something is so; fail if Snakemake ends before."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, f"Snakemake ended early:\n{self.log.read_text()[-4000:]}"
+            assert time.monotonic() < end, f"it did not happen:\n{self.log.read_text()[-4000:]}"
+            time.sleep(0.3)
+
+
+def scripts_in(folder: Path) -> list[int]:
+    """Processes that run a rule's script in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if any(b"/.snakemake/scripts/" in word for word in command[1:3]) and (process / "cwd").resolve() == folder:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_every_fault_is_survived_and_the_results_are_the_same(
+    cluster: Cluster, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = project(tmp_path / "project")
+    run = Run(cluster, folder)
+
+    run.wait_until(lambda: bool(scripts_in(folder)))
+    os.kill(scripts_in(folder)[0], signal.SIGKILL)
+
+    run.wait_until(lambda: len(cluster.finished()) >= 3 and bool(cluster.running()))
+    cancelled, _ = cluster.running()[0]
+    cluster.ask("scancel", cancelled)
+
+    run.wait_until(lambda: bool(list(folder.glob("results/mini/weights/digits.safetensors"))))
+    cluster.ask("scontrol", "update", "NodeName=n1", "State=DRAIN", "Reason=test")
+    run.wait_until(lambda: bool(list(folder.glob("results/mini/scores/three/*.csv"))))
+    cluster.ask("scontrol", "update", "NodeName=n1", "State=RESUME")
+
+    run.wait_until(lambda: bool(cluster.running()))
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.process.wait()
+    # What docs/cluster.md says to do.
+    cluster.ask("scancel", "--me")
+    run_unlock = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--unlock"], cwd=folder, env=cluster.environment, check=True
+    )
+    assert run_unlock.returncode == 0
+    for _ in range(3):
+        if Run(cluster, folder).process.wait(timeout=600) == 0:
+            break
+    log = (folder / "snakemake.log").read_text()
+    assert "(100%) done" in log, log[-4000:]
+
+    found = results(folder)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+
+    jobs = cluster.finished()
+    states = {job["JobState"] for job in jobs}
+    assert {"COMPLETED", "CANCELLED"} <= states
+    assert states & {"FAILED", "OUT_OF_MEMORY"}, "the killed and the starved job left no trace"
+    assert any("n2" in job["NodeList"] for job in jobs)
+
+
+def test_every_stage_goes_through_the_queue_and_the_queue_is_not_flooded(tmp_path: Path, cluster: Cluster) -> None:
+    folder = project(tmp_path / "project")
+    plan = snakemake(folder, *COMMAND, "--dry-run")
+    rules = set(re.findall(r"^(?:local)?rule (\w+):$", plan, re.MULTILINE))
+    local = set(re.findall(r"^localrule (\w+):$", plan, re.MULTILINE))
+    profile = yaml.safe_load((folder / "profiles/slurm/config.yaml").read_text())
+    heavy = {"pretrain", "finetune", "learn_coefficients", "merge", "score", "score_experts", "sweep", "trajectory"}
+    assert heavy <= rules - local
+    assert heavy <= set(profile["set-resources"]), "a rule that runs a model asks for no GPU"
+    # The full default run's jobs, in the groups they are submitted in.
+    submitted = [job for job in cluster.finished() if job["JobState"] == "COMPLETED"]
+    assert 0 < len(submitted) <= MOST_SUBMISSIONS
+
+
+def test_jobs_on_one_gpu_do_not_overlap(cluster: Cluster) -> None:
+    jobs = [job for job in cluster.finished() if job["Partition"] == "gpu" and job["NodeList"] in ("n1", "n2")]
+    assert len(jobs) >= 4
+    for node in ("n1", "n2"):
+        own = sorted((job["StartTime"], job["EndTime"]) for job in jobs if job["NodeList"] == node)
+        for (_, end), (begin, _) in pairwise(own):
+            assert begin >= end, f"two jobs on {node}'s GPU at once: {own}"

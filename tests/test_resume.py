@@ -1,0 +1,75 @@
+"""Prepared images that were kept come back, and only whole ones, and only to the same work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from remerge.images import Description, load_images
+from remerge.preparation import write_split
+from remerge.resume import KeptImages
+
+SHAPE = (8, 8, 3)
+KEY = "a" * 64
+DESCRIBED = Description(("one",), ("a {}",), "task", "test", "real")
+
+
+def pictures(count: int = 6) -> list[Image.Image]:
+    generator = np.random.default_rng(0)
+    return [Image.fromarray(generator.integers(0, 256, (12, 10, 3), dtype=np.uint8)) for _ in range(count)]
+
+
+def write(path: Path, encoded: Iterator[Image.Image], kept: KeptImages | None = None) -> None:
+    write_split(path, DESCRIBED, np.zeros(6, np.int64), encoded, 8, 1, path.with_suffix(".txt"), kept)
+
+
+def test_preparation_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    write(tmp_path / "whole.safetensors", iter(pictures()))
+
+    def cut_off() -> Iterator[Image.Image]:
+        yield from pictures()[:4]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        for image in KeptImages(tmp_path / "kept", KEY, SHAPE).keep(np.asarray(p.resize((8, 8))) for p in cut_off()):
+            assert image.shape == SHAPE
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "cut.safetensors", cut_off(), KeptImages(tmp_path / "other", KEY, SHAPE))
+    assert not (tmp_path / "cut.safetensors").exists()
+
+    decoded = []
+
+    def counted() -> Iterator[Image.Image]:
+        for index, image in enumerate(pictures()):
+            decoded.append(index)
+            yield image
+
+    kept = KeptImages(tmp_path / "fresh", KEY, SHAPE)
+    list(kept.keep(iter(load_images(tmp_path / "whole.safetensors").images[:3])))
+    again = KeptImages(tmp_path / "fresh", KEY, SHAPE)
+    assert len(again) == 3
+    write(tmp_path / "resumed.safetensors", counted(), again)
+    for suffix in ("safetensors", "txt"):
+        assert (tmp_path / f"resumed.{suffix}").read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
+    assert not (tmp_path / "fresh").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_image_and_those_after_it_are_prepared_again(tmp_path: Path, damage: str) -> None:
+    images = [np.full(SHAPE, value, np.uint8) for value in range(5)]
+    list(KeptImages(tmp_path / "kept", KEY, SHAPE).keep(iter(images)))
+    content = bytearray((tmp_path / "kept").read_bytes())
+    if damage == "cut":
+        del content[-7:]
+    else:
+        content[len(KEY) + 4 * (8 * 8 * 3 + 4) + 5] ^= 1
+    (tmp_path / "kept").write_bytes(content)
+    again = KeptImages(tmp_path / "kept", KEY, SHAPE)
+    assert [int(image[0, 0, 0]) for image in again] == [0, 1, 2, 3]
+
+
+def test_other_work_begins_anew(tmp_path: Path) -> None:
+    list(KeptImages(tmp_path / "kept", KEY, SHAPE).keep(iter([np.zeros(SHAPE, np.uint8)])))
+    assert len(KeptImages(tmp_path / "kept", "b" * 64, SHAPE)) == 0
