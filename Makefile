@@ -2,6 +2,7 @@
 # make test      linters, type checks and tests
 # make test-slurm   the workflow on a small SLURM cluster that is started on this machine (installs SLURM, on Debian)
 # make check-clip   the whole workflow on a full-size encoder of random weights, and dry runs of the presets
+# make archive    tables, figures, scores and provenance in one zip, to hand on
 # make bench     speed and memory at full size, added to benchmarks/results.csv, and their figures in docs/
 # make lock      resolve the dependencies anew, and the conda environments with them
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 
-.PHONY: results test test-slurm lint check-clip bench lock docs clean
+.PHONY: results test test-slurm lint check-clip archive bench lock docs clean
 
 results: .venv/installed
 	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
@@ -38,6 +39,9 @@ check-clip: .venv/installed
 	@for preset in b-32 b-16 l-14; do \
 	    $(BIN)/snakemake --dry-run --quiet --configfile config/clip-vit-$$preset.yaml || exit 1; done
 	@$(BIN)/python -m remerge results
+
+archive: .venv/installed
+	$(BIN)/python -m remerge archive results/remerge-results.zip
 
 bench: .venv/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/bench.py

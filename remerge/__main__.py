@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from remerge.archive import pack, rebuild
 from remerge.errors import RemergeError
 from remerge.provenance import chain
 
@@ -46,6 +47,18 @@ def merge_checkpoints(given: argparse.Namespace) -> None:
     print(f"{given.method} of {len(given.finetuned)} checkpoints, scaling {scaling:g}, in {given.out}")
 
 
+def rebuild_archive(given: argparse.Namespace) -> None:
+    """Make an archive's tables and figures again and say whether they are what they were.
+
+    Raises:
+        RemergeError: Some are not, or it is no archive.
+    """
+    same, other = rebuild(given.archive, given.out, Path(__file__).parent.parent)
+    print(f"{len(same)} files of tables and figures made again, byte for byte the same")
+    if other:
+        raise RemergeError("not the same as in the archive: " + ", ".join(other))
+
+
 def main() -> None:
     """Read the command line and answer."""
     parser = argparse.ArgumentParser(prog="python -m remerge", description=__doc__)
@@ -56,6 +69,14 @@ def main() -> None:
     origin = commands.add_parser("provenance", help="print what a result came from, down to downloads and their hashes")
     origin.add_argument("file", type=Path)
     origin.set_defaults(run=lambda given: print(chain(given.file)))
+    packed = commands.add_parser("archive", help="pack tables, figures, scores and provenance into one zip")
+    packed.add_argument("archive", type=Path)
+    packed.add_argument("--results", type=Path, default=Path("results"))
+    packed.set_defaults(run=lambda given: print(f"{pack(given.results, given.archive)} files in {given.archive}"))
+    again = commands.add_parser("rebuild", help="make an archive's tables and figures again, without any model")
+    again.add_argument("archive", type=Path)
+    again.add_argument("--out", type=Path, required=True, help="an empty folder")
+    again.set_defaults(run=rebuild_archive)
     merge = commands.add_parser(
         "merge",
         help="merge safetensors checkpoints of any size, in one file or several with an index",

@@ -21,8 +21,24 @@ from remerge.files import atomic_path
 
 FOLDER = "provenance"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
+READ_AGAIN = 2**29
+"""Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
 CODE = ("sources", "algorithm")
 """Names of the inputs that are this project's own files."""
+
+
+def begin(job: Any) -> None:
+    """Refuse damaged inputs, and forget what was recorded of the files that are about to be made: to be called first.
+
+    Raises:
+        RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
+            command makes it again.
+    """
+    for path in job.output:
+        record_of(path).unlink(missing_ok=True)
+    damaged = [path for path in sorted(set(job.input)) if set_aside_if_damaged(path, thorough=True)]
+    if damaged:
+        raise RemergeError(f"{', '.join(damaged)}: damaged since made, and set aside; run the same command again")
 
 
 def record(job: Any) -> None:
@@ -31,12 +47,16 @@ def record(job: Any) -> None:
     Args:
         job: What Snakemake hands to a script as ``snakemake``.
     """
-    code = {path for name in CODE for path in _listed(job.input.get(name))}
-    hashes = {path: sha256_of(path) for path in sorted(set(job.input) | code)}
+    named = _named(job.input)
+    code = {path for name in CODE for path in _listed(named.get(name))}
+    hashes = {path: sha256_of(path) for path in sorted(set(job.input))}
     told = {
         "rule": job.rule,
+        "script": next((path for path in sorted(code) if path.startswith("scripts/")), None),
         "wildcards": dict(job.wildcards.items()),
         "parameters": json.loads(json.dumps(dict(job.params.items()), default=str)),
+        "input": named,
+        "output": _named(job.output),
         "inputs": {path: digest for path, digest in hashes.items() if path not in code},
         "code": hashlib.sha256(json.dumps([hashes[path] for path in sorted(code)]).encode()).hexdigest(),
         "remerge": __version__,
@@ -52,6 +72,42 @@ def record(job: Any) -> None:
         own = {"file": str(path), "sha256": _hash(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
         with atomic_path(record_of(path)) as temporary:
             temporary.write_text(json.dumps(own | told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def set_aside_damaged(results: str | Path) -> list[str]:
+    """Look for results that are not what was recorded when they were made, and rename each to ``{name}.damaged``.
+
+    Only those whose size or date has changed are read. Not to be called while anything is being made.
+
+    Returns:
+        The names that are now free to be made again.
+    """
+    folder = Path(results)
+    records = sorted((folder / FOLDER).rglob("*.json")) if folder.is_dir() else []
+    paths = [folder / record.relative_to(folder / FOLDER).with_suffix("") for record in records]
+    return [str(path) for path in paths if set_aside_if_damaged(path)]
+
+
+def set_aside_if_damaged(path: str | Path, *, thorough: bool = False) -> bool:
+    """Rename a result to ``{name}.damaged`` if it is not what was recorded when it was made, and say whether.
+
+    Args:
+        path: The file; one without a record is never damaged.
+        thorough: Whether to read it even though its size and date are the recorded ones, if it is not too large.
+    """
+    path = Path(path)
+    told = read_record(path)
+    if told is None or not path.is_file():
+        return False
+    found = path.stat()
+    untouched = (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns)
+    if untouched and not (thorough and found.st_size <= READ_AGAIN):
+        return False
+    if _hash(path) == told["sha256"]:
+        return False
+    path.rename(path.with_name(f"{path.name}.damaged"))
+    record_of(path).unlink(missing_ok=True)
+    return True
 
 
 def record_of(path: str | Path) -> Path:
@@ -133,6 +189,14 @@ def _downloaded(path: Path, indent: str) -> Iterator[str]:
 def _short(value: Mapping[str, Any], most: int = 300) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= most else f"{text[:most]} ... ({len(text)} characters)"
+
+
+def _named(files: Any) -> dict[str, Any]:
+    """A job's files by name; those without one under the empty name."""
+    named = {name: value if isinstance(value, str) else list(value) for name, value in files.items()}
+    taken = {path for value in named.values() for path in _listed(value)}
+    rest = [path for path in files if path not in taken]
+    return named | ({"": rest} if rest else {})
 
 
 def _listed(value: Any) -> list[str]:

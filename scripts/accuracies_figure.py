@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 methods = snakemake.params.methods
 scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignore_index=True)
 labels = {name: method["label"] for name, method in methods.items()}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 tasks, splits = snakemake.params.tasks, snakemake.params.splits
 hashes = iter(map(read_hashes, snakemake.input.hashes))
 write_audit(snakemake.output[0], overlaps({task: {split: next(hashes) for split in splits} for task in tasks}))

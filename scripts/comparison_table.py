@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
 gate = pd.read_csv(inputs.gate)

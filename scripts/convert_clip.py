@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 architecture = snakemake.params.architecture
 paths = recorded(snakemake.input.record).paths
 check_config(json.loads(paths["config.json"].read_text(encoding="utf-8")), architecture)

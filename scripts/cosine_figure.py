@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 figure = cosine_figure(pd.read_csv(snakemake.input.similarity), snakemake.params.tasks)
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
 provenance.record(snakemake)

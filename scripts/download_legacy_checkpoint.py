@@ -10,5 +10,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 download(f"{snakemake.wildcards.architecture}/{snakemake.wildcards.file}.pt", snakemake.output[0])
 provenance.record(snakemake)

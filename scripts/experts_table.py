@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 flags = contaminated(pd.read_csv(snakemake.input.audit))
 table = experts_table(read_scores(snakemake.input.experts), snakemake.params.tasks)
 write_csv(snakemake.output.csv, table)

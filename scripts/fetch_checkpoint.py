@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 params = snakemake.params
 record(snakemake.output[0], params.repository, params.files, kind="model", revision=params.revision)
 provenance.record(snakemake)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 params = snakemake.params
 pattern = f"{params.folder}/{snakemake.wildcards.part}-*.parquet"
 record(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 depends_on = [inputs.pretrained, *inputs.heads, *inputs.images, *inputs.sources]
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))

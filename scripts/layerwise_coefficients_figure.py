@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 histories = map(pd.read_csv, snakemake.input.coefficients)
 figure = layerwise_figure(dict(zip(snakemake.params.labels, histories, strict=True)), snakemake.params.tasks)
 save_figure(figure, snakemake.output.svg, snakemake.output.png)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RECORD_EVERY = 5
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 method = snakemake.params.method
 task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
 if method["keep"] is not None:

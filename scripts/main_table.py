@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 origins = snakemake.params.origins
 methods = {name: Row(**row) for name, row in snakemake.params.methods.items()}
 scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignore_index=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 inputs, method = snakemake.input, snakemake.params.method
 scaling = method.get("scaling", 1.0)
 if inputs.get("validation"):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 algorithm = registry.load(snakemake.params.algorithm)
 parameters = dict(snakemake.params.merging)
 if snakemake.input.get("coefficients"):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 architecture = snakemake.params.architecture
 (path,) = recorded(snakemake.input.record).paths.values()
 clip = both_towers(load_weights(path), architecture)

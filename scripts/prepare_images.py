@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 params, wildcards = snakemake.params, snakemake.wildcards
 classes, templates = map(tuple, params.texts.values())
 if params.source == "hub":

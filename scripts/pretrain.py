@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 key = fingerprint_of([inputs.images, *inputs.sources], list(params))
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output.clip}", key)

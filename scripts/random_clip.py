@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 architecture = snakemake.params.architecture
 torch.manual_seed(snakemake.params.seed)
 clip = build_clip(architecture)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 generator = torch.Generator().manual_seed(zlib.crc32(snakemake.wildcards.task.encode()) + snakemake.params.seed)
 moved = {
     key: tensor + 1e-3 * (tensor.std(correction=0) + 1e-3) * torch.randn(tensor.shape, generator=generator)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
 classes, templates = map(tuple, params.texts.values())
 splits = list_folder(params.folder, partial(stratified, share=params.validation))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 path, architecture = snakemake.input.checkpoint, snakemake.params.architecture
 encoder, beside = image_encoder_weights(path)
 if beside != snakemake.params.frozen:

@@ -11,5 +11,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 save_images(snakemake.output[0], pretraining_images())
 provenance.record(snakemake)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 splits = render(snakemake.wildcards.task)
 output = snakemake.output
 for path, hashes, image_set in zip(output.images, output.hashes, splits.values(), strict=True):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 figure = samples_figure([each for each in map(load_images, snakemake.input.images) if len(each)])
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
 provenance.record(snakemake)

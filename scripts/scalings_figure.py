@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 methods = snakemake.params.methods
 sweeps = pd.concat([read_scores(path) for path in snakemake.input.sweeps], ignore_index=True)
 scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignore_index=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 tasks = snakemake.params.tasks
 frame = score_encoder(
     load_encoder(snakemake.input.encoder),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 heads = dict(zip(params.tasks, map(load_head, inputs.heads), strict=True))
 images = dict(zip(params.tasks, map(load_images, inputs.images), strict=True))

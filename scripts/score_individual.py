@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 wildcards = snakemake.wildcards
 experts = read_scores(snakemake.input.experts)
 own = experts[(experts["expert"] == experts["task"]) & experts["task"].isin(snakemake.params.tasks)]

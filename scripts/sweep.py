@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 tasks = snakemake.params.tasks
 encoder = load_encoder(snakemake.input.pretrained)
 pretrained, task_vector = load_weights(snakemake.input.pretrained), load_weights(snakemake.input.task_vector)

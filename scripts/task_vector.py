@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 difference = task_vector(load_weights(snakemake.input.pretrained), load_weights(snakemake.input.finetuned))
 save_weights(snakemake.output[0], difference, read_metadata(snakemake.input.finetuned))
 provenance.record(snakemake)

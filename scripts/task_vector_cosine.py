@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 similarity = cosine_similarity([load_weights(path) for path in snakemake.input.task_vectors])
 tasks = snakemake.params.tasks
 rows = [(a, b, similarity[i][j]) for (i, a), (j, b) in product(enumerate(tasks), repeat=2)]

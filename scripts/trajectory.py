@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 tasks, method, wildcards = snakemake.params.tasks, snakemake.params.method, snakemake.wildcards
 encoder = load_encoder(snakemake.input.pretrained)
 pretrained = load_weights(snakemake.input.pretrained)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 params = snakemake.params
 references = zero_shot_references(read_published(snakemake.input.published), params.origin, params.architecture)
 verdicts = judge(read_scores(snakemake.input.scores), references, params.tolerance)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 log_to(snakemake.log[0])
+provenance.begin(snakemake)
 architecture = architecture_in(snakemake.input.clip)
 clip = load_clip(snakemake.input.clip)
 for path, (task, texts) in zip(snakemake.output, snakemake.params.texts.items(), strict=True):

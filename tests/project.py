@@ -64,3 +64,30 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     table = output.split("Job stats:")[-1].split("total")[0]
     jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
     return {rule: count for rule, count in jobs.items() if rule != "all"}
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Snakemake, running, in a process group of its own."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def scripts_in(folder: Path) -> list[int]:
+    """Processes that run a rule's script in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if any(b"/.snakemake/scripts/" in word for word in command[1:3]) and (process / "cwd").resolve() == folder:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found

@@ -14,6 +14,7 @@ from remerge.devices import local_gpus
 from remerge.downloads.attempts import next_attempt
 from remerge.errors import RemergeError
 from remerge.merging.registry import ALGORITHMS
+from remerge.provenance import set_aside_damaged
 from remerge.sources import source_files
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
@@ -38,6 +39,11 @@ try:
     }
 except RemergeError as error:
     raise WorkflowError(str(error))
+
+# A result that is no longer what was made is made again; a plan alone, and jobs of a run in progress, touch nothing.
+if workflow.is_main_process and workflow.executor_plugin and not workflow.dryrun:
+    for damaged in set_aside_damaged("results"):
+        logger.warning(f"{damaged}: damaged since made; set aside and made again")
 
 TASKS = [*MINI_TASKS, *CLIP_TASKS, *settings.tasks]
 

@@ -85,6 +85,7 @@ rule score_individual:
     wildcard_constraints:
         suite=any_of(settings.suites),
         method=any_of(methods_where(lambda method: method.algorithm == "individual")),
+    localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
@@ -172,7 +173,7 @@ rule zero_shot_gate:
         "benchmarks/jobs/{pool}/zero_shot_gate/{suite}.tsv"
     localrule: True
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=memory("table"),

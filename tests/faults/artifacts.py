@@ -1,0 +1,17 @@
+"""Every artifact of a run, to compare with an undisturbed run's."""
+
+from pathlib import Path
+
+PATTERNS = ("images/**/*", "*/weights/*", "*/heads/*", "*/task_vectors/*", "*/coefficients/**/*", "*/merged*/**/*",
+            "*/scores/**/*", "*/sweeps/**/*", "*/trajectories/**/*", "*/tables/**/*", "*/figures/**/*.png")  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every artifact under its final name."""
+    files = {path for pattern in PATTERNS for path in (folder / "results").glob(pattern) if path.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files) if not path.name.startswith(".")}
+
+
+def unequal(folder: Path, expected: dict[str, bytes]) -> list[str]:
+    """Artifacts that are there and are not what an undisturbed run makes."""
+    return [name for name, content in contents(folder).items() if expected.get(name) != content]

@@ -1,0 +1,161 @@
+"""Whatever happens to a run: nothing half-made has a final name, and the same command ends with the same bytes."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from artifacts import contents, unequal
+from project import copy_project, scripts_in, snakemake, started
+
+KILLS = 30
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the whole workflow has run without a fault."""
+    folder = copy_project(tmp_path_factory.mktemp("undisturbed"))
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(undisturbed: Path) -> dict[str, bytes]:
+    return contents(undisturbed)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project in which nothing has run."""
+    return copy_project(tmp_path / "project")
+
+
+def finish(folder: Path, expected: dict[str, bytes]) -> None:
+    """Run the same command until it succeeds, and compare everything it made."""
+    snakemake(folder)
+    found = contents(folder)
+    assert sorted(found) == sorted(expected)
+    assert unequal(folder, expected) == []
+    assert not list(folder.glob("results/**/.partial-*"))
+
+
+def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]) -> None:
+    chance = random.Random(0)
+    kills = 0
+    for _ in range(KILLS):
+        run = started(folder)
+        while run.poll() is None and kills < KILLS:
+            time.sleep(chance.uniform(0, 3))
+            if victims := sorted(scripts_in(folder)):
+                try:
+                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    kills += 1
+                except ProcessLookupError:
+                    continue
+        if kills >= KILLS:
+            os.killpg(run.pid, signal.SIGTERM)
+        run.communicate(timeout=300)
+        assert unequal(folder, expected) == []
+        if kills >= KILLS:
+            break
+        if run.returncode == 0:
+            # Everything was made before the last kill: begin anew.
+            subprocess.run(["rm", "-rf", "results"], cwd=folder, check=True)
+    assert kills == KILLS
+    finish(folder, expected)
+
+
+@pytest.mark.parametrize("to_all", [False, True], ids=["SIGTERM to Snakemake", "Ctrl-C in its terminal"])
+def test_an_interrupted_run(folder: Path, expected: dict[str, bytes], to_all: bool) -> None:
+    run = started(folder)
+    while not list(folder.glob("results/mini/weights/pretrained.safetensors")):
+        assert run.poll() is None
+        time.sleep(0.2)
+    while not scripts_in(folder):
+        time.sleep(0.05)
+    if to_all:
+        os.killpg(run.pid, signal.SIGINT)
+    else:
+        run.terminate()
+    run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert unequal(folder, expected) == []
+    finish(folder, expected)
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Callable[[str], None]:
+    """A function that (re)mounts the results folder with options, on a file system of its own."""
+    results = folder / "results"
+    results.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", results], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {made.stderr.strip()}")
+
+    def remount(options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", results], check=True)
+
+    return remount
+
+
+def unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", folder / "results"], check=True)
+
+
+def test_a_full_disk_and_one_that_cannot_be_written(
+    folder: Path, expected: dict[str, bytes], small_disk: Callable[[str], None]
+) -> None:
+    try:
+        told = snakemake(folder, check=False)
+        assert "No space left on device" in told
+        assert unequal(folder, expected) == []
+        small_disk("ro,size=500m")
+        told = snakemake(folder, check=False)
+        assert "Read-only file system" in told
+        small_disk("rw,size=500m")
+        finish(folder, expected)
+    finally:
+        unmount(folder)
+
+
+@pytest.mark.parametrize("damage", ["bit flipped", "truncated"])
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        "results/mini/task_vectors/digits.safetensors",
+        "results/images/32/arrows/test.safetensors",
+        "results/mini/scores/three/arithmetic.csv",
+        "results/mini/tables/three/main.csv",
+    ],
+)
+def test_a_damaged_artifact_is_made_again(
+    undisturbed: Path, expected: dict[str, bytes], artifact: str, damage: str
+) -> None:
+    path = undisturbed / artifact
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        del content[len(content) // 2 :]
+    else:
+        content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    told = snakemake(undisturbed)
+    assert f"{artifact}: damaged" in told
+    assert contents(undisturbed) == expected
+    path.with_name(f"{path.name}.damaged").unlink()
+
+
+def test_a_second_snakemake_is_told_to_wait(folder: Path, expected: dict[str, bytes]) -> None:
+    first = started(folder)
+    while not scripts_in(folder):
+        assert first.poll() is None
+        time.sleep(0.1)
+    told = snakemake(folder, check=False)
+    assert "lock" in told.lower()
+    assert "unlock" in told
+    first.communicate(timeout=600)
+    assert first.returncode == 0
+    assert unequal(folder, expected) == []

@@ -1,0 +1,108 @@
+"""Records tell what a result came from; what is no longer what was made is noticed."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remerge import provenance
+from remerge.archive import Job, pack, rebuild, unpack
+from remerge.errors import RemergeError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two jobs: a score made from an image file, and a table made from the score."""
+    monkeypatch.chdir(tmp_path)
+    for path, text in (("results/images/a.csv", "pixels"), ("scripts/score.py", "")):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+    made("score", "results/images/a.csv", "results/mini/scores/a.csv", "score", {"seed": 3})
+    made("table", "results/mini/scores/a.csv", "results/mini/tables/t.csv", "table", {"note": "x" * 1000})
+    return tmp_path
+
+
+def job(rule: str, source: str, target: str, parameters: dict[str, Any]) -> Job:
+    named = {"data": source, "sources": ["scripts/score.py"]}
+    told = {
+        "rule": rule,
+        "input": named,
+        "output": {"": [target]},
+        "parameters": parameters,
+        "wildcards": {"pool": "p"},
+    }
+    own = Job(told)
+    own.input.append("scripts/score.py")
+    own.input.named["sources"] = ["scripts/score.py"]
+    return own
+
+
+def made(rule: str, source: str, target: str, text: str, parameters: dict[str, Any]) -> None:
+    own = job(rule, source, target, parameters)
+    provenance.begin(own)
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    Path(target).write_text(text)
+    provenance.record(own)
+
+
+def test_a_chain_goes_back_to_the_first_file(folder: Path) -> None:
+    told = provenance.chain("results/mini/tables/t.csv")
+    lines = [line.strip().split("  ")[0] for line in told.splitlines()]
+    assert lines.index("results/mini/tables/t.csv") < lines.index("results/mini/scores/a.csv")
+    assert lines.index("results/mini/scores/a.csv") < lines.index("results/images/a.csv")
+    assert '"seed": 3' in told
+    assert "CHANGED" not in told
+    record = json.loads(Path("results/provenance/mini/scores/a.csv.json").read_text())
+    assert {"commit", "remerge", "device", "python", "packages", "code", "inputs"} <= record.keys()
+    assert "scripts/score.py" not in record["inputs"]
+
+
+def test_what_changed_since_is_said(folder: Path) -> None:
+    Path("results/mini/scores/a.csv").write_text("other")
+    assert "CHANGED since it was used" in provenance.chain("results/mini/tables/t.csv")
+    Path("results/images/a.csv").unlink()
+    assert "no longer here" in provenance.chain("results/mini/tables/t.csv")
+    with pytest.raises(RemergeError, match="no such file"):
+        provenance.chain("results/nothing.csv")
+
+
+@pytest.mark.parametrize("keeps_date", [False, True])
+def test_a_damaged_input_is_refused_and_set_aside(folder: Path, keeps_date: bool) -> None:
+    path = Path("results/mini/scores/a.csv")
+    before = path.stat()
+    path.write_text("scorf")
+    if keeps_date:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(RemergeError, match=r"a\.csv: damaged since made, and set aside; run the same command again"):
+        provenance.begin(job("table", str(path), "results/mini/tables/t.csv", {}))
+    assert not path.exists()
+    assert Path(f"{path}.damaged").read_text() == "scorf"
+
+
+def test_damage_is_found_before_anything_runs_and_a_new_date_alone_is_none(folder: Path) -> None:
+    os.utime("results/mini/scores/a.csv", (1, 1))
+    assert provenance.set_aside_damaged("results") == []
+    Path("results/mini/tables/t.csv").write_text("tabl")
+    assert provenance.set_aside_damaged("results") == ["results/mini/tables/t.csv"]
+    assert provenance.set_aside_damaged("results") == []
+
+
+def test_an_unreadable_record_is_none(folder: Path) -> None:
+    provenance.record_of("results/mini/tables/t.csv").write_text('{"sha256": ')
+    assert provenance.read_record("results/mini/tables/t.csv") is None
+    assert provenance.set_aside_damaged("results") == []
+
+
+def test_an_archive_makes_its_tables_again(folder: Path, tmp_path: Path) -> None:
+    script = "from pathlib import Path\nPath(snakemake.output[0]).write_text(Path(snakemake.input.data).read_text())"
+    Path("scripts/score.py").write_text(script)
+    made("table", "results/mini/scores/a.csv", "results/mini/tables/t.csv", "score", {})
+    assert pack(Path("results"), Path("a.zip")) == 5
+    same, other = rebuild(Path("a.zip"), tmp_path / "again", tmp_path)
+    assert (same, other) == (["results/mini/tables/t.csv"], [])
+    Path("scripts/score.py").write_text(script + "\nPath(snakemake.output[0]).write_text('else')")
+    assert rebuild(Path("a.zip"), tmp_path / "other", tmp_path) == ([], ["results/mini/tables/t.csv"])
+    with pytest.raises(RemergeError, match="is there already"):
+        unpack(Path("a.zip"), tmp_path / "other")
