@@ -23,6 +23,7 @@ include: "workflow/rules/encoders.smk"
 include: "workflow/rules/task_vectors.smk"
 include: "workflow/rules/merging.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
@@ -37,4 +38,5 @@ rule all:
     default_target: True
     input:
         rules.tables.input,
+        rules.studies.input,
         rules.figures.input,

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PARTIAL = ".partial-"
+"""How names of files begin that are being written."""
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -17,7 +20,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(final.suffixes), dir=final.parent)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix="".join(final.suffixes), dir=final.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -31,3 +34,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove what killed processes were writing. Not to be called while anything is being made."""
+    for path in Path(folder).rglob(f"{PARTIAL}*"):
+        path.unlink(missing_ok=True)

@@ -8,10 +8,13 @@ from remerge.answers import unpack_right
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
-KEYS = ("pool", "suite", "expert", "method", "scaling", "step", "task", "split")
+KEYS = (
+    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "keep", "scaling", "step"),
+    *("task", "split"),
+)
 COUNTS = ("correct", "n", "compared", "agree")
 ANSWERS = ("right", "predicted")
-TEXTS = ("pool", "suite", "expert", "method", "task", "split", *ANSWERS)
+TEXTS = ("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split", *ANSWERS)
 COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all.
 

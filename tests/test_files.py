@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remerge.files import atomic_path
+from remerge.files import atomic_path, remove_leftovers
 
 
 def test_the_file_appears_whole(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_kill_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
     final = tmp_path / "weights.safetensors"
     code = (
         "import sys, time\n"
-        "from remerge.files import atomic_path\n"
+        "from remerge.files import atomic_path, remove_leftovers\n"
         "with atomic_path(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    print('writing', flush=True)\n"
@@ -62,3 +62,11 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path: Path) -> None:
     finally:
         os.umask(umask)
     assert final.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a/.partial-x.csv", "a/b/.partial-y", "a/kept.csv", ".hidden"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [".hidden", "kept.csv"]

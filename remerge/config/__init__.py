@@ -16,7 +16,7 @@ from remerge.errors import ConfigError
 __all__ = ["Config", "FolderTask", "Method", "Strict", "Tune", "inspect_tasks", "load_config"]
 
 _ABSENT = object()
-LISTS = ("pools", "suites", "tasks", "methods")
+LISTS = ("pools", "suites", "tasks", "methods", "studies")
 """Sections whose entries have names of the user's choice."""
 
 

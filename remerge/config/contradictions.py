@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from remerge.config.wording import Fault, did_you_mean
+from remerge.config.wording import Fault, Location, did_you_mean
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
 
@@ -18,6 +18,8 @@ RESERVED: Mapping[str, Sequence[str]] = {
         *("method", "uses", "average", "half_width", "normalised", "tasks", "expert"),  # columns of the tables
     ],
     "methods": [],
+    # Other tables of a suite.
+    "studies": ["main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost"],
 }
 
 
@@ -28,13 +30,14 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
         values: The configuration as written. What is no mapping, list or text where one belongs is passed over,
             so that these faults are told together with the models'.
     """
-    sections = {kind: _mapping(values.get(kind)) for kind in ("pools", "suites", "tasks", "methods")}
+    sections = {kind: _mapping(values.get(kind)) for kind in RESERVED}
     for suite, tasks in sections["suites"].items():
         if isinstance(tasks, list):
             yield from _in_suite(suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]])
     for kind, section in sections.items():
         yield from _in_names(kind, list(section))
     yield from _in_methods(sections["methods"])
+    yield from _in_studies(sections)
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
     yield from _in_sizes(sections)
     yield from _in_gates(sections)
@@ -79,6 +82,48 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
+
+
+def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    for name, entry in sections["studies"].items():
+        study = _mapping(entry)
+        suite = study.get("suite")
+        if not isinstance(suite, str):
+            continue
+        if suite not in sections["suites"]:
+            known = list(sections["suites"])
+            yield ("studies", name, "suite"), f"unknown suite {suite!r}; {did_you_mean(suite, known)}"
+            continue
+        tasks = [task for task in sections["suites"][suite] or [] if isinstance(task, str)]
+        for key in ("unseen", "tasks"):
+            yield from _of_suite(("studies", name, key), study.get(key), suite, tasks)
+        for method in study.get("methods") or []:
+            if isinstance(method, str):
+                yield from _for_study(("studies", name, "methods"), method, sections["methods"])
+
+
+def _of_suite(location: Location, named: Any, suite: str, tasks: Sequence[str]) -> Iterator[Fault]:
+    flat = (
+        [task for own in named for task in (own if isinstance(own, list) else [own])] if isinstance(named, list) else []
+    )
+    for task in flat:
+        if isinstance(task, str) and task not in tasks:
+            yield location, f"{task!r} is no task of suite {suite!r}; {did_you_mean(task, tasks)}"
+    for own in named:
+        if isinstance(own, list) and set(tasks) <= set(own):
+            yield location, "every task of the suite is left out; leave one to merge"
+
+
+def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Iterator[Fault]:
+    method = _mapping(methods.get(name))
+    if name not in methods:
+        yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
+    elif method.get("algorithm") in ("pretrained", "individual", "traditional_mtl"):
+        yield location, f"{name!r} merges nothing; name a method that merges"
+    elif isinstance(method.get("scaling"), Mapping):
+        yield location, f"{name!r} is tuned, and studies tune nothing; name a method with a number as its scaling"
+    elif method.get("coefficients") is not None:
+        yield location, f"{name!r} applies coefficients of another merge; name a method that learns"
 
 
 def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:

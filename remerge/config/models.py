@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from remerge.architectures import ARCHITECTURES
+from remerge.corruptions import CONSTANTS
 from remerge.tasks.clip import CLIP_TASKS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -335,6 +336,113 @@ class Figures(Strict):
     every: int = Field(10, ge=1, description="AdaMerging steps between two points of accuracy against step.")
 
 
+class Study(Strict):
+    """What all studies share."""
+
+    suite: Name = Field(description="The suite whose task vectors are merged.")
+
+    @property
+    def parts(self) -> list[str]:
+        """What is made one by one: each is a job of its own."""
+        return ["all"]
+
+
+class Generalisation(Study):
+    """Merge some tasks, score on all (AdaMerging, Table 3)."""
+
+    kind: Literal["generalisation"]
+    unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
+        min_length=1, description="For each split, the tasks of the suite that are not merged."
+    )
+    methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
+
+    @property
+    def parts(self) -> list[str]:
+        """One per split."""
+        return [f"split-{number}" for number in range(1, len(self.unseen) + 1)]
+
+
+class Robustness(Study):
+    """Adapt to and score on corrupted test images (AdaMerging, Table 4)."""
+
+    kind: Literal["robustness"]
+    tasks: list[str] = Field(min_length=1, description="The tasks of the suite that are merged and scored.")
+    corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]
+        list(CONSTANTS), min_length=1, description="Corruptions beside the clean images."
+    )
+    severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions; published: 2.")
+    methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
+
+    @property
+    def parts(self) -> list[str]:
+        """Clean images and each corruption."""
+        return ["clean", *self.corruptions]
+
+
+class TaskCounts(Study):
+    """Merge random subsets of the tasks (TIES-Merging, section 6)."""
+
+    kind: Literal["task_counts"]
+    counts: list[Annotated[int, Field(ge=1)]] = Field(
+        [2, 3, 4, 5, 6, 7, 8], min_length=1, description="How many tasks."
+    )
+    subsets: int = Field(3, ge=1, description="Random subsets of each size.")
+    seed: int = Field(0, ge=0, description="Of the subsets.")
+    methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
+
+
+class TiesAblation(Study):
+    """TIES with disjoint mean, without each of its steps (TIES-Merging, Table 5)."""
+
+    kind: Literal["ties_ablation"]
+    keep: Share = Field(0.2, description="Share of entries that survive trimming.")
+    scaling: FiniteFloat = Field(description="The merging coefficient lambda.")
+
+
+class TiesDensity(Study):
+    """TIES with other shares of entries kept (TIES-Merging, section 6)."""
+
+    kind: Literal["ties_density"]
+    keep: list[Share] = Field(
+        [0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries that survive trimming."
+    )
+    merge: Literal["sum", "mean", "max"] = Field("sum", description="Disjoint merge, as for `ties`.")
+    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
+
+
+class Redundancy(Study):
+    """Experts with only the largest entries of their task vectors (TIES-Merging, section 3)."""
+
+    kind: Literal["redundancy"]
+    keep: list[Share] = Field([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries kept.")
+
+
+class Pairs(Study):
+    """The sum of each two task vectors, scored on both tasks (Task Arithmetic, section 4)."""
+
+    kind: Literal["pairs"]
+    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
+
+
+class Negation(Study):
+    """Forget a task by subtracting its task vector, another task as control (Task Arithmetic, section 3).
+
+    Every task's control is the next of the suite. Lambda is the one with the lowest accuracy on the task of those that
+    keep 95 % of the control's zero-shot accuracy, on validation images.
+    """
+
+    kind: Literal["negation"]
+    scalings: Grid = Field(
+        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0], min_length=2, description="Values of lambda to choose from."
+    )
+
+
+AnyStudy = Annotated[
+    Generalisation | Robustness | TaskCounts | TiesAblation | TiesDensity | Redundancy | Pairs | Negation,
+    Field(discriminator="kind"),
+]
+
+
 class Config(Strict):
     """The whole configuration."""
 
@@ -353,6 +461,9 @@ class Config(Strict):
     methods: dict[Name, AnyMethod] = Field(
         min_length=1,
         description="Methods by name: an algorithm and its parameters. Rows of the main table, in order.",
+    )
+    studies: dict[Name, AnyStudy] = Field(
+        {}, description="Studies by name, beyond the main table: a kind, the suite it is about, and its settings."
     )
     training: Training = Field(Training(), description="How the workflow trains the checkpoints it does not download.")
     scoring: Scoring = Field(Scoring(), description="How encoders are scored.")

@@ -21,6 +21,17 @@ ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "adamerging": models.AdaMerging,
 }
 
+STUDY_MODELS: dict[str, type[models.Study]] = {
+    "generalisation": models.Generalisation,
+    "robustness": models.Robustness,
+    "task_counts": models.TaskCounts,
+    "ties_ablation": models.TiesAblation,
+    "ties_density": models.TiesDensity,
+    "redundancy": models.Redundancy,
+    "pairs": models.Pairs,
+    "negation": models.Negation,
+}
+
 INTRODUCTION = """\
 # Configuration
 
@@ -28,7 +39,7 @@ INTRODUCTION = """\
 
 `config.yaml` is the default: the mini benchmark. Change it, or lay a file over it with `--configfile FILE`: its keys
 join those already there or replace their values, and lists are replaced whole. An entry under `pools`, `suites`,
-`tasks` or `methods` that is set to `null` is left out.
+`tasks`, `methods` or `studies` that is set to `null` is left out.
 
 ```yaml
 # snakemake --cores all --configfile more.yaml
@@ -42,9 +53,9 @@ methods:
   ties-half: {label: "TIES (50 %)", algorithm: ties, keep: 0.5}
 ```
 
-Names of pools, suites, tasks and methods become parts of file names: letters, digits, `.`, `_` and `-`, beginning with
-a letter or digit; no two may differ only in case. Every fault is told before the first job starts, with its file, key
-and remedy. `workflow/schemas/config.schema.yaml` says the same to editors.
+Names of pools, suites, tasks, methods and studies become parts of file names: letters, digits, `.`, `_` and `-`,
+beginning with a letter or digit; no two may differ only in case. Every fault is told before the first job starts, with
+its file, key and remedy. `workflow/schemas/config.schema.yaml` says the same to editors.
 
 ## The papers' benchmark
 
@@ -89,6 +100,8 @@ def model_at(location: Sequence[str | int]) -> type[models.Strict]:
             return models.Tune
         case ("methods", _, str() as algorithm, _):
             return ALGORITHM_MODELS[algorithm]
+        case ("studies", _, str() as kind, _):
+            return STUDY_MODELS[kind]
         case ("pools", _, _):
             return models.Pool
         case ("tasks", _, _):
@@ -126,6 +139,7 @@ def configuration_readme() -> str:
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
         ("`scaling` that is tuned", models.Tune),
+        *((f"`studies.NAME` with `kind: {name}`", model) for name, model in STUDY_MODELS.items()),
     ]
     return INTRODUCTION + "".join(_section(title, model) for title, model in sections)
 
@@ -137,7 +151,7 @@ def _section(title: str, model: type[models.Strict]) -> str:
 
 def _rows(model: type[models.Strict]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if name == "algorithm":
+        if name in ("algorithm", "kind"):
             continue
         meaning = (field.description or "").replace("|", "\\|")
         yield f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {meaning} |"

@@ -10,9 +10,11 @@ from snakemake.exceptions import WorkflowError
 
 from remerge.architectures import ARCHITECTURES
 from remerge.config import inspect_tasks, load_config
+from remerge.corruptions import CONSTANTS
 from remerge.devices import local_gpus
 from remerge.downloads.attempts import next_attempt
 from remerge.errors import RemergeError
+from remerge.files import remove_leftovers
 from remerge.merging.registry import ALGORITHMS
 from remerge.provenance import set_aside_damaged
 from remerge.sources import source_files
@@ -40,8 +42,14 @@ try:
 except RemergeError as error:
     raise WorkflowError(str(error))
 
-# A result that is no longer what was made is made again; a plan alone, and jobs of a run in progress, touch nothing.
-if workflow.is_main_process and workflow.executor_plugin and not workflow.dryrun:
+# What is no longer what was made is made again. A plan alone touches nothing, nor does a run beside another.
+if (
+    workflow.is_main_process
+    and workflow.executor_plugin
+    and not workflow.dryrun
+    and not any(Path(".snakemake/locks").glob("*"))
+):
+    remove_leftovers("results")
     for damaged in set_aside_damaged("results"):
         logger.warning(f"{damaged}: damaged since made; set aside and made again")
 
@@ -82,6 +90,8 @@ wildcard_constraints:
     method=any_of(settings.methods),
     task=any_of(TASKS),
     split=any_of(SPLITS),
+    study=any_of(settings.studies),
+    part=r"[a-z0-9_-]+",
     size=r"\d+",
 
 
@@ -390,6 +400,74 @@ def table_rows_of(wildcards):
 def labels_of(wildcards):
     """The methods' names for people, by id."""
     return {name: method.label for name, method in methods_of(wildcards).items()}
+
+
+def suite_of_study(wildcards):
+    """The suite whose task vectors a study merges."""
+    return settings.studies[wildcards.study].suite
+
+
+def task_vectors_of_study(wildcards):
+    """The task vectors of a study's suite."""
+    return [
+        f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
+        for task in settings.suites[suite_of_study(wildcards)]
+    ]
+
+
+def heads_of_study(wildcards):
+    """The zero-shot heads of a study's suite."""
+    return [
+        f"results/{wildcards.pool}/heads/{task}.safetensors"
+        for task in settings.suites[suite_of_study(wildcards)]
+    ]
+
+
+def image_tasks_of_study(wildcards):
+    """The tasks whose images a study looks at."""
+    study = settings.studies[wildcards.study]
+    return study.tasks if study.kind == "robustness" else settings.suites[study.suite]
+
+
+def images_of_study(wildcards):
+    """The images that a part of a study is scored on, and adapts to: of one corruption, or clean."""
+    study, size = settings.studies[wildcards.study], size_of(wildcards)
+    corrupted = study.kind == "robustness" and wildcards.part != "clean"
+    name = f"corrupted/{wildcards.part}-{study.severity}" if corrupted else "test"
+    return [
+        f"results/images/{size}/{task}/{name}.safetensors"
+        for task in image_tasks_of_study(wildcards)
+    ]
+
+
+def validation_of_study(wildcards):
+    """The images that a study chooses by."""
+    study, size = settings.studies[wildcards.study], size_of(wildcards)
+    if study.kind != "negation":
+        return []
+    return [
+        f"results/images/{size}/{task}/validation.safetensors"
+        for task in settings.suites[study.suite]
+    ]
+
+
+def gate_of_study(wildcards):
+    """The verdict on the zero-shot accuracy of a study's pool."""
+    if not settings.pools[wildcards.pool].is_published:
+        return []
+    return f"results/{wildcards.pool}/tables/{suite_of_study(wildcards)}/zero_shot_gate.csv"
+
+
+def methods_of_study(wildcards):
+    """The algorithms and parameters of the methods that a study applies."""
+    names = getattr(settings.studies[wildcards.study], "methods", [])
+    return {
+        name: {
+            "algorithm": settings.methods[name].algorithm,
+            **settings.methods[name].parameters(),
+        }
+        for name in names
+    }
 
 
 def swept_methods():

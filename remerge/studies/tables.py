@@ -1,0 +1,156 @@
+"""What studies come to, from their score files alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from remerge.scores import accuracy
+
+KEPT_OF_CONTROL = 0.95
+"""Share of the control's zero-shot accuracy that negation must keep (arXiv:2212.04089, section 3)."""
+
+
+def study_table(study: Mapping[str, Any], scores: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
+    """Return a study's table, tidy: what tells rows apart, then percentages and counts.
+
+    Args:
+        study: As the configuration has it.
+        scores: The score files of all its parts.
+        references: Scores of ``pretrained`` and of the tasks' own experts, ``individual``, on test images.
+    """
+    return _TABLES[study["kind"]](study, scores.assign(accuracy=accuracy(scores)), _percent(references))
+
+
+def notes(study: Mapping[str, Any], scores: pd.DataFrame) -> str:
+    """Return what a reader must know to weigh a study's numbers."""
+    test = scores[scores["split"] == "test"]
+    sizes = ", ".join(f"{task} {n}" for task, n in test.groupby("task", sort=False)["n"].max().items())
+    return f"{_TOLD[study['kind']]} Accuracy in percent. Test images: {sizes}."
+
+
+def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:
+    percent = references.assign(accuracy=accuracy(references))
+    return {method: dict(zip(own["task"], own["accuracy"], strict=True)) for method, own in percent.groupby("method")}
+
+
+def _wide(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """One row per encoder and one column per task, both in the order of their first appearance."""
+    tasks = list(dict.fromkeys(scores["task"]))
+    order = scores[by].drop_duplicates()
+    wide = scores.pivot(index=by, columns="task", values="accuracy")[tasks].reset_index()
+    return order.merge(wide, on=by, how="left")
+
+
+def _generalisation(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    wide = _wide(scores, ["part", "method"])
+    tasks = list(dict.fromkeys(scores["task"]))
+    for index, row in wide.iterrows():
+        unseen = study["unseen"][int(row["part"].removeprefix("split-")) - 1]
+        wide.loc[index, "unseen"] = ", ".join(unseen)
+        wide.loc[index, "seen average"] = row[[task for task in tasks if task not in unseen]].mean()
+        wide.loc[index, "unseen average"] = row[list(unseen)].mean()
+        zero_shot = [references["pretrained"][task] for task in unseen if task in references["pretrained"]]
+        wide.loc[index, "unseen, pretrained"] = sum(zero_shot) / len(zero_shot)
+    return wide
+
+
+def _robustness(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    wide = _wide(scores, ["part", "method"]).rename(columns={"part": "images"})
+    return wide.assign(average=wide[study["tasks"]].mean(axis=1))
+
+
+def _ablation(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    wide = _wide(scores, ["variant"])
+    average = wide.drop(columns="variant").mean(axis=1)
+    return wide.assign(average=average, difference=average - average.iloc[0])
+
+
+def _density(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    wide = _wide(scores, ["keep"])
+    return wide.assign(average=wide.drop(columns="keep").mean(axis=1))
+
+
+def _task_counts(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    normalised = 100 * scores["accuracy"] / scores["task"].map(references["individual"])
+    each = scores.assign(normalised=normalised).groupby(["method", "merged"], sort=False, as_index=False)
+    means = each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
+    means["tasks"] = means["merged"].str.count(r"\+") + 1
+    return means.groupby(["method", "tasks"], sort=False, as_index=False).agg(
+        subsets=("merged", "size"),
+        average=("average", "mean"),
+        normalised=("normalised", "mean"),
+        lowest=("normalised", "min"),
+        highest=("normalised", "max"),
+    )
+
+
+def _redundancy(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    return _density(study, scores, references)
+
+
+def _pairs(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    normalised = 100 * scores["accuracy"] / scores["task"].map(references["individual"])
+    each = scores.assign(normalised=normalised).groupby("merged", sort=False, as_index=False)
+    return each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
+
+
+def _negation(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    rows = []
+    for task, own in scores.groupby("merged", sort=False):
+        control = next(name for name in own["task"] if name != task)
+        table = own.pivot(index="scaling", columns=["split", "task"], values="accuracy")
+        validation = table["validation"]
+        kept = validation[control] >= KEPT_OF_CONTROL * validation[control][0.0] if 0.0 in table.index else None
+        allowed = validation[kept] if kept is not None else validation
+        chosen = float(allowed[task].idxmin())
+        test = table["test"]
+        rows.append(
+            {
+                "task": task,
+                "control": control,
+                "lambda": chosen,
+                "target before": test[task].iloc[0],
+                "target after": test[task][chosen],
+                "control before": test[control].iloc[0],
+                "control after": test[control][chosen],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+_TABLES: dict[str, Callable[[Mapping[str, Any], pd.DataFrame, Any], pd.DataFrame]] = {
+    "generalisation": _generalisation,
+    "robustness": _robustness,
+    "task_counts": _task_counts,
+    "ties_ablation": _ablation,
+    "ties_density": _density,
+    "redundancy": _redundancy,
+    "pairs": _pairs,
+    "negation": _negation,
+}
+_TOLD: dict[str, str] = {
+    "generalisation": "Merged without the unseen tasks; methods that adapt look at images of the merged tasks alone.",
+    "robustness": "Methods that adapt look at the same corrupted, unlabeled test images that they are scored on.",
+    "task_counts": "Means over random subsets of the tasks; normalised: accuracy divided by the expert's.",
+    "ties_ablation": "TIES with disjoint mean, each step left out once; difference: in points from TIES.",
+    "ties_density": "TIES with a share of each task vector's entries kept.",
+    "redundancy": "Each expert with only the largest entries of its own task vector, on its own task.",
+    "pairs": "The sum of two task vectors, on both tasks; normalised: accuracy divided by the expert's.",
+    "negation": "The pre-trained encoder minus lambda times a task vector; lambda, chosen on validation images, has the "
+    "lowest accuracy on the task of those that keep 95 % of the control's zero-shot accuracy.",
+}
+
+
+def rounded(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
+    """Return a table's header and cells for people: one decimal, methods by their labels."""
+    shown = table.replace({"method": dict(labels)}) if "method" in table else table
+    exact = ("keep", "lambda", "tasks", "subsets")
+    cells = [
+        [
+            f"{value:g}" if column in exact else f"{value:.1f}" if isinstance(value, float) else str(value)
+            for column, value in zip(shown.columns, row, strict=True)
+        ]
+        for row in shown.itertuples(index=False, name=None)
+    ]
+    return [column.replace("_", " ") for column in shown.columns], cells

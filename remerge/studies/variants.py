@@ -1,0 +1,75 @@
+"""Variants: merged encoders that are scored and forgotten; one stays in memory at a time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from remerge.evaluation import score_encoder
+from remerge.images import ImageSet
+from remerge.merging.task_vectors import apply_task_vector
+from remerge.weights import Weights
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One encoder: the pre-trained weights plus a scaled task vector.
+
+    Attributes:
+        columns: What tells it apart in the score file: ``variant``, ``method``, ``keep``, ``merged``, ``scaling``.
+        task_vector: Before scaling.
+        scaling: The merging coefficient lambda.
+        tasks: The tasks it is scored on; all when None.
+    """
+
+    columns: Mapping[str, Any]
+    task_vector: Weights
+    scaling: float
+    tasks: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What variants are scored on.
+
+    Attributes:
+        encoder: Gives the architecture; its weights are overwritten.
+        pretrained: Its pre-trained weights.
+        heads: Per task, float32 ``[d, classes]``.
+        images: Per split and task.
+        device: Where to run.
+        scoring: Further arguments of :func:`remerge.evaluation.score_encoder`.
+    """
+
+    encoder: nn.Module
+    pretrained: Weights
+    heads: Mapping[str, Tensor]
+    images: Mapping[str, Mapping[str, ImageSet]]
+    device: str = "cpu"
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(self, variants: Iterable[Variant], *, total: int | None = None) -> pd.DataFrame:
+        """Score variants on every split.
+
+        Returns:
+            The variants' columns and those of :func:`remerge.evaluation.score_encoder`, with answers, and ``split``.
+        """
+        frames = []
+        for variant in tqdm(variants, desc="score", unit="encoder", total=total):
+            self.encoder.load_state_dict(apply_task_vector(self.pretrained, variant.task_vector, variant.scaling))
+            for split, sets in self.images.items():
+                chosen = {task: sets[task] for task in variant.tasks or sets}
+                scored = score_encoder(
+                    self.encoder,
+                    self.heads,
+                    chosen,
+                    device=self.device,
+                    progress=False,
+                    answers=split == "test",
+                    **self.scoring,
+                )
+                frames.append(scored.assign(split=split, **variant.columns))
+        return pd.concat(frames, ignore_index=True)

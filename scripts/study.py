@@ -1,0 +1,34 @@
+"""Make and score the encoders of one part of a study."""
+
+from typing import TYPE_CHECKING
+
+from remerge import provenance
+from remerge.devices import device_for
+from remerge.encoders import load_encoder
+from remerge.heads import load_head
+from remerge.images import load_images
+from remerge.logs import log_to
+from remerge.scores import write_scores
+from remerge.studies.kinds import variants
+from remerge.studies.methods import Merging
+from remerge.studies.variants import Bench
+from remerge.weights import load_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+heads = dict(zip(params.tasks, map(load_head, inputs.heads), strict=True))
+images = dict(zip(params.images, map(load_images, inputs.images), strict=True))
+splits = {"test": images}
+if inputs.get("validation"):
+    splits["validation"] = dict(zip(params.tasks, map(load_images, inputs.validation), strict=True))
+pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
+bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
+task_vectors = dict(zip(params.tasks, map(load_weights, inputs.task_vectors), strict=True))
+merge = Merging(params.methods, bench, params.seed, params.frozen)
+found = bench.score(variants(params.study, wildcards.part, task_vectors, merge))
+write_scores(snakemake.output[0], found.assign(pool=wildcards.pool, study=wildcards.study, part=wildcards.part))
+provenance.record(snakemake)

@@ -1,0 +1,29 @@
+"""Write a study's table as CSV and Markdown."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from tabulate import tabulate
+
+from remerge import provenance
+from remerge.logs import log_to
+from remerge.scores import read_scores
+from remerge.studies.tables import notes, rounded, study_table
+from remerge.tables import write_csv, write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+inputs, params = snakemake.input, snakemake.params
+scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
+experts = read_scores(inputs.experts)
+own = experts[experts["expert"] == experts["task"]].assign(method="individual")
+references = pd.concat([own, read_scores(inputs.pretrained).assign(method="pretrained")])
+table = study_table(params.study, scores, references)
+headers, cells = rounded(table, params.labels)
+write_csv(snakemake.output.csv, table)
+text = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
+write_text(snakemake.output.markdown, f"{text}\n\n{notes(params.study, scores)}\n")
+provenance.record(snakemake)

@@ -1,0 +1,118 @@
+"""Studies beyond the main table: many encoders made and scored in one job each.
+
+needs  results/{pool}/task_vectors, heads; results/images/{size}/{task}/{test,validation}.safetensors
+makes  results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors
+       results/{pool}/studies/{study}/{part}.csv            correct answers and n of every encoder
+       results/{pool}/tables/{suite}/{study}.{csv,md}       what they come to
+       results/{pool}/figures/{suite}/{study}.{svg,png}
+"""
+
+
+rule corrupt_images:
+    """Corrupt one task's test images; the same corruption of the same image is always the same."""
+    input:
+        images="results/images/{size}/{task}/test.safetensors",
+        sources=sources("scripts/corrupt_images.py"),
+    output:
+        "results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors",
+    log:
+        "logs/corrupt_images/{size}/{task}/{corruption}-{severity}.log",
+    benchmark:
+        "benchmarks/jobs/corrupt_images/{size}/{task}/{corruption}-{severity}.tsv"
+    wildcard_constraints:
+        corruption=any_of(CONSTANTS),
+        severity="[1-5]",
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("images"),
+        runtime=minutes("images"),
+    params:
+        seed=0,
+    script:
+        "../../scripts/corrupt_images.py"
+
+
+rule study:
+    """Make and score the encoders of one part of a study."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vectors=task_vectors_of_study,
+        heads=heads_of_study,
+        images=images_of_study,
+        validation=validation_of_study,
+        gate=gate_of_study,
+        sources=sources("scripts/study.py"),
+    output:
+        "results/{pool}/studies/{study}/{part}.csv",
+    log:
+        "logs/{pool}/study/{study}/{part}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/study/{study}/{part}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory("score_many"),
+        runtime=minutes("score_many"),
+    params:
+        tasks=lambda wildcards: settings.suites[suite_of_study(wildcards)],
+        images=image_tasks_of_study,
+        study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
+        methods=methods_of_study,
+        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        frozen=frozen_of,
+        scoring=settings.scoring.model_dump(),
+    script:
+        "../../scripts/study.py"
+
+
+rule study_table:
+    """What a study's scores come to."""
+    input:
+        scores=lambda wildcards: [
+            f"results/{wildcards.pool}/studies/{wildcards.study}/{part}.csv"
+            for part in settings.studies[wildcards.study].parts
+        ],
+        experts="results/{pool}/scores/experts.csv",
+        pretrained=lambda wildcards: zero_shot_scores_of(wildcards),
+        sources=sources("scripts/study_table.py"),
+    output:
+        csv="results/{pool}/tables/{suite}/{study}.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/{study}.md",
+            caption="../report/study_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "{study}"},
+        ),
+    log:
+        "logs/{pool}/study_table/{suite}/{study}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/study_table/{suite}/{study}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
+        tasks=tasks_of,
+        labels=labels_of,
+    script:
+        "../../scripts/study_table.py"
+
+
+rule studies:
+    """Every study of every pool."""
+    input:
+        [
+            f"results/{pool}/tables/{study.suite}/{name}.csv"
+            for pool in settings.pools
+            for name, study in settings.studies.items()
+        ],
+    localrule: True
