@@ -31,6 +31,8 @@ ROOTS = {
         "safetensors",
         "tabulate",
         "tqdm",
+        "pydantic",
+        "pyyaml",
     ],
 }
 

@@ -27,6 +27,27 @@ def show_results(folder: Path) -> str:
     return "\n".join(parts)
 
 
+def show_claims(folder: Path, file: Path) -> str:
+    """Return the verdicts for every pool and suite under a results folder that has scores.
+
+    Raises:
+        RemergeError: There are none, or the claims cannot be read.
+    """
+    # Reading claims takes pydantic and pandas, which the other commands do without.
+    from remerge.claims import Scores, claims_markdown, claims_table, read_claims
+
+    claims = read_claims(file)
+    found = sorted(path for path in folder.glob("*/scores/*") if path.is_dir())
+    if not found:
+        raise RemergeError(f"{folder}: no score files: run `snakemake --cores all` first")
+    parts = []
+    for scores in found:
+        table = claims_table(claims, Scores(scores.parent.parent, scores.name), {}, "")
+        text = claims_markdown(table, len(claims))
+        parts.append(f"Pool {scores.parent.parent.name}, suite {scores.name}\n\n{text}")
+    return "\n".join(parts)
+
+
 def merge_checkpoints(given: argparse.Namespace) -> None:
     """Merge checkpoints as the command line says.
 
@@ -69,6 +90,10 @@ def main() -> None:
     origin = commands.add_parser("provenance", help="print what a result came from, down to downloads and their hashes")
     origin.add_argument("file", type=Path)
     origin.set_defaults(run=lambda given: print(chain(given.file)))
+    judged = commands.add_parser("claims", help="print a verdict on every claim of the papers, from score files alone")
+    judged.add_argument("folder", nargs="?", type=Path, default=Path("results"))
+    judged.add_argument("--claims", type=Path, default=Path(__file__).parent.parent / "published" / "claims.yaml")
+    judged.set_defaults(run=lambda given: print(show_claims(given.folder, given.claims)))
     packed = commands.add_parser("archive", help="pack tables, figures, scores and provenance into one zip")
     packed.add_argument("archive", type=Path)
     packed.add_argument("--results", type=Path, default=Path("results"))

@@ -46,9 +46,12 @@ def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
 def _in_order(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Bring entries into the files' order, first files first, and drop those that a later file sets to null.
 
+    With a suite go the studies of it, and a method goes from studies too.
+
     Snakemake lays files over each other so that a later file's entries come first.
     """
     ordered = dict(values)
+    dropped: dict[str, set[str]] = {section: set() for section in LISTS}
     for section in LISTS:
         entries = ordered.get(section)
         if not isinstance(entries, Mapping):
@@ -61,7 +64,27 @@ def _in_order(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) 
             for name in dict.fromkeys([*names, *entries])
             if name in entries and not (entries[name] is None and name in given)
         }
+        dropped[section] = set(entries) - set(ordered[section])
+    if isinstance(studies := ordered.get("studies"), Mapping):
+        kept = {name: _without(study, dropped["methods"]) for name, study in studies.items()}
+        ordered["studies"] = {
+            name: study
+            for name, study in kept.items()
+            if not (isinstance(study, Mapping) and _is_void(study, studies[name], dropped["suites"]))
+        }
     return ordered
+
+
+def _is_void(study: Mapping[str, Any], written: Mapping[str, Any], suites: set[str]) -> bool:
+    """Whether nothing is left of a study."""
+    return study.get("suite") in suites or (study.get("methods") == [] and written.get("methods") != [])
+
+
+def _without(study: Any, methods: set[str]) -> Any:
+    """A study without the methods that a later file leaves out."""
+    if not isinstance(study, Mapping) or not isinstance(study.get("methods"), list):
+        return study
+    return {**study, "methods": [name for name in study["methods"] if name not in methods]}
 
 
 def _origin(location: Location, values: Mapping[str, Any], contents: Mapping[Path, Any]) -> str:

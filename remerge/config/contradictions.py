@@ -103,15 +103,12 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
 
 
 def _of_suite(location: Location, named: Any, suite: str, tasks: Sequence[str]) -> Iterator[Fault]:
-    flat = (
-        [task for own in named for task in (own if isinstance(own, list) else [own])] if isinstance(named, list) else []
-    )
-    for task in flat:
+    named = named if isinstance(named, list) else []
+    for task in [task for own in named for task in (own if isinstance(own, list) else [own])]:
         if isinstance(task, str) and task not in tasks:
             yield location, f"{task!r} is no task of suite {suite!r}; {did_you_mean(task, tasks)}"
-    for own in named:
-        if isinstance(own, list) and set(tasks) <= set(own):
-            yield location, "every task of the suite is left out; leave one to merge"
+    if any(isinstance(own, list) and set(tasks) <= set(map(str, own)) for own in named):
+        yield location, "every task of the suite is left out; leave one to merge"
 
 
 def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Iterator[Fault]:

@@ -433,8 +433,16 @@ class Negation(Study):
 
     kind: Literal["negation"]
     scalings: Grid = Field(
-        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0], min_length=2, description="Values of lambda to choose from."
+        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0],
+        min_length=2,
+        description="Values of lambda to choose from; 0, the pre-trained encoder, is one of them.",
     )
+
+    @model_validator(mode="after")
+    def _from_zero(self) -> "Negation":
+        if 0.0 not in self.scalings:
+            raise ValueError("`scalings` must hold 0, the encoder before anything is forgotten")
+        return self
 
 
 AnyStudy = Annotated[

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic_core import ErrorDetails
 
-from remerge.config.reference import keys_at
+from remerge.config.reference import STUDY_MODELS, keys_at
 from remerge.merging.registry import ALGORITHMS
 
 Location = tuple[str | int, ...]
@@ -41,10 +41,10 @@ def in_words(details: ErrorDetails) -> Fault:
         case "missing":
             return location, "missing; config/README.md says what belongs here"
         case "union_tag_not_found":
-            return _without_algorithm(location, given)
+            return _without_tag(location, given)
         case "union_tag_invalid":
-            name = str(given["algorithm"])
-            return (*location, "algorithm"), f"unknown algorithm {name!r}; {did_you_mean(name, ALGORITHMS)}"
+            tag, known = _tag(location)
+            return (*location, tag), f"unknown {tag} {str(given[tag])!r}; {did_you_mean(str(given[tag]), known)}"
         case "float_type" | "finite_number":
             return location, _must_be("a number", given, _unquoted(given))
         case "int_type" | "int_from_float":
@@ -90,11 +90,17 @@ def _as_written(location: Location) -> Location:
     return parts
 
 
-def _without_algorithm(location: Location, method: Mapping[Any, Any]) -> Fault:
-    misspelt = get_close_matches("algorithm", [key for key in method if isinstance(key, str)], n=1, cutoff=0.6)
+def _tag(location: Location) -> tuple[str, Iterable[str]]:
+    """The key that says what an entry is, and what it may say."""
+    return ("kind", STUDY_MODELS) if location[0] == "studies" else ("algorithm", ALGORITHMS)
+
+
+def _without_tag(location: Location, entry: Mapping[Any, Any]) -> Fault:
+    tag, known = _tag(location)
+    misspelt = get_close_matches(tag, [key for key in entry if isinstance(key, str)], n=1, cutoff=0.6)
     if misspelt:
-        return (*location, misspelt[0]), "unknown key; did you mean 'algorithm'?"
-    return (*location, "algorithm"), f"missing; {did_you_mean('', ALGORITHMS)}"
+        return (*location, misspelt[0]), f"unknown key; did you mean {tag!r}?"
+    return (*location, tag), f"missing; {did_you_mean('', known)}"
 
 
 def _must_be(what: str, given: Any, hint: str = "") -> str:

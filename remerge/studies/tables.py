@@ -95,27 +95,29 @@ def _pairs(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> p
     return each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
 
 
+def chosen_negation(scores: pd.DataFrame) -> dict[str, float]:
+    """Return, for every task to be forgotten, the lambda that validation images choose."""
+    validation = scores[scores["split"] == "validation"]
+    validation = validation.assign(accuracy=accuracy(validation))
+    chosen = {}
+    for task, own in validation.groupby("merged", sort=False):
+        table = own.assign(target=own["task"] == task).pivot(index="scaling", columns="target", values="accuracy")
+        spared = table[table[False] >= KEPT_OF_CONTROL * table[False][0.0]]
+        chosen[str(task)] = float(spared[True].idxmin())
+    return chosen
+
+
 def _negation(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    test = scores[scores["split"] == "test"]
     rows = []
-    for task, own in scores.groupby("merged", sort=False):
+    for task, scaling in chosen_negation(scores).items():
+        own = test[test["merged"] == task]
         control = next(name for name in own["task"] if name != task)
-        table = own.pivot(index="scaling", columns=["split", "task"], values="accuracy")
-        validation = table["validation"]
-        kept = validation[control] >= KEPT_OF_CONTROL * validation[control][0.0] if 0.0 in table.index else None
-        allowed = validation[kept] if kept is not None else validation
-        chosen = float(allowed[task].idxmin())
-        test = table["test"]
-        rows.append(
-            {
-                "task": task,
-                "control": control,
-                "lambda": chosen,
-                "target before": test[task].iloc[0],
-                "target after": test[task][chosen],
-                "control before": test[control].iloc[0],
-                "control after": test[control][chosen],
-            }
-        )
+        found = own.pivot(index="scaling", columns="task", values="accuracy")
+        row: dict[str, object] = {"task": task, "control": control, "lambda": scaling}
+        for role, name in (("target", task), ("control", control)):
+            row |= {f"{role} before": found[name][0.0], f"{role} after": found[name][scaling]}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -137,8 +139,8 @@ _TOLD: dict[str, str] = {
     "ties_density": "TIES with a share of each task vector's entries kept.",
     "redundancy": "Each expert with only the largest entries of its own task vector, on its own task.",
     "pairs": "The sum of two task vectors, on both tasks; normalised: accuracy divided by the expert's.",
-    "negation": "The pre-trained encoder minus lambda times a task vector; lambda, chosen on validation images, has the "
-    "lowest accuracy on the task of those that keep 95 % of the control's zero-shot accuracy.",
+    "negation": "The pre-trained encoder minus lambda times a task vector; lambda, chosen on validation images, has "
+    "the lowest accuracy on the task of those that keep 95 % of the control's zero-shot accuracy.",
 }
 
 

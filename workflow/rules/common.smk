@@ -25,6 +25,7 @@ from remerge.tasks.folder import class_names
 ROOT = Path(workflow.basedir)
 SPLITS = ["train", "validation", "test"]
 PUBLISHED = os.path.relpath(ROOT / "published" / "main.csv")
+CLAIMS = os.path.relpath(ROOT / "published" / "claims.yaml")
 
 # A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
 GPU = min(1, local_gpus())
@@ -480,6 +481,32 @@ def learning_methods(granularity=None):
     return methods_where(
         lambda method: method.learns and granularity in (None, method.granularity)
     )
+
+
+def test_sweeps_of(wildcards):
+    """The curves over lambda, on test images."""
+    return [
+        f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{method}/test.csv"
+        for method in swept_methods()
+    ]
+
+
+def trajectories_of(wildcards):
+    """The scores on AdaMerging's way."""
+    return [
+        f"results/{wildcards.pool}/trajectories/{wildcards.suite}/{method}.csv"
+        for method in learning_methods()
+    ]
+
+
+def studies_of_suite(wildcards):
+    """The scores of all studies of a suite."""
+    return [
+        f"results/{wildcards.pool}/studies/{name}/{part}.csv"
+        for name, study in settings.studies.items()
+        if study.suite == wildcards.suite
+        for part in study.parts
+    ]
 
 
 def figure_names():

@@ -115,6 +115,42 @@ rule comparison_table:
         "../../scripts/comparison_table.py"
 
 
+rule claims_table:
+    """A verdict on every claim of the papers, with the interval of the difference."""
+    input:
+        scores=scores_of,
+        sweeps=test_sweeps_of,
+        trajectories=trajectories_of,
+        studies=studies_of_suite,
+        audit=audit_of,
+        claims=CLAIMS,
+        sources=sources("scripts/claims_table.py"),
+    output:
+        csv="results/{pool}/tables/{suite}/claims.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/claims.md",
+            caption="../report/claims_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "claims"},
+        ),
+    log:
+        "logs/{pool}/claims_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/claims_table/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        architecture=architecture_of,
+    script:
+        "../../scripts/claims_table.py"
+
+
 rule tables:
     """All tables."""
     input:
@@ -127,6 +163,6 @@ rule tables:
             "results/{pool}/tables/{suite}/{table}.csv",
             pool=settings.pools,
             suite=settings.suites,
-            table=["main", "experts", "cosine"],
+            table=["main", "experts", "cosine", "claims"],
         ),
     localrule: True

@@ -1,0 +1,24 @@
+"""Write a verdict on every claim of the papers as CSV and Markdown."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge import provenance
+from remerge.audit import contaminated
+from remerge.claims import Scores, claims_markdown, claims_table, read_claims
+from remerge.logs import log_to
+from remerge.tables import write_csv, write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+claims = read_claims(inputs.claims)
+flags = contaminated(pd.read_csv(inputs.audit))
+table = claims_table(claims, Scores(f"results/{wildcards.pool}", wildcards.suite), flags, params.architecture)
+write_csv(snakemake.output.csv, table)
+write_text(snakemake.output.markdown, claims_markdown(table, len(claims)))
+provenance.record(snakemake)
