@@ -13,7 +13,7 @@ UV_VERSION := 0.13.8
 .PHONY: results test test-slurm lint check-clip archive bench lock docs clean
 
 results: .venv/installed
-	$(BIN)/snakemake --cores all --report results/report.html --report-after-run
+	$(BIN)/snakemake --cores all --report results/technical-report.html --report-after-run
 	@$(BIN)/python -m remerge results
 
 test: lint

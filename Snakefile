@@ -26,6 +26,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 onstart:
@@ -39,4 +40,5 @@ rule all:
     input:
         rules.tables.input,
         rules.studies.input,
+        rules.report_page.output,
         rules.figures.input,

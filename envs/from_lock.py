@@ -33,6 +33,8 @@ ROOTS = {
         "tqdm",
         "pydantic",
         "pyyaml",
+        "jinja2",
+        "markdown-it-py",
     ],
 }
 

@@ -27,10 +27,10 @@ pretrained, task_vector = load_weights(snakemake.input.pretrained), load_weights
 heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources)
-frames = []
+frames, scoring = [], snakemake.params.scoring
 for scaling in tqdm(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}"):
     encoder.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
-    scores = score_encoder(encoder, heads, images, device=device, progress=False, **snakemake.params.scoring)
+    scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
     frames.append(scores.assign(scaling=scaling))
 write_scores(snakemake.output[0], pd.concat(frames).assign(**snakemake.wildcards))
 provenance.record(snakemake)

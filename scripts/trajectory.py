@@ -34,11 +34,11 @@ heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources)
 history = read_coefficients(snakemake.input.coefficients)
-frames = []
+frames, scoring = [], snakemake.params.scoring
 for step in tqdm([s for s in history.steps if s % snakemake.params.every == 0], desc=f"score {wildcards.method}"):
     merged = merge_by(task_vectors, history.at(step).values[0], history.layers)
     encoder.load_state_dict(apply_task_vector(pretrained, merged, 1.0))
-    scores = score_encoder(encoder, heads, images, device=device, progress=False, **snakemake.params.scoring)
+    scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
     frames.append(scores.assign(step=step))
 columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method, "split": "test"}
 write_scores(snakemake.output[0], pd.concat(frames).assign(**columns))

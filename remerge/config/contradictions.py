@@ -18,8 +18,19 @@ RESERVED: Mapping[str, Sequence[str]] = {
         *("method", "uses", "average", "half_width", "normalised", "tasks", "expert"),  # columns of the tables
     ],
     "methods": [],
-    # Other tables of a suite.
-    "studies": ["main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost"],
+    # Other tables and figures of a suite.
+    "studies": [
+        "main",
+        "experts",
+        "cosine",
+        "comparison",
+        "zero_shot_gate",
+        "claims",
+        "cost",
+        "samples",
+        "accuracies",
+        *("scalings", "steps", "taskwise_coefficients", "layerwise_coefficients"),
+    ],
 }
 
 
@@ -117,6 +128,8 @@ def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Ite
         yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
     elif method.get("algorithm") in ("pretrained", "individual", "traditional_mtl"):
         yield location, f"{name!r} merges nothing; name a method that merges"
+    elif method.get("algorithm") in ("fisher", "regmean"):
+        yield location, f"{name!r} wants statistics of the experts, which studies do not collect; name another method"
     elif isinstance(method.get("scaling"), Mapping):
         yield location, f"{name!r} is tuned, and studies tune nothing; name a method with a number as its scaling"
     elif method.get("coefficients") is not None:

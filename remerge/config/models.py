@@ -189,6 +189,11 @@ class Method(Strict):
         """Whether it trains one encoder on all tasks, instead of merging."""
         return False
 
+    @property
+    def wants_statistics(self) -> bool:
+        """Whether statistics of the experts are collected first."""
+        return False
+
     def parameters(self) -> dict[str, Any]:
         """The algorithm's parameters as plain values."""
         return self.model_dump(exclude={"algorithm", "label"})
@@ -291,8 +296,33 @@ class AdaMerging(Method):
         return {"keep": self.keep, "scope": self.scope}
 
 
+class Fisher(Method):
+    """Every entry weighted by its Fisher information (arXiv:2111.09832)."""
+
+    algorithm: Literal["fisher"]
+    images: int = Field(256, ge=1, description="Unlabeled images per task, held out of training.")
+
+    @property
+    def wants_statistics(self) -> bool:
+        """Whether statistics of the experts are collected first."""
+        return True
+
+
+class RegMean(Method):
+    """Linear layers by least squares of their outputs (arXiv:2212.09849)."""
+
+    algorithm: Literal["regmean"]
+    images: int = Field(256, ge=1, description="Unlabeled images per task, held out of training.")
+    off_diagonal: Share = Field(0.95, description="Factor of inner products between different inputs.")
+
+    @property
+    def wants_statistics(self) -> bool:
+        """Whether statistics of the experts are collected first."""
+        return True
+
+
 AnyMethod = Annotated[
-    Pretrained | Individual | TraditionalMTL | WeightAveraging | TaskArithmetic | Ties | AdaMerging,
+    Pretrained | Individual | TraditionalMTL | WeightAveraging | TaskArithmetic | Ties | AdaMerging | Fisher | RegMean,
     Field(discriminator="algorithm"),
 ]
 

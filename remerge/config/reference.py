@@ -19,6 +19,8 @@ ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "task_arithmetic": models.TaskArithmetic,
     "ties": models.Ties,
     "adamerging": models.AdaMerging,
+    "fisher": models.Fisher,
+    "regmean": models.RegMean,
 }
 
 STUDY_MODELS: dict[str, type[models.Study]] = {

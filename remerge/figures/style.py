@@ -75,6 +75,8 @@ def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
         "individual": Look(_BLACK, ":", "*"),
         "traditional_mtl": Look(_BLACK, "--", "X"),
         "weight_averaging": Look(_PURPLE, "-.", "P"),
+        "fisher": Look(_PURPLE, "--", "d"),
+        "regmean": Look(_PURPLE, ":", "H"),
     }
     families = {
         "task_arithmetic": [Look(_ORANGE, "-", "o"), Look(_ORANGE, "--", "h"), Look(_ORANGE, ":", "8")],

@@ -14,8 +14,8 @@ class Algorithm:
 
     Attributes:
         paper: Where the method was published.
-        module: What merges by it; offers ``rule(task_vectors, **parameters)``. Empty for the
-            references that merge nothing.
+        module: What merges by it; offers ``rule(task_vectors, **parameters)``, or, where it needs statistics of the
+            experts, ``statistics`` and ``merge``. Empty for the references that merge nothing.
         needs: Data the method looks at, beyond the checkpoints themselves.
     """
 
@@ -31,6 +31,8 @@ ALGORITHMS = {
     "weight_averaging": Algorithm("arXiv:2203.05482", "remerge.merging.averaging"),
     "task_arithmetic": Algorithm("arXiv:2212.04089", "remerge.merging.task_arithmetic"),
     "ties": Algorithm("arXiv:2306.01708", "remerge.merging.ties"),
+    "fisher": Algorithm("arXiv:2111.09832", "remerge.merging.fisher", ("unlabeled validation images",)),
+    "regmean": Algorithm("arXiv:2212.09849", "remerge.merging.regmean", ("unlabeled validation images",)),
     "adamerging": Algorithm("arXiv:2310.02575", "remerge.merging.coefficients", ("unlabeled test images",)),
 }
 

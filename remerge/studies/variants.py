@@ -68,7 +68,7 @@ class Bench:
                     chosen,
                     device=self.device,
                     progress=False,
-                    answers=split == "test",
+                    answers=True,
                     **self.scoring,
                 )
                 frames.append(scored.assign(split=split, **variant.columns))

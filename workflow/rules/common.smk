@@ -332,6 +332,16 @@ def gate_of(wildcards):
     return f"results/{wildcards.pool}/tables/{wildcards.suite}/zero_shot_gate.csv"
 
 
+def gate_of_statistics(wildcards):
+    """The verdicts on a pool's zero-shot accuracy: one will do."""
+    if not settings.pools[wildcards.pool].is_published:
+        return []
+    suite = next(
+        name for name, tasks in settings.suites.items() if wildcards.task in tasks
+    )
+    return f"results/{wildcards.pool}/tables/{suite}/zero_shot_gate.csv"
+
+
 def coefficients_of(wildcards):
     """The coefficients AdaMerging merges by: learned in this run, or the file the configuration names."""
     method = settings.methods[wildcards.method]
@@ -483,6 +493,43 @@ def learning_methods(granularity=None):
     )
 
 
+def made_methods():
+    """The methods that have an encoder of their own, but for those trained on all tasks."""
+    return methods_where(
+        lambda method: method.algorithm not in ("pretrained", "individual")
+        and not method.is_joint
+    )
+
+
+def jobs_of(wildcards):
+    """The benchmark files of the jobs that make a suite's merged encoders."""
+    place = f"benchmarks/jobs/{wildcards.pool}/{{}}/{wildcards.suite}/{{}}.tsv"
+    by_statistics = methods_where(lambda method: method.wants_statistics)
+    stages = {
+        "merge_task_vectors": [
+            name for name in made_methods() if name not in by_statistics
+        ],
+        "merge_by_statistics": by_statistics,
+        "merge": made_methods(),
+        "learn_coefficients": learning_methods(),
+        "sweep": [
+            f"{name}/validation"
+            for name in methods_where(lambda method: method.is_tuned)
+        ],
+    }
+    return [
+        place.format(stage, name) for stage, names in stages.items() for name in names
+    ]
+
+
+def merged_encoders_of(wildcards):
+    """The merged encoders of a suite."""
+    return [
+        f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
+        for method in made_methods()
+    ]
+
+
 def test_sweeps_of(wildcards):
     """The curves over lambda, on test images."""
     return [
@@ -521,3 +568,42 @@ def figure_names():
         "layerwise_coefficients": bool(learning_methods("layer")),
     }
     return [name for name, wanted in drawn.items() if wanted]
+
+
+def report_sections():
+    """What the report shows of every pool and suite, and where it lies."""
+    return [
+        report_section(pool, suite)
+        for pool in settings.pools
+        for suite in settings.suites
+    ]
+
+
+def report_section(pool, suite):
+    """What the report shows of one pool and suite."""
+    own, tasks = settings.pools[pool], settings.suites[suite]
+    studies = {
+        name: study.kind
+        for name, study in settings.studies.items()
+        if study.suite == suite
+    }
+    published = ["comparison"] if own.is_published else []
+    tables = ["main", *published, "claims", *studies, "experts", "cost"]
+    figures = {name: name for name in figure_names()} | studies
+    return {
+        "pool": pool,
+        "suite": suite,
+        "about": [
+            f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
+            f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
+            "Methods: "
+            + ", ".join(method.label for method in settings.methods.values())
+            + ".",
+        ],
+        "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},
+        "figures": {
+            name: (kind, f"results/{pool}/figures/{suite}/{name}.svg")
+            for name, kind in figures.items()
+        },
+        "flags": f"results/images/{own.image_size}/audit.csv",
+    }

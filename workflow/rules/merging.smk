@@ -1,7 +1,8 @@
 """Merged encoders: the pre-trained weights plus a scaled merged task vector, whatever the method.
 
 needs  results/{pool}/task_vectors/{task}.safetensors; AdaMerging also heads and test images (labels unused)
-makes  results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
+makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for Fisher merging and RegMean
+       results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
        results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
        results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged encoder and how it was made
 """
@@ -54,6 +55,12 @@ rule merge_task_vectors:
         "logs/{pool}/merge_task_vectors/{suite}/{method}.log",
     benchmark:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(
+            methods_where(
+                lambda method: not method.is_joint and not method.wants_statistics
+            )
+        ),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -66,6 +73,66 @@ rule merge_task_vectors:
         merging=merging_parameters_of,
     script:
         "../../scripts/merge_task_vectors.py"
+
+
+rule expert_statistics:
+    """What Fisher merging or RegMean wants to know of one expert, from images held out of training, without labels."""
+    input:
+        expert="results/{pool}/weights/{task}.safetensors",
+        head="results/{pool}/heads/{task}.safetensors",
+        images=images_of("validation", lambda wildcards: [wildcards.task]),
+        gate=gate_of_statistics,
+        sources=sources("scripts/expert_statistics.py"),
+    output:
+        "results/{pool}/statistics/{method}/{task}.safetensors",
+    log:
+        "logs/{pool}/expert_statistics/{method}/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
+    wildcard_constraints:
+        method=any_of(methods_where(lambda method: method.wants_statistics)),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
+    params:
+        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
+        images=lambda wildcards: settings.methods[wildcards.method].images,
+        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+    script:
+        "../../scripts/expert_statistics.py"
+
+
+rule merge_by_statistics:
+    """Merge a suite's task vectors into one, by what is known of the experts."""
+    input:
+        task_vectors=task_vectors_of,
+        statistics=lambda wildcards: [
+            f"results/{wildcards.pool}/statistics/{wildcards.method}/{task}.safetensors"
+            for task in tasks_of(wildcards)
+        ],
+        sources=sources("scripts/merge_by_statistics.py"),
+    output:
+        "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
+    log:
+        "logs/{pool}/merge_by_statistics/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(methods_where(lambda method: method.wants_statistics)),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
+    params:
+        method=parameters_of,
+    script:
+        "../../scripts/merge_by_statistics.py"
 
 
 rule merge:

@@ -107,9 +107,46 @@ rule study_table:
         "../../scripts/study_table.py"
 
 
+rule study_figure:
+    """A study's table, drawn."""
+    input:
+        table="results/{pool}/tables/{suite}/{study}.csv",
+        sources=sources("scripts/study_figure.py"),
+    output:
+        svg=report(
+            "results/{pool}/figures/{suite}/{study}.svg",
+            caption="../report/study_figure.rst",
+            category="Figures",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "figure": "{study}"},
+        ),
+        png="results/{pool}/figures/{suite}/{study}.png",
+    log:
+        "logs/{pool}/study_figure/{suite}/{study}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/study_figure/{suite}/{study}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        kind=lambda wildcards: settings.studies[wildcards.study].kind,
+        methods=described_methods_of,
+    script:
+        "../../scripts/study_figure.py"
+
+
 rule studies:
     """Every study of every pool."""
     input:
+        [
+            f"results/{pool}/figures/{study.suite}/{name}.svg"
+            for pool in settings.pools
+            for name, study in settings.studies.items()
+        ],
         [
             f"results/{pool}/tables/{study.suite}/{name}.csv"
             for pool in settings.pools

@@ -151,6 +151,38 @@ rule claims_table:
         "../../scripts/claims_table.py"
 
 
+rule cost_table:
+    """Seconds, memory and storage that every method took, from the benchmark files of its jobs."""
+    input:
+        jobs=jobs_of,
+        encoders=merged_encoders_of,
+        sources=sources("scripts/cost_table.py"),
+    output:
+        csv="results/{pool}/tables/{suite}/cost.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/cost.md",
+            caption="../report/cost_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "cost"},
+        ),
+    log:
+        "logs/{pool}/cost_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/cost_table/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        methods=table_rows_of,
+    script:
+        "../../scripts/cost_table.py"
+
+
 rule tables:
     """All tables."""
     input:
@@ -163,6 +195,6 @@ rule tables:
             "results/{pool}/tables/{suite}/{table}.csv",
             pool=settings.pools,
             suite=settings.suites,
-            table=["main", "experts", "cosine", "claims"],
+            table=["main", "experts", "cosine", "claims", "cost"],
         ),
     localrule: True

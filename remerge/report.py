@@ -1,0 +1,128 @@
+"""The report: one page that holds everything people read, and needs nothing else, neither network nor repository."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from remerge.files import atomic_path
+from remerge.provenance import FOLDER
+
+TABLES = {
+    "main": (
+        "Accuracy of every method",
+        "Rows: methods; columns: tasks. Begin here: does a merged encoder come near the experts (Individual), and how "
+        "far above the pre-trained encoder is it?",
+    ),
+    "comparison": ("Beside the published numbers", "The same checkpoints, scored by others; differences in points."),
+    "claims": (
+        "Do the papers' claims hold?",
+        "Each claim, judged by these encoders: the difference it speaks of, with the interval that test images alone "
+        "leave open.",
+    ),
+    "experts": ("Experts on other tasks", "What fine-tuning on one task does to the others."),
+    "cost": ("What it took", "Time, memory and data of every method."),
+}
+FIGURES = {
+    "samples": "Test images of every task, as the encoder sees them.",
+    "accuracies": "Every method on every task, with 95 % intervals.",
+    "scalings": "Accuracy against the scaling lambda: it rises to a peak and falls. Markers: the main table's lambda.",
+    "steps": "Accuracy while AdaMerging minimises entropy on the same, unlabeled, test images.",
+    "taskwise_coefficients": "Coefficients, one per task, at every step.",
+    "layerwise_coefficients": "Coefficients, one per task and layer, at the last step.",
+    "cosine": "Cosine of the angle between task vectors: near zero means that they hardly touch the same directions.",
+    "robustness": "Corrupted images: methods that adapt have looked at the same images, without labels.",
+    "generalisation": "Merged without two tasks: what is left for those?",
+    "task_counts": "The more tasks are merged, the less of each expert is left. Bands: lowest and highest subset.",
+    "ties_density": "How much of each task vector TIES should keep.",
+    "redundancy": "Each expert with only the largest entries of its task vector: most entries do not matter.",
+    "ties_ablation": "TIES without each of its steps.",
+    "pairs": "Two task vectors added: what both tasks keep of their experts' accuracy.",
+    "negation": "A task vector subtracted: its task is forgotten, the control should stay.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Section:
+    """A pool and a suite.
+
+    Attributes:
+        pool: The pool's name.
+        suite: The suite's.
+        about: What was run, line by line.
+        tables: By name, what :data:`TABLES` or the study says of it, and the path of its Markdown.
+        figures: By name or kind of study, the path of its SVG.
+        flags: By task, what is wrong with its splits.
+    """
+
+    pool: str
+    suite: str
+    about: Sequence[str]
+    tables: Mapping[str, str | Path]
+    figures: Mapping[str, tuple[str, str | Path]]
+    flags: Mapping[str, str]
+
+
+def write_report(path: str | Path, template: str | Path, sections: Iterable[Section]) -> None:
+    """Write the page.
+
+    Args:
+        path: The HTML file.
+        template: The page's Jinja template.
+        sections: What it shows, in order.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(Path(template).read_text(encoding="utf-8"))
+    shown = [_shown(section) for section in sections]
+    made = _made(Path(path).parent)
+    with atomic_path(path) as temporary:
+        temporary.write_text(page.render(sections=shown, made=made), encoding="utf-8")
+
+
+def _shown(section: Section) -> dict[str, Any]:
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    return {
+        "pool": section.pool,
+        "suite": section.suite,
+        "id": f"{section.pool}-{section.suite}",
+        "about": section.about,
+        "flags": section.flags,
+        "tables": [
+            {
+                "title": TABLES[name][0] if name in TABLES else f"Study: {name}",
+                "note": TABLES[name][1] if name in TABLES else "",
+                "html": Markup(markdown.render(Path(path).read_text(encoding="utf-8"))),
+            }
+            for name, path in section.tables.items()
+        ],
+        "figures": [
+            {"title": name.replace("_", " "), "caption": FIGURES[kind], "source": _embedded(path)}
+            for name, (kind, path) in section.figures.items()
+        ],
+    }
+
+
+def _embedded(path: str | Path) -> str:
+    # As an image, not as markup: what is inside can neither run nor clash with the page.
+    return "data:image/svg+xml;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
+
+
+def _made(results: Path) -> dict[str, list[str]]:
+    """What the records of all results have in common, and where they differ."""
+    found: dict[str, dict[str, int]] = {}
+    for record in (results / FOLDER).rglob("*.json"):
+        told = json.loads(record.read_text(encoding="utf-8"))
+        own = {"remerge": told["remerge"], "commit": told["commit"], "device": told["device"], "Python": told["python"]}
+        for key, value in (own | told["packages"]).items():
+            counts = found.setdefault(key, {})
+            counts[value] = counts.get(value, 0) + 1
+    return {
+        key: [f"{value} ({count} files)" if len(counts) > 1 else value for value, count in counts.items()]
+        for key, counts in found.items()
+    }

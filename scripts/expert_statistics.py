@@ -1,0 +1,33 @@
+"""Collect what Fisher merging or RegMean wants to know of one expert."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from remerge import provenance
+from remerge.devices import device_for
+from remerge.encoders import load_encoder, to_input
+from remerge.heads import load_head
+from remerge.images import load_images
+from remerge.logs import log_to
+from remerge.merging import fisher, regmean
+from remerge.weights import save_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+inputs, params = snakemake.input, snakemake.params
+device = device_for(snakemake.resources)
+encoder = load_encoder(inputs.expert).to(device)
+images = load_images(inputs.images).images
+chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
+batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
+if params.algorithm == "fisher":
+    found = fisher.statistics(encoder, load_head(inputs.head).to(device), batch, params.seed)
+else:
+    found = regmean.statistics(encoder, batch)
+save_weights(snakemake.output[0], found)
+provenance.record(snakemake)

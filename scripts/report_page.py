@@ -1,0 +1,21 @@
+"""Write the report."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge import provenance
+from remerge.audit import contaminated
+from remerge.logs import log_to
+from remerge.report import Section, write_report
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+sections = [
+    Section(**(told | {"flags": contaminated(pd.read_csv(told["flags"]))})) for told in snakemake.params.sections
+]
+write_report(snakemake.output[0], snakemake.input.template, sections)
+provenance.record(snakemake)

@@ -1,0 +1,32 @@
+"""One page that holds everything people read.
+
+needs  results/{pool}/tables/{suite}/*.md, results/{pool}/figures/{suite}/*.svg, results/images/{size}/audit.csv
+makes  results/report.html
+"""
+
+
+rule report_page:
+    """Everything in one page: what was run, tables, verdicts, figures, what to bear in mind, provenance."""
+    input:
+        tables=rules.tables.input,
+        studies=rules.studies.input,
+        figures=rules.figures.input,
+        template=os.path.relpath(ROOT / "workflow" / "report" / "page.html.j2"),
+        sources=sources("scripts/report_page.py"),
+    output:
+        "results/report.html",
+    log:
+        "logs/report_page.log",
+    benchmark:
+        "benchmarks/jobs/report_page.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        sections=report_sections(),
+    script:
+        "../../scripts/report_page.py"
