@@ -1,0 +1,209 @@
+"""Studies: their variants against dense formulas, their tables against arithmetic by hand, their images seeded."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from remerge.corruptions import CONSTANTS, corrupt, corrupt_all
+from remerge.cost import cost_table
+from remerge.figures.studies import study_figure
+from remerge.figures.style import looks, save_figure
+from remerge.studies import arithmetic, ties
+from remerge.studies.tables import notes, rounded, study_table
+from remerge.weights import Weights
+
+
+@pytest.fixture
+def vectors() -> dict[str, Weights]:
+    generator = torch.Generator().manual_seed(0)
+    return {task: {"w": torch.randn(20, generator=generator)} for task in "abc"}
+
+
+def test_ablation_leaves_out_one_step_each(vectors: dict[str, Weights]) -> None:
+    stacked = torch.stack([vector["w"] for vector in vectors.values()])
+    found = {v.columns["variant"]: v for v in ties.ablation(list(vectors.values()), keep=0.5, scaling=0.7, frozen=0)}
+    threshold = stacked.abs().sort(dim=1, descending=True).values[:, 9:10]
+    trimmed = stacked * (stacked.abs() >= threshold)
+
+    def elected(rows: torch.Tensor) -> torch.Tensor:
+        sign = rows.sum(dim=0).sign()
+        return rows * (rows.sign() == sign)
+
+    def mean(rows: torch.Tensor) -> torch.Tensor:
+        return rows.sum(dim=0) / (rows != 0).sum(dim=0).clamp(min=1)
+
+    expected = {
+        "TIES": 0.7 * mean(elected(trimmed)),
+        "without trim": 0.7 * mean(elected(stacked)),
+        "without elect": 0.7 * mean(trimmed),
+        "without disjoint mean": 0.7 * elected(trimmed).mean(dim=0),
+        "without scaling": mean(elected(trimmed)),
+    }
+    assert set(found) == set(expected)
+    for name, variant in found.items():
+        torch.testing.assert_close(variant.scaling * variant.task_vector["w"], expected[name])
+
+
+def test_redundancy_keeps_the_largest_entries(vectors: dict[str, Weights]) -> None:
+    for variant in ties.redundancy(vectors, [0.1, 1.0]):
+        whole, kept = vectors[variant.columns["merged"]]["w"], variant.task_vector["w"]
+        count = round(20 * variant.columns["keep"])
+        assert int((kept != 0).sum()) == count
+        assert kept.abs().sum() == pytest.approx(float(whole.abs().sort().values[-count:].sum()))
+        assert variant.tasks == [variant.columns["merged"]]
+
+
+def test_pairs_and_negation_are_scored_where_they_should_be(vectors: dict[str, Weights]) -> None:
+    found = list(arithmetic.pairs(vectors, 0.3))
+    assert [v.columns["merged"] for v in found] == ["a+b", "a+c", "b+c"]
+    torch.testing.assert_close(found[1].task_vector["w"], vectors["a"]["w"] + vectors["c"]["w"])
+    (first, *_) = arithmetic.negation(vectors, {"a": "b", "b": "c", "c": "a"}, [0.4])
+    assert (first.scaling, first.tasks) == (-0.4, ["a", "b"])
+
+
+def test_subsets_are_seeded_different_and_no_more_than_there_are() -> None:
+    drawn = arithmetic.subsets("abcd", [2, 4], 3, seed=0)
+    assert drawn == arithmetic.subsets("abcd", [2, 4], 3, seed=0)
+    assert [len(own) for own in drawn] == [2, 2, 2, 4]
+    assert len(set(drawn)) == 4
+    assert {arithmetic.subsets("abcdef", [2], 3, seed=seed)[0] for seed in range(9)} != {drawn[0]}
+
+
+@pytest.mark.parametrize("corruption", CONSTANTS)
+def test_corruptions_are_seeded_grow_with_severity_and_leave_their_input_alone(corruption: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2, 40, 32, 3), dtype=np.uint8)
+    image[:, 5:30, 5:20] = 30
+    before = image.copy()
+    once, again = corrupt_all(image, corruption, 2, 0), corrupt_all(image, corruption, 2, 0)
+    assert (once == again).all()
+    assert once.dtype == np.uint8
+    assert once.shape == image.shape
+    assert (image == before).all()
+    assert (corrupt_all(image[:1], corruption, 2, 0) == once[:1]).all(), "depends on its neighbours"
+    if corruption in ("gaussian_noise", "impulse_noise", "spatter", "motion_blur"):
+        assert (corrupt_all(image, corruption, 2, 1) != once).any()
+    change = [np.abs(corrupt_all(image, corruption, severity, 0).astype(float) - image).mean() for severity in (1, 5)]
+    assert change[1] > change[0] > 0
+
+
+def test_constants_are_the_published_ones() -> None:
+    """CIFAR-10-C's at severity 2, by which the robustness tables were made."""
+    at_two = {name: values[1] for name, values in CONSTANTS.items()}
+    assert at_two == {
+        "gaussian_noise": 0.06,
+        "impulse_noise": 0.02,
+        "motion_blur": (6, 1.5),
+        "spatter": (0.65, 0.1, 0.8, 0.7, 0.5),
+        "contrast": 0.5,
+        "jpeg": 65,
+        "pixelate": 0.9,
+    }
+
+
+def test_noise_and_contrast_are_as_strong_as_they_say() -> None:
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    noisy = corrupt(grey, "gaussian_noise", 2, np.random.default_rng(0)) / 255
+    assert noisy.std() == pytest.approx(0.06, abs=0.002)
+    salted = corrupt(grey, "impulse_noise", 2, np.random.default_rng(0))
+    assert (salted != 128).mean() == pytest.approx(0.02, abs=0.002)
+    half = grey.copy()
+    half[:100] = 28
+    flat = corrupt(half, "contrast", 2, np.random.default_rng(0))
+    assert np.ptp(flat.astype(int)) == pytest.approx(50, abs=2)
+
+
+def test_pixelation_leaves_as_little_as_in_the_papers() -> None:
+    """At 224 pixels no more than 28 x 28 are left: the quirk behind the published accuracies."""
+    image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    spectrum = np.abs(np.fft.fft2(corrupt(image, "pixelate", 2, np.random.default_rng(0)).mean(axis=2)))
+    assert spectrum[40:-40, 40:-40].sum() < 0.05 * spectrum.sum()
+
+
+def scores(rows: list[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).assign(split="test", n=10)
+
+
+REFERENCES = pd.DataFrame(
+    [
+        {"method": method, "task": task, "correct": correct, "n": 10}
+        for method, correct in (("pretrained", 4), ("individual", 8))
+        for task in "xyz"
+    ]
+)
+
+
+def tables() -> dict[str, tuple[dict[str, object], pd.DataFrame]]:
+    """A study of each kind with scores that are easily averaged."""
+    tasks = dict(zip("xyz", (6, 4, 2), strict=True))
+
+    def each(**columns: object) -> list[dict[str, object]]:
+        return [{"task": task, "correct": correct, **columns} for task, correct in tasks.items()]
+
+    negated = [
+        {"task": task, "correct": correct, "merged": "x", "scaling": scaling, "split": split, "n": 10}
+        for split in ("validation", "test")
+        for scaling, own in ((0.0, (8, 5)), (1.0, (2, 5)))
+        for task, correct in zip("xy", own, strict=True)
+    ]
+    return {
+        "generalisation": (
+            {"kind": "generalisation", "unseen": [["z"]]},
+            scores(each(part="split-1", method="m", merged="x+y")),
+        ),
+        "robustness": (
+            {"kind": "robustness", "tasks": list("xyz")},
+            scores([*each(part="clean", method="m"), *each(part="jpeg", method="m")]),
+        ),
+        "task_counts": ({"kind": "task_counts"}, scores(each(method="m", merged="x+y+z"))),
+        "ties_ablation": (
+            {"kind": "ties_ablation"},
+            scores([*each(variant="TIES"), *({**row, "correct": 1} for row in each(variant="without trim"))]),
+        ),
+        "ties_density": ({"kind": "ties_density"}, scores([*each(keep=0.2), *each(keep=1.0)])),
+        "redundancy": ({"kind": "redundancy"}, scores([*each(keep=0.2), *each(keep=1.0)])),
+        "pairs": ({"kind": "pairs"}, scores([{"task": t, "correct": 4, "merged": "x+y"} for t in "xy"])),
+        "negation": ({"kind": "negation"}, pd.DataFrame(negated)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("generalisation", {"seen average": 50, "unseen average": 20, "unseen, pretrained": 40, "unseen": "z"}),
+        ("robustness", {"average": 40}),
+        ("task_counts", {"average": 40, "normalised": 50, "tasks": 3, "subsets": 1, "lowest": 50}),
+        ("ties_ablation", {"average": 40, "difference": 0}),
+        ("ties_density", {"average": 40, "keep": 0.2}),
+        ("redundancy", {"average": 40}),
+        ("pairs", {"average": 40, "normalised": 50, "merged": "x+y"}),
+        ("negation", {"lambda": 1.0, "target before": 80, "target after": 20, "control after": 50}),
+    ],
+)
+def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, object], tmp_path: Path) -> None:
+    study, frame = tables()[kind]
+    table = study_table(study, frame, REFERENCES)
+    for column, value in expected.items():
+        assert table[column].iloc[0] == (pytest.approx(value) if isinstance(value, float | int) else value), column
+    headers, cells = rounded(table, {"m": "Method"})
+    assert len(headers) == len(cells[0])
+    assert ("method" not in table) or cells[0][list(table).index("method")] == "Method"
+    assert notes(study, frame).count("10") >= 1
+    look = looks({"m": {"algorithm": "ties"}})
+    save_figure(study_figure(kind, table, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
+    assert (tmp_path / "f.png").stat().st_size > 3000
+
+
+def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
+    for stage, name, seconds, memory in (("merge", "m", 2, "-"), ("sweep/s/m", "validation", 3, 700)):
+        path = tmp_path / stage / (f"s/{name}.tsv" if stage == "merge" else f"{name}.tsv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t{memory}\n")
+    (tmp_path / "m.safetensors").write_bytes(bytes(5_000_000))
+    methods = {"m": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
+    table = cost_table(methods, sorted(tmp_path.rglob("*.tsv")), [tmp_path / "m.safetensors"])
+    assert table.to_dict("records") == [
+        {"method": "M", "seconds": 5.0, "memory": 700.0, "storage": 5.0, "uses": "labels"}
+    ]
