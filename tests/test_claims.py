@@ -113,7 +113,7 @@ def test_forgetting_is_judged_at_the_lambda_that_validation_images_choose(pool: 
             before = [pd.read_csv(path)] if path.exists() else []
             write_scores(path, pd.concat([*before, frame], ignore_index=True))
     sides = [{"negation": "n", "encoder": when, "task": "target"} for when in ("before", "after")]
-    verdict = judge(claim(*sides), Scores(pool, "s"))  # type: ignore[arg-type]
+    verdict = judge(claim(*sides), Scores(pool, "s"))
     assert verdict is not None
     assert verdict.difference == pytest.approx(50)
 

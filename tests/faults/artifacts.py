@@ -3,13 +3,17 @@
 from pathlib import Path
 
 PATTERNS = ("images/**/*", "*/weights/*", "*/heads/*", "*/task_vectors/*", "*/coefficients/**/*", "*/merged*/**/*",
-            "*/scores/**/*", "*/sweeps/**/*", "*/trajectories/**/*", "*/tables/**/*", "*/figures/**/*.png")  # fmt: skip
+            "*/scores/**/*", "*/sweeps/**/*", "*/trajectories/**/*", "*/studies/**/*", "*/tables/**/*", "*/figures/**/*.png")  # fmt: skip
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every artifact under its final name."""
+    """Every artifact under its final name, but for costs, which are measured."""
     files = {path for pattern in PATTERNS for path in (folder / "results").glob(pattern) if path.is_file()}
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files) if not path.name.startswith(".")}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(files)
+        if not path.name.startswith((".", "cost."))
+    }
 
 
 def unequal(folder: Path, expected: dict[str, bytes]) -> list[str]:
