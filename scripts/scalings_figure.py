@@ -22,6 +22,8 @@ sweeps = pd.concat([read_scores(path) for path in snakemake.input.sweeps], ignor
 scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignore_index=True)
 averages = average_accuracy(scores, ["method"]).set_index("method")["average"]
 records = [json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.records]
+published = pd.read_csv(snakemake.input.published)
+own = (published["origin"] == snakemake.params.origin) & (published["architecture"] == snakemake.params.architecture)
 figure = scaling_figure(
     sweeps,
     {name: averages[name] for name in methods if methods[name]["algorithm"] in ("pretrained", "individual")},
@@ -29,6 +31,7 @@ figure = scaling_figure(
     {name: method["label"] for name, method in methods.items()},
     looks(methods),
     snakemake.params.tasks,
+    published[own],
 )
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
 provenance.record(snakemake)

@@ -207,3 +207,29 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
     assert table.to_dict("records") == [
         {"method": "M", "seconds": 5.0, "memory": 700.0, "storage": 5.0, "uses": "labels"}
     ]
+
+
+def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
+    from remerge.encoders import build_clip
+    from remerge.entropy import entropies_and_losses, entropy_table
+    from remerge.figures.entropy import entropy_figure
+    from remerge.images import ImageSet
+
+    torch.manual_seed(0)
+    encoder = build_clip("mini").visual.eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
+    images = ImageSet(pixels, np.arange(37) % 3, ("a", "b", "c"), ("{}",), "t", "test", "real")
+    head = torch.randn(128, 3)
+    entropies, losses = entropies_and_losses(encoder, head, images, batch_size=10)
+    once, _ = entropies_and_losses(encoder, head, images)
+    torch.testing.assert_close(entropies, once)
+    assert ((entropies >= 0) & (entropies <= np.log(3) + 1e-6)).all()
+    table = entropy_table(encoder, {"t": head}, {"t": images})
+    assert table["n"].sum() == 37
+    assert table["entropy"].is_monotonic_increasing
+    assert (table["entropy"] * table["n"]).sum() / 37 == pytest.approx(float(entropies.mean()), rel=1e-5)
+    assert (table["loss"] * table["n"]).sum() / 37 == pytest.approx(float(losses.mean()), rel=1e-5)
+    ranks = np.stack([np.argsort(np.argsort(values.numpy())) for values in (entropies, losses)])
+    assert table["spearman"].iloc[0] == pytest.approx(np.corrcoef(ranks)[0, 1], abs=1e-6)
+    save_figure(entropy_figure(table), tmp_path / "f.svg", tmp_path / "f.png")
+    assert (tmp_path / "f.png").stat().st_size > 3000

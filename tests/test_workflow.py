@@ -49,9 +49,18 @@ def test_everything_is_made(made: Path) -> None:
         assert (made / TABLES / f"main.{suffix}").stat().st_size > 200
         assert (made / TABLES / f"experts.{suffix}").stat().st_size > 50
     figures = {path.name for path in (made / "results/mini/figures/three").iterdir()}
-    names = ("samples", "accuracies", "scalings", "steps", "taskwise_coefficients", "layerwise_coefficients", "cosine")
+    names = (
+        "samples",
+        "accuracies",
+        "scalings",
+        "steps",
+        "taskwise_coefficients",
+        "layerwise_coefficients",
+        "cosine",
+        "entropy",
+    )
     studies = ("generalisation", "robustness", "pairs", "negation")
-    assert figures == {f"{name}.{format}" for name in (*names, *studies) for format in ("svg", "png")}
+    assert figures == {f"{name}.{format}" for name in (*names, *coefficients, *studies) for format in ("svg", "png")}
     assert {path.stem for path in (made / TABLES).glob("*.md")} >= {"main", "claims", "cost", *studies}
     technical = (made / "results/technical-report.html").read_text(encoding="utf-8")
     assert "main.md" in technical

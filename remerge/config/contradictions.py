@@ -29,7 +29,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
         "cost",
         "samples",
         "accuracies",
-        *("scalings", "steps", "taskwise_coefficients", "layerwise_coefficients"),
+        *("scalings", "steps", "taskwise_coefficients", "layerwise_coefficients", "entropy"),
     ],
 }
 

@@ -17,6 +17,7 @@ def scaling_figure(
     labels: Mapping[str, str],
     looks: Mapping[str, Look],
     tasks: Sequence[str],
+    published: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw the average and every task's accuracy against lambda.
 
@@ -27,6 +28,7 @@ def scaling_figure(
         labels: Methods' names for people.
         looks: Methods' looks.
         tasks: Tasks in order, one small panel each.
+        published: Columns ``method``, ``scaling`` and ``average``: what others measured on the same checkpoints.
     """
     rows = -(-len(tasks) // 4)
     figure = new_figure(2.9 + 1.25 * rows)
@@ -39,6 +41,12 @@ def scaling_figure(
         low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
         main.fill_between(curve["scaling"], low, high, color=look.color, alpha=0.15, linewidth=0)
         _mark(main, curve.set_index("scaling")["average"], chosen.get(name), look)
+    for method, points in published.groupby("method", sort=False) if published is not None else ():
+        if (name := str(method)) in looks:
+            style = {"color": looks[name].color, "marker": looks[name].marker, "markerfacecolor": "white"}
+            main.plot(
+                points["scaling"], points["average"], linestyle="none", label=f"{labels[name]}, published", **style
+            )
     for name, value in references.items():
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")

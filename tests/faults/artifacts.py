@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-PATTERNS = ("images/**/*", "*/weights/*", "*/heads/*", "*/task_vectors/*", "*/coefficients/**/*", "*/merged*/**/*",
-            "*/scores/**/*", "*/sweeps/**/*", "*/trajectories/**/*", "*/studies/**/*", "*/tables/**/*", "*/figures/**/*.png")  # fmt: skip
+FOLDERS = ("weights", "heads", "task_vectors", "statistics", "coefficients", "merged_task_vectors", "merged", "scores")
+PATTERNS = (
+    *(f"*/{folder}/**/*" for folder in (*FOLDERS, "sweeps", "trajectories", "studies", "tables")),
+    *("images/**/*", "*/figures/**/*.png"),
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every artifact under its final name, but for costs, which are measured."""
     files = {path for pattern in PATTERNS for path in (folder / "results").glob(pattern) if path.is_file()}
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(files)
-        if not path.name.startswith((".", "cost."))
-    }
+    kept = [path for path in sorted(files) if not path.name.startswith((".", "cost."))]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
 def unequal(folder: Path, expected: dict[str, bytes]) -> list[str]:

@@ -25,6 +25,7 @@ from remerge.tasks.folder import class_names
 ROOT = Path(workflow.basedir)
 SPLITS = ["train", "validation", "test"]
 PUBLISHED = os.path.relpath(ROOT / "published" / "main.csv")
+CURVES = os.path.relpath(ROOT / "published" / "curves.csv")
 CLAIMS = os.path.relpath(ROOT / "published" / "claims.yaml")
 
 # A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
@@ -556,6 +557,19 @@ def studies_of_suite(wildcards):
     ]
 
 
+def plain_task_arithmetic():
+    """The methods that are Task Arithmetic with a fixed scaling."""
+    return methods_where(
+        lambda method: method.algorithm == "task_arithmetic" and not method.is_tuned
+    )
+
+
+def start_of_learning(wildcards):
+    """The encoder that AdaMerging starts from, or nearly so: Task Arithmetic's."""
+    method, *_ = plain_task_arithmetic()
+    return f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
+
+
 def figure_names():
     """The figures this configuration gives rise to."""
     drawn = {
@@ -566,6 +580,7 @@ def figure_names():
         "steps": bool(learning_methods()),
         "taskwise_coefficients": bool(learning_methods("task")),
         "layerwise_coefficients": bool(learning_methods("layer")),
+        "entropy": bool(plain_task_arithmetic()),
     }
     return [name for name, wanted in drawn.items() if wanted]
 

@@ -80,6 +80,7 @@ rule scalings_figure:
             for method in swept_methods()
         ],
         scores=scores_of,
+        published=CURVES,
         sources=sources("scripts/scalings_figure.py"),
     output:
         svg=report(
@@ -102,6 +103,8 @@ rule scalings_figure:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        origin=origin_of_pool,
+        architecture=architecture_of,
         tasks=tasks_of,
         methods=described_methods_of,
     script:
@@ -243,6 +246,61 @@ rule cosine_figure:
         tasks=tasks_of,
     script:
         "../../scripts/cosine_figure.py"
+
+
+rule entropy_table:
+    """Entropy and loss of test images, for the encoder that AdaMerging starts from."""
+    input:
+        encoder=start_of_learning,
+        heads=heads_of,
+        images=images_of("test"),
+        sources=sources("scripts/entropy_table.py"),
+    output:
+        "results/{pool}/tables/{suite}/entropy.csv",
+    log:
+        "logs/{pool}/entropy_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/entropy_table/{suite}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
+    params:
+        tasks=tasks_of,
+    script:
+        "../../scripts/entropy_table.py"
+
+
+rule entropy_figure:
+    """Entropy against loss, task by task."""
+    input:
+        table="results/{pool}/tables/{suite}/entropy.csv",
+        sources=sources("scripts/entropy_figure.py"),
+    output:
+        svg=report(
+            "results/{pool}/figures/{suite}/entropy.svg",
+            caption="../report/entropy.rst",
+            category="Figures",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "figure": "entropy"},
+        ),
+        png="results/{pool}/figures/{suite}/entropy.png",
+    log:
+        "logs/{pool}/entropy_figure/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/entropy_figure/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    script:
+        "../../scripts/entropy_figure.py"
 
 
 rule figures:

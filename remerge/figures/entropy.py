@@ -1,0 +1,28 @@
+"""Entropy against loss: what AdaMerging minimises, and what it wants to be small."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from remerge.figures.style import new_figure
+
+
+def entropy_figure(table: pd.DataFrame) -> Figure:
+    """Draw, per task, the mean loss of test images in groups of rising entropy.
+
+    Args:
+        table: What :func:`remerge.entropy.entropy_table` returned.
+    """
+    tasks = list(dict.fromkeys(table["task"]))
+    rows = -(-len(tasks) // 4)
+    figure = new_figure(0.6 + 1.5 * rows)
+    panels = figure.subplots(rows, min(4, len(tasks)), squeeze=False)
+    for panel in panels.flat[len(tasks) :]:
+        panel.set_visible(False)
+    for panel, task in zip(panels.flat, tasks, strict=False):
+        own = table[table["task"] == task]
+        panel.plot(own["entropy"], own["loss"], color="black", marker="o", markersize=3)
+        panel.set_title(f"{task}: \N{GREEK SMALL LETTER RHO} = {own['spearman'].iloc[0]:.2f}")
+        panel.set(xlim=(0, None), ylim=(0, None))
+    figure.supxlabel("entropy (nats)", fontsize=8)
+    figure.supylabel("cross-entropy with the labels (nats)", fontsize=8)
+    return figure

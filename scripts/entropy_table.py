@@ -1,0 +1,28 @@
+"""Compare entropy and loss of one merged encoder on test images."""
+
+from typing import TYPE_CHECKING
+
+from remerge import provenance
+from remerge.devices import device_for
+from remerge.encoders import load_encoder
+from remerge.entropy import entropy_table
+from remerge.files import atomic_path
+from remerge.heads import load_head
+from remerge.images import load_images
+from remerge.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+inputs, tasks = snakemake.input, snakemake.params.tasks
+table = entropy_table(
+    load_encoder(inputs.encoder),
+    dict(zip(tasks, map(load_head, inputs.heads), strict=True)),
+    dict(zip(tasks, map(load_images, inputs.images), strict=True)),
+    device=device_for(snakemake.resources),
+)
+with atomic_path(snakemake.output[0]) as path:
+    table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+provenance.record(snakemake)
