@@ -20,16 +20,8 @@ RESERVED: Mapping[str, Sequence[str]] = {
     "methods": [],
     # Other tables and figures of a suite.
     "studies": [
-        "main",
-        "experts",
-        "cosine",
-        "comparison",
-        "zero_shot_gate",
-        "claims",
-        "cost",
-        "samples",
-        "accuracies",
-        *("scalings", "steps", "taskwise_coefficients", "layerwise_coefficients", "entropy"),
+        *("main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost", "entropy"),
+        *("samples", "accuracies", "scalings", "steps", "taskwise_coefficients", "layerwise_coefficients"),
     ],
 }
 

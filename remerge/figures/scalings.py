@@ -42,11 +42,11 @@ def scaling_figure(
         main.fill_between(curve["scaling"], low, high, color=look.color, alpha=0.15, linewidth=0)
         _mark(main, curve.set_index("scaling")["average"], chosen.get(name), look)
     for method, points in published.groupby("method", sort=False) if published is not None else ():
-        if (name := str(method)) in looks:
-            style = {"color": looks[name].color, "marker": looks[name].marker, "markerfacecolor": "white"}
-            main.plot(
-                points["scaling"], points["average"], linestyle="none", label=f"{labels[name]}, published", **style
-            )
+        if look := looks.get(str(method)):
+            label = f"{labels[str(method)]}, published"
+            points = points.sort_values("scaling")
+            (drawn,) = main.plot(points["scaling"], points["average"], color=look.color, linestyle="none", label=label)
+            drawn.set(marker=look.marker, markerfacecolor="white")
     for name, value in references.items():
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")
