@@ -22,7 +22,7 @@ provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 device = device_for(snakemake.resources)
 encoder = load_encoder(inputs.expert).to(device)
-images = load_images(inputs.images).images
+images = load_images(inputs.images[0]).images
 chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
 batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
 if params.algorithm == "fisher":

@@ -45,7 +45,7 @@ def keys(values: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     if isinstance(values, dict):
         for key, value in values.items():
             location = (*above, key)
-            if above not in {("pools",), ("suites",), ("tasks",), ("methods",)}:
+            if above not in {("pools",), ("suites",), ("tasks",), ("methods",), ("studies",)}:
                 yield location
             yield from keys(value, location)
 
@@ -122,6 +122,45 @@ def test_origins_and_images_that_do_not_fit_are_refused(
 ) -> None:
     update_config(values, yaml.safe_load(text))
     assert re.search(told, faults_of(values, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{kind: nothing, suite: eight}", r"studies\.s\.kind: unknown kind 'nothing'; known: generalisation"),
+        ("{suite: eight}", r"studies\.s\.kind: missing; known: generalisation"),
+        ("{kind: pairs, suite: eigth}", r"studies\.s\.suite: unknown suite 'eigth'; did you mean 'eight'\?"),
+        ("{kind: pairs, suite: eight, scalin: 1}", r"studies\.s\.scalin: unknown key; did you mean 'scaling'\?"),
+        (
+            "{kind: generalisation, suite: eight, unseen: [[digit]], methods: [ties]}",
+            r"studies\.s\.unseen: 'digit' is no task of suite 'eight'; did you mean 'digits'\?",
+        ),
+        ("{kind: task_counts, suite: eight, methods: [tise]}", r"unknown method 'tise'; did you mean 'ties'\?"),
+        ("{kind: task_counts, suite: eight, methods: [ties-mean]}", r"'ties-mean' is tuned, and studies tune nothing"),
+        ("{kind: task_counts, suite: eight, methods: [pretrained]}", r"'pretrained' merges nothing"),
+        ("{kind: task_counts, suite: eight, methods: [fisher]}", r"'fisher' wants statistics of the experts"),
+        (
+            "{kind: robustness, suite: eight, tasks: [digits], corruptions: [fog], methods: [ties]}",
+            r"studies\.s\.corruptions\[0\]",
+        ),
+        ("{kind: negation, suite: eight, scalings: [0.5, 1.0]}", r"must hold 0, the encoder before anything"),
+    ],
+)
+def test_bad_studies_are_refused_with_their_key(values: dict[str, Any], tmp_path: Path, text: str, told: str) -> None:
+    values["studies"] = {"s": yaml.safe_load(text)}
+    assert re.search(told, faults_of(values, tmp_path))
+
+
+def test_a_suite_that_is_left_out_takes_its_studies_along(values: dict[str, Any], tmp_path: Path) -> None:
+    later = tmp_path / "later.yaml"
+    later.write_text("suites: {eight: null, pair: [digits, latin]}\nmethods: {weight-averaging: null}\n")
+    update_config(values, yaml.safe_load(later.read_text()))
+    assert load_config(values, [SHIPPED, later]).studies == {}
+    later.write_text("methods: {weight-averaging: null}\n")
+    again = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    update_config(again, yaml.safe_load(later.read_text()))
+    studies = load_config(again, [SHIPPED, later]).studies
+    assert studies["task-counts"].methods == ["task-arithmetic", "ties"]  # type: ignore[union-attr]
 
 
 def test_a_downloaded_pool_needs_a_zero_shot_row(values: dict[str, Any], tmp_path: Path) -> None:

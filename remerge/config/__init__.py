@@ -77,14 +77,14 @@ def _in_order(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) 
 
 def _is_void(study: Mapping[str, Any], written: Mapping[str, Any], suites: set[str]) -> bool:
     """Whether nothing is left of a study."""
-    return study.get("suite") in suites or (study.get("methods") == [] and written.get("methods") != [])
+    return str(study.get("suite")) in suites or (study.get("methods") == [] and written.get("methods") != [])
 
 
 def _without(study: Any, methods: set[str]) -> Any:
     """A study without the methods that a later file leaves out."""
     if not isinstance(study, Mapping) or not isinstance(study.get("methods"), list):
         return study
-    return {**study, "methods": [name for name in study["methods"] if name not in methods]}
+    return {**study, "methods": [name for name in study["methods"] if str(name) not in methods]}
 
 
 def _origin(location: Location, values: Mapping[str, Any], contents: Mapping[Path, Any]) -> str:

@@ -18,9 +18,9 @@ ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "weight_averaging": models.WeightAveraging,
     "task_arithmetic": models.TaskArithmetic,
     "ties": models.Ties,
-    "adamerging": models.AdaMerging,
     "fisher": models.Fisher,
     "regmean": models.RegMean,
+    "adamerging": models.AdaMerging,
 }
 
 STUDY_MODELS: dict[str, type[models.Study]] = {

@@ -42,8 +42,8 @@ def scaling_figure(
         main.fill_between(curve["scaling"], low, high, color=look.color, alpha=0.15, linewidth=0)
         _mark(main, curve.set_index("scaling")["average"], chosen.get(name), look)
     for method, points in published.groupby("method", sort=False) if published is not None else ():
-        if look := looks.get(str(method)):
-            label = f"{labels[str(method)]}, published"
+        if (name := str(method)) in looks:
+            look, label = looks[name], f"{labels[name]}, published"
             points = points.sort_values("scaling")
             (drawn,) = main.plot(points["scaling"], points["average"], color=look.color, linestyle="none", label=label)
             drawn.set(marker=look.marker, markerfacecolor="white")
