@@ -82,12 +82,12 @@ def in_words(details: ErrorDetails) -> Fault:
 
 
 def _as_written(location: Location) -> Location:
-    """Drop what Pydantic adds: the alternative it read a method or a scaling as, and a mark for keys."""
+    """Drop what Pydantic adds: the alternative it read a method, study or scaling as, and a mark for keys."""
     parts = tuple(part for part in location if part != "[key]")
     if len(parts) > 2 and parts[0] == "methods":
         name, parameter = parts[:2], parts[3:]
         return name + (parameter[:1] + parameter[2:] if parameter[:1] == ("scaling",) else parameter)
-    return parts
+    return parts[:2] + parts[3:] if len(parts) > 2 and parts[0] == "studies" else parts
 
 
 def _tag(location: Location) -> tuple[str, Iterable[str]]:
