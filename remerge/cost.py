@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-STAGES = ("learn_coefficients", "sweep", "merge_task_vectors", "merge_by_statistics", "merge")
+STAGES = ("expert_statistics", "learn_coefficients", "sweep", "merge_task_vectors", "merge_by_statistics", "merge")
 """Rules whose jobs make a method's encoder."""
 
 
@@ -17,7 +17,8 @@ def cost_table(
 
     Args:
         methods: By id, ``label`` and ``uses``.
-        jobs: Snakemake's benchmark files ``.../{rule}/{suite}/{method}.tsv``; sweeps lie one folder deeper.
+        jobs: Snakemake's benchmark files ``.../{rule}/{suite}/{method}.tsv``; sweeps and statistics
+            have a folder per method.
         encoders: The merged encoders, ``.../{method}.safetensors``.
 
     Returns:
@@ -28,7 +29,7 @@ def cost_table(
     found: dict[str, list[tuple[float, float]]] = {}
     for path in map(Path, jobs):
         stage = next(stage for stage in path.parts if stage in STAGES)
-        method = path.parent.name if stage == "sweep" else path.stem
+        method = path.parent.name if stage in ("sweep", "expert_statistics") else path.stem
         row = pd.read_csv(path, sep="\t").iloc[0]
         # Of jobs too short to be looked at Snakemake notes no memory.
         found.setdefault(method, []).append((float(row["s"]), float(pd.to_numeric(row["max_rss"], errors="coerce"))))

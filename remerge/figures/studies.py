@@ -77,11 +77,15 @@ def _shares(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
     figure = new_figure(2.7, 4.5)
     axes = figure.subplots()
     share = 100 * table["keep"]
-    for task in [column for column in table if column not in ("keep", "average")]:
+    tasks = [column for column in table if column not in ("keep", "average")]
+    for task in tasks:
         axes.plot(share, table[task], color="0.7", linewidth=0.8)
-        axes.annotate(
-            task, (share.iloc[-1], table[task].iloc[-1]), xytext=(3, -2), textcoords="offset points", fontsize=6
-        )
+    span = table[tasks].to_numpy().max() - table[tasks].to_numpy().min()
+    level = float("-inf")
+    # From below, each as near to its line's end as the one under it leaves room.
+    for task in sorted(tasks, key=lambda name: float(table[name].iloc[-1])):
+        level = max(float(table[task].iloc[-1]), level + 0.045 * span)
+        axes.annotate(task, (share.iloc[-1], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
     axes.plot(share, table["average"], color="black", marker="o", label="average")
     axes.set(xlabel="entries kept (%)", ylabel="accuracy (%)", xlim=(0, None))
     axes.legend()
@@ -135,10 +139,9 @@ def _negation(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
                 index, before, "o", color="black", markerfacecolor="white", label="before" if not index else None
             )
             panel.plot(index, after, "o", color="black", label="after" if not index else None)
-        _groups(panel, list(table["task" if role == "target" else "control"]))
+        _groups(panel, list(table["task" if role == "target" else "control"]), named=role == "control")
         panel.set_title("the task to forget" if role == "target" else "its control")
     panels[0].set_ylabel("accuracy (%)")
-    panels[0].legend()
     return figure
 
 
@@ -148,11 +151,11 @@ def _markers(axes: Axes, values: list[float], index: int, of: int, label: str, l
     axes.plot(across, values, linestyle="none", marker=look.marker, color=look.color, markersize=5, label=label)
 
 
-def _groups(axes: Axes, names: list[str], *, turned: bool = True) -> None:
+def _groups(axes: Axes, names: list[str], *, turned: bool = True, named: bool = True) -> None:
     axes.set_xticks(range(len(names)), names, rotation=30 if turned else 0, ha="right" if turned else "center")
     axes.grid(visible=False, axis="x")
     handles, _ = axes.get_legend_handles_labels()
-    if len(handles) > 1 and turned:
+    if len(handles) > 1 and turned and named:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 

@@ -520,6 +520,10 @@ def jobs_of(wildcards):
     }
     return [
         place.format(stage, name) for stage, names in stages.items() for name in names
+    ] + [
+        f"benchmarks/jobs/{wildcards.pool}/expert_statistics/{name}/{task}.tsv"
+        for name in by_statistics
+        for task in tasks_of(wildcards)
     ]
 
 
