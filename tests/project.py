@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,17 @@ def copy_project(folder: Path) -> Path:
                 draw = pen.ellipse if name == "circ" else pen.rectangle
                 draw((5 + index, 5, 25 + index, 25), fill=200 + index)
                 image.save(path)
+    return folder
+
+
+def with_less(folder: Path) -> Path:
+    """Leave out of a copied project what is there for its own sake; every stage that can be cut off remains."""
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for method in ("joint", "averaging", "ada-task"):
+        del config["methods"][method]
+    config["studies"] = {"pairs": config["studies"]["pairs"]}
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return folder
 
 

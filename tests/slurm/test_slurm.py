@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster import Cluster, missing_programs
-from project import ROOT, copy_project, scripts_in, snakemake
+from project import ROOT, copy_project, scripts_in, snakemake, with_less
 
 pytestmark = pytest.mark.skipif(
     bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
@@ -30,18 +30,6 @@ COMMAND = (
 )
 
 
-def project(folder: Path) -> Path:
-    """A copy of the project with fewer methods than the tiny configuration has."""
-    copy_project(folder)
-    path = folder / "config.yaml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for method in ("joint", "averaging", "ada-task"):
-        del config["methods"][method]
-    config["studies"] = {"pairs": config["studies"]["pairs"]}
-    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return folder
-
-
 def results(folder: Path) -> dict[str, bytes]:
     """The content of every table, score and coefficient file."""
     patterns = ("*/tables/**/*.*", "*/scores/**/*.csv", "*/coefficients/**/*.csv", "*/merged/**/*.safetensors")
@@ -53,7 +41,7 @@ def results(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What an undisturbed run on one machine makes."""
-    folder = project(tmp_path_factory.mktemp("local"))
+    folder = with_less(copy_project(tmp_path_factory.mktemp("local")))
     snakemake(folder)
     return results(folder)
 
@@ -99,7 +87,7 @@ class Run:
 def test_every_fault_is_survived_and_the_results_are_the_same(
     cluster: Cluster, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    folder = project(tmp_path / "project")
+    folder = with_less(copy_project(tmp_path / "project"))
     run = Run(cluster, folder)
 
     run.wait_until(lambda: bool(scripts_in(folder)))
