@@ -78,16 +78,16 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     return {rule: count for rule, count in jobs.items() if rule != "all"}
 
 
-def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake, running, in a process group of its own."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
         env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        # A pipe that nobody reads would fill up and stop it.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
 

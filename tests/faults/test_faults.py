@@ -58,7 +58,7 @@ def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]
                     continue
         if kills >= KILLS:
             os.killpg(run.pid, signal.SIGTERM)
-        run.communicate(timeout=300)
+        run.wait(timeout=300)
         assert unequal(folder, expected) == []
         if kills >= KILLS:
             break
@@ -81,7 +81,7 @@ def test_an_interrupted_run(folder: Path, expected: dict[str, bytes], to_all: bo
         os.killpg(run.pid, signal.SIGINT)
     else:
         run.terminate()
-    run.communicate(timeout=120)
+    run.wait(timeout=120)
     assert run.returncode != 0
     assert unequal(folder, expected) == []
     finish(folder, expected)
@@ -155,6 +155,6 @@ def test_a_second_snakemake_is_told_to_wait(folder: Path, expected: dict[str, by
     told = snakemake(folder, check=False)
     assert "lock" in told.lower()
     assert "unlock" in told
-    first.communicate(timeout=600)
+    first.wait(timeout=600)
     assert first.returncode == 0
     assert unequal(folder, expected) == []
