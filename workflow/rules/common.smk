@@ -244,34 +244,6 @@ def architecture_of(wildcards):
     return settings.pools[wildcards.pool].architecture
 
 
-def repository_of(wildcards):
-    """The Hub's repository of a checkpoint."""
-    hub = ARCHITECTURES[architecture_of(wildcards)].hub
-    if wildcards.checkpoint == "openai":
-        return ARCHITECTURES[architecture_of(wildcards)].open_clip
-    if wildcards.checkpoint == "clip":
-        return f"openai/{hub}"
-    return f"tanganke/{hub}_{HUB_NAMES[wildcards.checkpoint]}"
-
-
-def files_of(wildcards):
-    """The files of a checkpoint's repository."""
-    if wildcards.checkpoint == "openai":
-        return ["open_clip_model.safetensors"]
-    return ["config.json", "model.safetensors"]
-
-
-def legacy_checkpoint_of(wildcards):
-    """One of the Task Arithmetic authors' files: in the folder the configuration names, or downloaded."""
-    folder = settings.pools[wildcards.pool].folder or "results/downloads/task-vectors"
-    file = (
-        "zeroshot"
-        if wildcards.checkpoint == "pretrained"
-        else f"{wildcards.checkpoint}/finetuned"
-    )
-    return f"{folder}/{architecture_of(wildcards)}/{file}.pt"
-
-
 def disk_need():
     """What is to be known, before anything starts, of the room that the papers' images take."""
     size = max(pool.image_size for pool in settings.pools.values())
@@ -401,85 +373,9 @@ def described_methods_of(wildcards):
     return {name: method.model_dump() for name, method in methods_of(wildcards).items()}
 
 
-def table_rows_of(wildcards):
-    """What a table says of every method besides its scores."""
-    return {
-        name: dict(label=method.label, algorithm=method.algorithm, uses=uses_of(name))
-        for name, method in methods_of(wildcards).items()
-    }
-
-
 def labels_of(wildcards):
     """The methods' names for people, by id."""
     return {name: method.label for name, method in methods_of(wildcards).items()}
-
-
-def suite_of_study(wildcards):
-    """The suite whose task vectors a study merges."""
-    return settings.studies[wildcards.study].suite
-
-
-def task_vectors_of_study(wildcards):
-    """The task vectors of a study's suite."""
-    return [
-        f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
-        for task in settings.suites[suite_of_study(wildcards)]
-    ]
-
-
-def heads_of_study(wildcards):
-    """The zero-shot heads of a study's suite."""
-    return [
-        f"results/{wildcards.pool}/heads/{task}.safetensors"
-        for task in settings.suites[suite_of_study(wildcards)]
-    ]
-
-
-def image_tasks_of_study(wildcards):
-    """The tasks whose images a study looks at."""
-    study = settings.studies[wildcards.study]
-    return study.tasks if study.kind == "robustness" else settings.suites[study.suite]
-
-
-def images_of_study(wildcards):
-    """The images that a part of a study is scored on, and adapts to: of one corruption, or clean."""
-    study, size = settings.studies[wildcards.study], size_of(wildcards)
-    corrupted = study.kind == "robustness" and wildcards.part != "clean"
-    name = f"corrupted/{wildcards.part}-{study.severity}" if corrupted else "test"
-    return [
-        f"results/images/{size}/{task}/{name}.safetensors"
-        for task in image_tasks_of_study(wildcards)
-    ]
-
-
-def validation_of_study(wildcards):
-    """The images that a study chooses by."""
-    study, size = settings.studies[wildcards.study], size_of(wildcards)
-    if study.kind != "negation":
-        return []
-    return [
-        f"results/images/{size}/{task}/validation.safetensors"
-        for task in settings.suites[study.suite]
-    ]
-
-
-def gate_of_study(wildcards):
-    """The verdict on the zero-shot accuracy of a study's pool."""
-    if not settings.pools[wildcards.pool].is_published:
-        return []
-    return f"results/{wildcards.pool}/tables/{suite_of_study(wildcards)}/zero_shot_gate.csv"
-
-
-def methods_of_study(wildcards):
-    """The algorithms and parameters of the methods that a study applies."""
-    names = getattr(settings.studies[wildcards.study], "methods", [])
-    return {
-        name: {
-            "algorithm": settings.methods[name].algorithm,
-            **settings.methods[name].parameters(),
-        }
-        for name in names
-    }
 
 
 def swept_methods():
@@ -492,86 +388,6 @@ def learning_methods(granularity=None):
     return methods_where(
         lambda method: method.learns and granularity in (None, method.granularity)
     )
-
-
-def made_methods():
-    """The methods that have an encoder of their own, but for those trained on all tasks."""
-    return methods_where(
-        lambda method: method.algorithm not in ("pretrained", "individual")
-        and not method.is_joint
-    )
-
-
-def jobs_of(wildcards):
-    """The benchmark files of the jobs that make a suite's merged encoders."""
-    place = f"benchmarks/jobs/{wildcards.pool}/{{}}/{wildcards.suite}/{{}}.tsv"
-    by_statistics = methods_where(lambda method: method.wants_statistics)
-    stages = {
-        "merge_task_vectors": [
-            name for name in made_methods() if name not in by_statistics
-        ],
-        "merge_by_statistics": by_statistics,
-        "merge": made_methods(),
-        "learn_coefficients": learning_methods(),
-        "sweep": [
-            f"{name}/validation"
-            for name in methods_where(lambda method: method.is_tuned)
-        ],
-    }
-    return [
-        place.format(stage, name) for stage, names in stages.items() for name in names
-    ] + [
-        f"benchmarks/jobs/{wildcards.pool}/expert_statistics/{name}/{task}.tsv"
-        for name in by_statistics
-        for task in tasks_of(wildcards)
-    ]
-
-
-def merged_encoders_of(wildcards):
-    """The merged encoders of a suite."""
-    return [
-        f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
-        for method in made_methods()
-    ]
-
-
-def test_sweeps_of(wildcards):
-    """The curves over lambda, on test images."""
-    return [
-        f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{method}/test.csv"
-        for method in swept_methods()
-    ]
-
-
-def trajectories_of(wildcards):
-    """The scores on AdaMerging's way."""
-    return [
-        f"results/{wildcards.pool}/trajectories/{wildcards.suite}/{method}.csv"
-        for method in learning_methods()
-    ]
-
-
-def studies_of_suite(wildcards):
-    """The scores of all studies of a suite."""
-    return [
-        f"results/{wildcards.pool}/studies/{name}/{part}.csv"
-        for name, study in settings.studies.items()
-        if study.suite == wildcards.suite
-        for part in study.parts
-    ]
-
-
-def plain_task_arithmetic():
-    """The methods that are Task Arithmetic with a fixed scaling."""
-    return methods_where(
-        lambda method: method.algorithm == "task_arithmetic" and not method.is_tuned
-    )
-
-
-def start_of_learning(wildcards):
-    """The encoder that AdaMerging starts from, or nearly so: Task Arithmetic's."""
-    method, *_ = plain_task_arithmetic()
-    return f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
 
 
 def figure_names():
@@ -587,42 +403,3 @@ def figure_names():
         "entropy": bool(plain_task_arithmetic()),
     }
     return [name for name, wanted in drawn.items() if wanted]
-
-
-def report_sections():
-    """What the report shows of every pool and suite, and where it lies."""
-    return [
-        report_section(pool, suite)
-        for pool in settings.pools
-        for suite in settings.suites
-    ]
-
-
-def report_section(pool, suite):
-    """What the report shows of one pool and suite."""
-    own, tasks = settings.pools[pool], settings.suites[suite]
-    studies = {
-        name: study.kind
-        for name, study in settings.studies.items()
-        if study.suite == suite
-    }
-    published = ["comparison"] if own.is_published else []
-    tables = ["main", *published, "claims", *studies, "experts", "cost"]
-    figures = {name: name for name in figure_names()} | studies
-    return {
-        "pool": pool,
-        "suite": suite,
-        "about": [
-            f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
-            f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
-            "Methods: "
-            + ", ".join(method.label for method in settings.methods.values())
-            + ".",
-        ],
-        "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},
-        "figures": {
-            name: (kind, f"results/{pool}/figures/{suite}/{name}.svg")
-            for name, kind in figures.items()
-        },
-        "flags": f"results/images/{own.image_size}/audit.csv",
-    }
