@@ -38,6 +38,7 @@ FIGURES = {
     "layerwise_coefficients": "Coefficients, one per task and layer, at the last step.",
     "cosine": "Cosine of the angle between task vectors: near zero means that they hardly touch the same directions.",
     "entropy": "Test images in groups of rising entropy: is entropy, which needs no labels, a guide to the loss?",
+    "conflicts": "Entries that task vectors move in opposite directions: the more tasks, the more of them.",
     "robustness": "Corrupted images: methods that adapt have looked at the same images, without labels.",
     "generalisation": "Merged without two tasks: what is left for those?",
     "task_counts": "The more tasks are merged, the less of each expert is left. Bands: lowest and highest subset.",

@@ -9,8 +9,10 @@ import torch
 
 from remerge.corruptions import CONSTANTS, corrupt, corrupt_all
 from remerge.cost import cost_table
+from remerge.figures.conflicts import conflicts_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
+from remerge.merging.conflicts import sign_conflicts
 from remerge.studies import arithmetic, ties
 from remerge.studies.tables import notes, rounded, study_table
 from remerge.weights import Weights
@@ -120,6 +122,19 @@ def test_pixelation_leaves_as_little_as_in_the_papers() -> None:
     image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     spectrum = np.abs(np.fft.fft2(corrupt(image, "pixelate", 2, np.random.default_rng(0)).mean(axis=2)))
     assert spectrum[40:-40, 40:-40].sum() < 0.05 * spectrum.sum()
+
+
+def test_sign_conflicts_are_counted_among_the_entries_kept(vectors: dict[str, Weights], tmp_path: Path) -> None:
+    stacked = torch.stack([vector["w"] for vector in vectors.values()])
+    table = sign_conflicts(list(vectors.values()), [1.0, 0.2])
+    for row in table.to_dict("records"):
+        least = stacked.abs().sort(dim=1, descending=True).values[:, round(20 * row["keep"]) - 1, None]
+        kept = (stacked * (stacked.abs() >= least))[: row["tasks"]]
+        opposed = (kept > 0).any(dim=0) & (kept < 0).any(dim=0)
+        assert (row["entries"], row["conflicts"]) == (int((kept != 0).any(dim=0).sum()), int(opposed.sum()))
+    assert table["tasks"].tolist() == [2, 3, 2, 3]
+    save_figure(conflicts_figure(table), tmp_path / "f.svg", tmp_path / "f.png")
+    assert (tmp_path / "f.png").stat().st_size > 3000
 
 
 def scores(rows: list[dict[str, object]]) -> pd.DataFrame:

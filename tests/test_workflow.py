@@ -49,7 +49,7 @@ def test_everything_is_made(made: Path) -> None:
         assert (made / TABLES / f"main.{suffix}").stat().st_size > 200
         assert (made / TABLES / f"experts.{suffix}").stat().st_size > 50
     figures = {path.name for path in (made / "results/mini/figures/three").iterdir()}
-    names = ("samples", "accuracies", "scalings", "steps", "cosine", "entropy")
+    names = ("samples", "accuracies", "scalings", "steps", "cosine", "conflicts", "entropy")
     coefficients = ("taskwise_coefficients", "layerwise_coefficients")
     studies = ("generalisation", "robustness", "pairs", "negation")
     assert figures == {f"{name}.{format}" for name in (*names, *coefficients, *studies) for format in ("svg", "png")}
@@ -209,6 +209,27 @@ def test_learned_coefficients_apply_again_without_learning(made: Path, config: d
     snakemake(made, f"{MERGED}/again.safetensors")
     again, learned = ((made / MERGED / f"{name}.safetensors").read_bytes() for name in ("again", "ada-layer-pp"))
     assert again == learned
+
+
+def test_an_added_study_method_and_claim_appear_in_tables_figures_and_report(
+    made: Path, config: dict[str, Any]
+) -> None:
+    claims = made / "published" / "claims.yaml"
+    before = claims.read_text(encoding="utf-8")
+    sides = "above: {method: arithmetic}, below: {method: again}"
+    claims.write_text(f"{before}\nmine: {{statement: Mine., paper: '2212.04089', section: none, {sides}}}\n")
+    config["methods"]["again"] = {"label": "TIES again", "algorithm": "ties", "keep": 0.5}
+    config["studies"]["shares"] = {"kind": "ties_density", "suite": "three", "keep": [0.5, 1.0]}
+    write_config(made, config)
+    try:
+        snakemake(made, "results/report.html")
+        assert "Mine." in (made / TABLES / "claims.md").read_text(encoding="utf-8")
+        assert "TIES again" in (made / TABLES / "main.md").read_text(encoding="utf-8")
+        assert (made / "results/mini/figures/three/shares.png").stat().st_size > 3000
+        report = (made / "results/report.html").read_text(encoding="utf-8")
+        assert all(text in report for text in ("Mine.", "TIES again", "Study: shares"))
+    finally:
+        claims.write_text(before, encoding="utf-8")
 
 
 def test_the_terminal_shows_the_main_table(made: Path) -> None:

@@ -21,6 +21,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
     # Other tables and figures of a suite.
     "studies": [
         *("main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost", "entropy"),
+        "conflicts",
         *("samples", "accuracies", "scalings", "steps", "taskwise_coefficients", "layerwise_coefficients"),
     ],
 }

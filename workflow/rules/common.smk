@@ -396,6 +396,7 @@ def figure_names():
         "samples": True,
         "accuracies": True,
         "cosine": True,
+        "conflicts": any(len(suite) > 1 for suite in settings.suites.values()),
         "scalings": bool(swept_methods()),
         "steps": bool(learning_methods()),
         "taskwise_coefficients": bool(learning_methods("task")),

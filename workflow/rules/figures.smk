@@ -316,6 +316,35 @@ rule entropy_figure:
         "../../scripts/entropy_figure.py"
 
 
+rule conflicts_figure:
+    """Sign conflicts against the number of tasks."""
+    input:
+        table="results/{pool}/tables/{suite}/conflicts.csv",
+        sources=sources("scripts/conflicts_figure.py"),
+    output:
+        svg=report(
+            "results/{pool}/figures/{suite}/conflicts.svg",
+            caption="../report/conflicts.rst",
+            category="Figures",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "figure": "conflicts"},
+        ),
+        png="results/{pool}/figures/{suite}/conflicts.png",
+    log:
+        "logs/{pool}/conflicts_figure/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/conflicts_figure/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    script:
+        "../../scripts/conflicts_figure.py"
+
+
 rule figures:
     """All figures."""
     input:

@@ -3,6 +3,7 @@
 needs  results/{pool}/weights/{task}.safetensors, results/{pool}/weights/pretrained.safetensors
 makes  results/{pool}/task_vectors/{task}.safetensors
        results/{pool}/tables/{suite}/cosine.csv
+       results/{pool}/tables/{suite}/conflicts.csv
 """
 
 
@@ -49,3 +50,27 @@ rule task_vector_cosine:
         tasks=tasks_of,
     script:
         "../../scripts/task_vector_cosine.py"
+
+
+rule conflicts_table:
+    """Entries that task vectors of a suite move in opposite directions, by number of tasks and share kept."""
+    input:
+        task_vectors=task_vectors_of,
+        sources=sources("scripts/conflicts_table.py"),
+    output:
+        "results/{pool}/tables/{suite}/conflicts.csv",
+    log:
+        "logs/{pool}/conflicts_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/conflicts_table/{suite}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
+    params:
+        shares=[1.0, 0.2],
+        frozen=frozen_of,
+    script:
+        "../../scripts/conflicts_table.py"

@@ -1,0 +1,24 @@
+"""Sign conflicts against the number of tasks."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from remerge.figures.style import new_figure
+
+
+def conflicts_figure(table: pd.DataFrame) -> Figure:
+    """Draw the share of entries whose signs oppose each other, one line per share of entries kept.
+
+    Args:
+        table: What :func:`remerge.merging.conflicts.sign_conflicts` returned.
+    """
+    figure = new_figure(2.6, 4.5)
+    axes = figure.subplots()
+    for (keep, own), line, marker in zip(
+        table.groupby("keep", sort=False), ("-", "--", ":", "-."), "os^D", strict=False
+    ):
+        axes.plot(own["tasks"], own["percent"], color="black", linestyle=line, marker=marker, label=f"{100 * keep:g} %")
+    axes.set(xlabel="task vectors", ylabel="entries with opposing signs (%)", ylim=(0, None))
+    axes.set_xticks(sorted(set(table["tasks"])))
+    axes.legend(title="entries kept", title_fontsize=7)
+    return figure
