@@ -32,6 +32,7 @@ TABLES = {
 FIGURES = {
     "samples": "Test images of every task, as the encoder sees them.",
     "accuracies": "Every method on every task, with 95 % intervals.",
+    "radar": "Accuracy divided by the expert's: a round polygon serves all tasks alike, a dent is a task sacrificed.",
     "scalings": "Accuracy against the scaling lambda: it rises to a peak and falls. Markers: the main table's lambda.",
     "steps": "Accuracy while AdaMerging minimises entropy on the same, unlabeled, test images.",
     "taskwise_coefficients": "Coefficients, one per task, at every step.",

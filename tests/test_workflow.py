@@ -49,7 +49,7 @@ def test_everything_is_made(made: Path) -> None:
         assert (made / TABLES / f"main.{suffix}").stat().st_size > 200
         assert (made / TABLES / f"experts.{suffix}").stat().st_size > 50
     figures = {path.name for path in (made / "results/mini/figures/three").iterdir()}
-    names = ("samples", "accuracies", "scalings", "steps", "cosine", "conflicts", "entropy")
+    names = ("samples", "accuracies", "scalings", "steps", "cosine", "conflicts", "entropy", "radar")
     coefficients = ("taskwise_coefficients", "layerwise_coefficients")
     studies = ("generalisation", "robustness", "pairs", "negation")
     assert figures == {f"{name}.{format}" for name in (*names, *coefficients, *studies) for format in ("svg", "png")}
@@ -110,6 +110,7 @@ def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict[
         "accuracies_figure": 1,
         "scalings_figure": 1,
         "steps_figure": 1,
+        "radar_figure": 1,
         "study_figure": 4,
         "claims_table": 1,
         "cost_table": 1,

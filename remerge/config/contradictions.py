@@ -21,7 +21,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
     # Other tables and figures of a suite.
     "studies": [
         *("main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost", "entropy"),
-        "conflicts",
+        *("conflicts", "radar"),
         *("samples", "accuracies", "scalings", "steps", "taskwise_coefficients", "layerwise_coefficients"),
     ],
 }
@@ -51,6 +51,10 @@ def _mapping(section: Any) -> dict[str, Any]:
     if not isinstance(section, Mapping):
         return {}
     return {name: entry for name, entry in section.items() if isinstance(name, str)}
+
+
+def _list(entry: Any) -> list[Any]:
+    return entry if isinstance(entry, list) else []
 
 
 def _in_suite(suite: str, tasks: Sequence[Any], known: Sequence[str]) -> Iterator[Fault]:
@@ -98,16 +102,16 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
             known = list(sections["suites"])
             yield ("studies", name, "suite"), f"unknown suite {suite!r}; {did_you_mean(suite, known)}"
             continue
-        tasks = [task for task in sections["suites"][suite] or [] if isinstance(task, str)]
+        tasks = [task for task in _list(sections["suites"][suite]) if isinstance(task, str)]
         for key in ("unseen", "tasks"):
             yield from _of_suite(("studies", name, key), study.get(key), suite, tasks)
-        for method in study.get("methods") or []:
+        for method in _list(study.get("methods")):
             if isinstance(method, str):
                 yield from _for_study(("studies", name, "methods"), method, sections["methods"])
 
 
 def _of_suite(location: Location, named: Any, suite: str, tasks: Sequence[str]) -> Iterator[Fault]:
-    named = named if isinstance(named, list) else []
+    named = _list(named)
     for task in [task for own in named for task in (own if isinstance(own, list) else [own])]:
         if isinstance(task, str) and task not in tasks:
             yield location, f"{task!r} is no task of suite {suite!r}; {did_you_mean(task, tasks)}"

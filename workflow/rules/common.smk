@@ -395,6 +395,8 @@ def figure_names():
     drawn = {
         "samples": True,
         "accuracies": True,
+        "radar": len(methods_where(lambda method: method.algorithm == "individual"))
+        == 1,
         "cosine": True,
         "conflicts": any(len(suite) > 1 for suite in settings.suites.values()),
         "scalings": bool(swept_methods()),

@@ -345,6 +345,38 @@ rule conflicts_figure:
         "../../scripts/conflicts_figure.py"
 
 
+rule radar_figure:
+    """Every task at once: accuracy divided by the expert's."""
+    input:
+        scores=scores_of,
+        sources=sources("scripts/radar_figure.py"),
+    output:
+        svg=report(
+            "results/{pool}/figures/{suite}/radar.svg",
+            caption="../report/radar.rst",
+            category="Figures",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "figure": "radar"},
+        ),
+        png="results/{pool}/figures/{suite}/radar.png",
+    log:
+        "logs/{pool}/radar_figure/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/radar_figure/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        methods=described_methods_of,
+        tasks=tasks_of,
+    script:
+        "../../scripts/radar_figure.py"
+
+
 rule figures:
     """All figures."""
     input:

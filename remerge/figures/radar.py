@@ -1,0 +1,42 @@
+"""Every task at once: accuracy divided by the expert's, one polygon per method."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.projections.polar import PolarAxes
+
+from remerge.figures.style import Look, new_figure
+from remerge.scores import accuracy
+
+
+def radar_figure(
+    scores: pd.DataFrame, experts: str, labels: Mapping[str, str], looks: Mapping[str, Look], tasks: Sequence[str]
+) -> Figure:
+    """Draw normalised accuracy per task.
+
+    Args:
+        scores: Test scores of all methods of one suite.
+        experts: The method that is the tasks' own experts.
+        labels: Of the methods to draw, in order.
+        looks: Methods' looks.
+        tasks: Tasks, clockwise from the top.
+    """
+    percent = scores.assign(accuracy=accuracy(scores)).pivot(index="method", columns="task", values="accuracy")
+    percent = percent[[task for task in tasks if task in percent]]
+    angles = [2 * math.pi * index / percent.shape[1] for index in range(percent.shape[1])]
+    figure = new_figure(4.2)
+    axes = cast(PolarAxes, figure.add_subplot(projection="polar"))
+    axes.set_theta_zero_location("N")
+    axes.set_theta_direction(-1)
+    for name, label in labels.items():
+        values = (100 * percent.loc[name] / percent.loc[experts]).tolist()
+        look = looks[name]
+        axes.plot([*angles, angles[0]], [*values, values[0]], marker=look.marker, label=label, **look.line())
+    axes.set_xticks(angles, list(percent.columns))
+    axes.set_ylim(0, 100)
+    axes.set_yticks([25, 50, 75, 100], ["25 %", "50 %", "75 %", "100 %"])
+    figure.legend(loc="outside right center")
+    return figure
