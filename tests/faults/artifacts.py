@@ -12,7 +12,7 @@ PATTERNS = (
 def contents(folder: Path) -> dict[str, bytes]:
     """Every artifact under its final name, but for costs, which are measured."""
     files = {path for pattern in PATTERNS for path in (folder / "results").glob(pattern) if path.is_file()}
-    kept = [path for path in sorted(files) if not path.name.startswith((".", "cost."))]
+    kept = [path for path in sorted(files) if not (path.name.startswith((".", "cost.")) or path.suffix == ".damaged")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
