@@ -1,0 +1,40 @@
+"""What the report shows."""
+
+
+def report_sections():
+    """What the report shows of every pool and suite, and where it lies."""
+    return [
+        report_section(pool, suite)
+        for pool in settings.pools
+        for suite in settings.suites
+    ]
+
+
+def report_section(pool, suite):
+    """What the report shows of one pool and suite."""
+    own, tasks = settings.pools[pool], settings.suites[suite]
+    studies = {
+        name: study.kind
+        for name, study in settings.studies.items()
+        if study.suite == suite
+    }
+    published = ["comparison"] if own.is_published else []
+    tables = ["main", *published, "claims", *studies, "experts", "cost"]
+    figures = {name: name for name in figure_names()} | studies
+    return {
+        "pool": pool,
+        "suite": suite,
+        "about": [
+            f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
+            f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
+            "Methods: "
+            + ", ".join(method.label for method in settings.methods.values())
+            + ".",
+        ],
+        "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},
+        "figures": {
+            name: (kind, f"results/{pool}/figures/{suite}/{name}.svg")
+            for name, kind in figures.items()
+        },
+        "flags": f"results/images/{own.image_size}/audit.csv",
+    }

@@ -1,0 +1,66 @@
+"""What tables are made from."""
+
+
+def test_sweeps_of(wildcards):
+    """The curves over lambda, on test images."""
+    return [
+        f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{method}/test.csv"
+        for method in swept_methods()
+    ]
+
+
+def trajectories_of(wildcards):
+    """The scores on AdaMerging's way."""
+    return [
+        f"results/{wildcards.pool}/trajectories/{wildcards.suite}/{method}.csv"
+        for method in learning_methods()
+    ]
+
+
+def made_methods():
+    """The methods that have an encoder of their own, but for those trained on all tasks."""
+    return methods_where(
+        lambda method: method.algorithm not in ("pretrained", "individual")
+        and not method.is_joint
+    )
+
+
+def jobs_of(wildcards):
+    """The benchmark files of the jobs that make a suite's merged encoders."""
+    place = f"benchmarks/jobs/{wildcards.pool}/{{}}/{wildcards.suite}/{{}}.tsv"
+    by_statistics = methods_where(lambda method: method.wants_statistics)
+    stages = {
+        "merge_task_vectors": [
+            name for name in made_methods() if name not in by_statistics
+        ],
+        "merge_by_statistics": by_statistics,
+        "merge": made_methods(),
+        "learn_coefficients": learning_methods(),
+        "sweep": [
+            f"{name}/validation"
+            for name in methods_where(lambda method: method.is_tuned)
+        ],
+    }
+    return [
+        place.format(stage, name) for stage, names in stages.items() for name in names
+    ] + [
+        f"benchmarks/jobs/{wildcards.pool}/expert_statistics/{name}/{task}.tsv"
+        for name in by_statistics
+        for task in tasks_of(wildcards)
+    ]
+
+
+def merged_encoders_of(wildcards):
+    """The merged encoders of a suite."""
+    return [
+        f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
+        for method in made_methods()
+    ]
+
+
+def table_rows_of(wildcards):
+    """What a table says of every method besides its scores."""
+    return {
+        name: dict(label=method.label, algorithm=method.algorithm, uses=uses_of(name))
+        for name, method in methods_of(wildcards).items()
+    }
