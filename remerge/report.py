@@ -29,26 +29,6 @@ TABLES = {
     "experts": ("Experts on other tasks", "What fine-tuning on one task does to the others."),
     "cost": ("What it took", "Time, memory and data of every method."),
 }
-FIGURES = {
-    "samples": "Test images of every task, as the encoder sees them.",
-    "accuracies": "Every method on every task, with 95 % intervals.",
-    "radar": "Accuracy divided by the expert's: a round polygon serves all tasks alike, a dent is a task sacrificed.",
-    "scalings": "Accuracy against the scaling lambda: it rises to a peak and falls. Markers: the main table's lambda.",
-    "steps": "Accuracy while AdaMerging minimises entropy on the same, unlabeled, test images.",
-    "taskwise_coefficients": "Coefficients, one per task, at every step.",
-    "layerwise_coefficients": "Coefficients, one per task and layer, at the last step.",
-    "cosine": "Cosine of the angle between task vectors: near zero means that they hardly touch the same directions.",
-    "entropy": "Test images in groups of rising entropy: is entropy, which needs no labels, a guide to the loss?",
-    "conflicts": "Entries that task vectors move in opposite directions: the more tasks, the more of them.",
-    "robustness": "Corrupted images: methods that adapt have looked at the same images, without labels.",
-    "generalisation": "Merged without two tasks: what is left for those?",
-    "task_counts": "The more tasks are merged, the less of each expert is left. Bands: lowest and highest subset.",
-    "ties_density": "How much of each task vector TIES should keep.",
-    "redundancy": "Each expert with only the largest entries of its task vector: most entries do not matter.",
-    "ties_ablation": "TIES without each of its steps.",
-    "pairs": "Two task vectors added: what both tasks keep of their experts' accuracy.",
-    "negation": "A task vector subtracted: its task is forgotten, the control should stay.",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +40,7 @@ class Section:
         suite: The suite's.
         about: What was run, line by line.
         tables: By name, what :data:`TABLES` or the study says of it, and the path of its Markdown.
-        figures: By name or kind of study, the path of its SVG.
+        figures: By name, what to see and the path of the SVG.
         flags: By task, what is wrong with its splits.
     """
 
@@ -105,8 +85,8 @@ def _shown(section: Section) -> dict[str, Any]:
             for name, path in section.tables.items()
         ],
         "figures": [
-            {"title": name.replace("_", " "), "caption": FIGURES[kind], "source": _embedded(path)}
-            for name, (kind, path) in section.figures.items()
+            {"title": name.replace("_", " "), "caption": caption, "source": _embedded(path)}
+            for name, (caption, path) in section.figures.items()
         ],
     }
 

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from remerge.config import load_config
 from remerge.figures.accuracies import accuracies_figure
-from remerge.figures.coefficients import depth, layerwise_figure, taskwise_figure
 from remerge.figures.cosine import cosine_figure
+from remerge.figures.layerwise_coefficients import depth, layerwise_figure
 from remerge.figures.samples import samples_figure
 from remerge.figures.scalings import scaling_figure
 from remerge.figures.steps import steps_figure
 from remerge.figures.style import looks, save_figure
+from remerge.figures.taskwise_coefficients import taskwise_figure
 from remerge.tasks import render
 
 CONFIG = load_config(yaml.safe_load((Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")))

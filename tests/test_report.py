@@ -26,7 +26,7 @@ def page(tmp_path: Path) -> Path:
         suite="eight",
         about=["Tasks: <script>alert(1)</script>."],
         tables={"main": results / "main.md", "my-study": results / "main.md"},
-        figures={"scalings": ("scalings", results / "f.svg")},
+        figures={"scalings": ("Rises to a peak.", results / "f.svg")},
         flags={"digits": "3 of 500 test images are also in training"},
     )
     record = results / "provenance" / "main.md.json"
@@ -46,8 +46,16 @@ def test_the_page_needs_nothing_beside_itself(page: Path) -> None:
 
 def test_it_says_what_was_run_and_what_to_bear_in_mind(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for told in ("mini, eight", "Accuracy of every method", "Study: my-study", "A note.", "<strong>71.5</strong>"):
+    for told in (
+        "mini, eight",
+        "Accuracy of every method",
+        "Study: my-study",
+        "A note.",
+        "Rises to a peak.",
+        "<strong>71.5</strong>",
+    ):
         assert told in text
+    assert "Rises to a peak." in text
     assert "Contaminated split: digits, 3 of 500" in text
     assert "abc" in text
     assert "2.15" in text

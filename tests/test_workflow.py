@@ -12,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from project import copy_project, planned, snakemake
+from safetensors.torch import load_file
 
 TABLES = "results/mini/tables/three"
 MERGED = "results/mini/merged/three"
@@ -107,10 +109,8 @@ def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict[
         "merge": 1,
         "score": 1,
         "main_table": 1,
-        "accuracies_figure": 1,
-        "scalings_figure": 1,
-        "steps_figure": 1,
-        "radar_figure": 1,
+        "entropy_table": 1,
+        "figure": 5,
         "study_figure": 4,
         "claims_table": 1,
         "cost_table": 1,
@@ -188,8 +188,7 @@ def test_the_same_seed_gives_the_same_bytes(made: Path) -> None:
         "task_vector_cosine",
         "main_table",
         "experts_table",
-        "cosine_figure",
-        "samples_figure",
+        "figure",
     )
     for pattern, old in zip(patterns, before, strict=True):
         new = digests(made, pattern)
@@ -210,6 +209,80 @@ def test_learned_coefficients_apply_again_without_learning(made: Path, config: d
     snakemake(made, f"{MERGED}/again.safetensors")
     again, learned = ((made / MERGED / f"{name}.safetensors").read_bytes() for name in ("again", "ada-layer-pp"))
     assert again == learned
+
+
+MEDIAN = """
+import torch
+from remerge.merging.streaming import Rule
+
+class Median(Rule):
+    def __init__(self, times):
+        self.times = times
+    def __call__(self, place, entries):
+        return self.times * torch.stack(list(entries)).median(dim=0).values
+
+def rule(task_vectors, times, unused=0):
+    return Median(times)
+"""
+
+
+def test_a_method_in_one_file_of_the_users_own_is_a_row_like_the_others(made: Path, config: dict[str, Any]) -> None:
+    (made / "median.py").write_text(MEDIAN)
+    own = {"label": "Median", "algorithm": "own", "file": "median.py", "arguments": {"times": 2.0}, "scaling": 0.5}
+    config["methods"]["median"] = own
+    config["studies"]["robustness"]["methods"].append("median")
+    write_config(made, config)
+    assert "finetune" not in planned(made)
+    snakemake(made, "results/report.html", f"{MERGED}/median.safetensors")
+    vectors = [
+        load_file(made / f"results/mini/task_vectors/{task}.safetensors") for task in ("digits", "shapes", "arrows")
+    ]
+    merged = load_file(made / "results/mini/merged_task_vectors/three/median.safetensors")
+    for key, tensor in merged.items():
+        torch.testing.assert_close(tensor, 2 * torch.stack([vector[key] for vector in vectors]).median(dim=0).values)
+    assert "| Median " in (made / TABLES / "main.md").read_text(encoding="utf-8")
+    assert "Median" in (made / TABLES / "robustness.md").read_text(encoding="utf-8")
+    assert planned(made, "results/report.html") == {}
+    (made / "median.py").write_text(MEDIAN.replace("2.0", "3.0") + "# changed\n")
+    jobs = planned(made, "results/report.html")
+    assert jobs["merge_task_vectors"] == 1
+    assert jobs["study"] == len(config["studies"]["robustness"]["corruptions"]) + 1
+    own["arguments"] = {"time": 2.0}
+    write_config(made, config)
+    told = snakemake(made, "--dry-run", check=False)
+    assert "methods.median.arguments.time: unknown argument; did you mean 'times'?" in told
+    assert "methods.median.arguments.times: missing" in told
+
+
+FIGURE = """
+from remerge.figures.style import new_figure
+
+def draw(evidence):
+    figure = new_figure(2.0)
+    figure.subplots().bar(list(evidence.labels.values()), evidence.scores().groupby("method")["correct"].sum())
+    return figure
+"""
+
+
+def test_an_added_figure_is_drawn_and_shown_in_the_report(made: Path) -> None:
+    registry, drawn = (made / "remerge" / "figures" / name for name in ("registry.py", "mine.py"))
+    before = registry.read_text(encoding="utf-8")
+    entry = 'FIGURES["mine"] = Figure(("scores",), "What to see in mine.")\n'
+    try:
+        registry.write_text(before + entry)
+        assert "remerge/figures/mine.py, which is to draw it, is not there" in snakemake(made, "-n", check=False)
+        drawn.write_text(FIGURE)
+        jobs = planned(made)
+        assert jobs["figure"] == 1
+        assert not set(jobs) & {"merge", "score", "main_table"}
+        snakemake(made, "results/report.html")
+        assert "What to see in mine." in (made / "results/report.html").read_text(encoding="utf-8")
+        assert (made / "results/mini/figures/three/mine.png").stat().st_size > 3000
+        registry.write_text(before + entry.replace('"scores"', '"scorez"'))
+        assert "mine: needs: unknown 'scorez'" in snakemake(made, "-n", check=False)
+    finally:
+        registry.write_text(before)
+        drawn.unlink(missing_ok=True)
 
 
 def test_an_added_study_method_and_claim_appear_in_tables_figures_and_report(

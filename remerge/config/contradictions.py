@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
+from remerge.figures.registry import FIGURES
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
 
@@ -20,9 +22,8 @@ RESERVED: Mapping[str, Sequence[str]] = {
     "methods": [],
     # Other tables and figures of a suite.
     "studies": [
-        *("main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost", "entropy"),
-        *("conflicts", "radar"),
-        *("samples", "accuracies", "scalings", "steps", "taskwise_coefficients", "layerwise_coefficients"),
+        *("main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost", "entropy", "conflicts"),
+        *FIGURES,
     ],
 }
 
@@ -88,6 +89,8 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
         label, coefficients = method.get("label"), method.get("coefficients")
         if isinstance(label, str) and (other := labels.setdefault(label, name)) != name:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
+        if method.get("algorithm") == "own" and isinstance(method.get("file"), str):
+            yield from faults_of(("methods", name), method)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
 

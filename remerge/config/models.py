@@ -1,6 +1,6 @@
 """What config.yaml may say: every key with its type, default and meaning."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -257,6 +257,18 @@ class Ties(Method):
     )
 
 
+class Own(Method):
+    """A data-free method of your own, in one Python file; CONTRIBUTING.md shows how short it can be."""
+
+    algorithm: Literal["own"]
+    file: Text = Field(
+        description="A Python file with `rule(task_vectors, **arguments)`, run as it stands. A change of it merges "
+        "anew; one of what it imports does not."
+    )
+    arguments: dict[Name, Any] = Field({}, description="Arguments of the file's `rule`, by name.")
+    scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
+
+
 class AdaMerging(Method):
     """Coefficients learned by minimising entropy on unlabeled test images (arXiv:2310.02575)."""
 
@@ -322,7 +334,16 @@ class RegMean(Method):
 
 
 AnyMethod = Annotated[
-    Pretrained | Individual | TraditionalMTL | WeightAveraging | TaskArithmetic | Ties | AdaMerging | Fisher | RegMean,
+    Pretrained
+    | Individual
+    | TraditionalMTL
+    | WeightAveraging
+    | TaskArithmetic
+    | Ties
+    | Own
+    | AdaMerging
+    | Fisher
+    | RegMean,
     Field(discriminator="algorithm"),
 ]
 
@@ -367,7 +388,9 @@ class Figures(Strict):
 
 
 class Study(Strict):
-    """What all studies share."""
+    """What all studies share; ``caption`` says what to see in a study's figure."""
+
+    caption: ClassVar[str]
 
     suite: Name = Field(description="The suite whose task vectors are merged.")
 
@@ -380,6 +403,7 @@ class Study(Strict):
 class Generalisation(Study):
     """Merge some tasks, score on all (AdaMerging, Table 3)."""
 
+    caption = "Merged without two tasks: what is left for those?"
     kind: Literal["generalisation"]
     unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
         min_length=1, description="For each split, the tasks of the suite that are not merged."
@@ -395,6 +419,7 @@ class Generalisation(Study):
 class Robustness(Study):
     """Adapt to and score on corrupted test images (AdaMerging, Table 4)."""
 
+    caption = "Corrupted images: methods that adapt have looked at the same images, without labels."
     kind: Literal["robustness"]
     tasks: list[str] = Field(min_length=1, description="The tasks of the suite that are merged and scored.")
     corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]
@@ -412,6 +437,7 @@ class Robustness(Study):
 class TaskCounts(Study):
     """Merge random subsets of the tasks (TIES-Merging, section 6)."""
 
+    caption = "The more tasks are merged, the less of each expert is left. Bands: lowest and highest subset."
     kind: Literal["task_counts"]
     counts: list[Annotated[int, Field(ge=1)]] = Field(
         [2, 3, 4, 5, 6, 7, 8], min_length=1, description="How many tasks."
@@ -424,6 +450,7 @@ class TaskCounts(Study):
 class TiesAblation(Study):
     """TIES with disjoint mean, without each of its steps (TIES-Merging, Table 5)."""
 
+    caption = "TIES without each of its steps."
     kind: Literal["ties_ablation"]
     keep: Share = Field(0.2, description="Share of entries that survive trimming.")
     scaling: FiniteFloat = Field(description="The merging coefficient lambda.")
@@ -432,6 +459,7 @@ class TiesAblation(Study):
 class TiesDensity(Study):
     """TIES with other shares of entries kept (TIES-Merging, section 6)."""
 
+    caption = "How much of each task vector TIES should keep."
     kind: Literal["ties_density"]
     keep: list[Share] = Field(
         [0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries that survive trimming."
@@ -443,6 +471,7 @@ class TiesDensity(Study):
 class Redundancy(Study):
     """Experts with only the largest entries of their task vectors (TIES-Merging, section 3)."""
 
+    caption = "Each expert with only the largest entries of its task vector: most entries do not matter."
     kind: Literal["redundancy"]
     keep: list[Share] = Field([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries kept.")
 
@@ -450,6 +479,7 @@ class Redundancy(Study):
 class Pairs(Study):
     """The sum of each two task vectors, scored on both tasks (Task Arithmetic, section 4)."""
 
+    caption = "Two task vectors added: what both tasks keep of their experts' accuracy."
     kind: Literal["pairs"]
     scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
 
@@ -461,6 +491,7 @@ class Negation(Study):
     keep 95 % of the control's zero-shot accuracy, on validation images.
     """
 
+    caption = "A task vector subtracted: its task is forgotten, the control should stay."
     kind: Literal["negation"]
     scalings: Grid = Field(
         [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0],

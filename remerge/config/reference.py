@@ -18,6 +18,7 @@ ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "weight_averaging": models.WeightAveraging,
     "task_arithmetic": models.TaskArithmetic,
     "ties": models.Ties,
+    "own": models.Own,
     "fisher": models.Fisher,
     "regmean": models.RegMean,
     "adamerging": models.AdaMerging,

@@ -5,8 +5,14 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure
 from remerge.scores import accuracy, average_accuracy, wilson_interval
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    return accuracies_figure(evidence.scores(), evidence.labels, evidence.looks, evidence.tasks)
 
 
 def accuracies_figure(

@@ -3,7 +3,13 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import new_figure
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    return conflicts_figure(evidence.table("conflicts"))
 
 
 def conflicts_figure(table: pd.DataFrame) -> Figure:

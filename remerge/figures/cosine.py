@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import new_figure
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    return cosine_figure(evidence.table("cosine"), evidence.tasks)
 
 
 def cosine_figure(similarity: pd.DataFrame, tasks: Sequence[str]) -> Figure:

@@ -8,8 +8,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure
 from remerge.scores import accuracy
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    (experts,) = evidence.scores("experts")["method"].unique()
+    # One of each kind: more polygons than that hide each other.
+    kinds = {(m["algorithm"], m.get("granularity")): name for name, m in reversed(list(evidence.methods.items()))}
+    labels = {name: evidence.labels[name] for name in evidence.methods if name in kinds.values() and name != experts}
+    return radar_figure(evidence.scores(), experts, labels, evidence.looks, evidence.tasks)
 
 
 def radar_figure(

@@ -5,10 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import new_figure
-from remerge.images import ImageSet
+from remerge.images import ImageSet, load_images
 
 PER_TASK = 12
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    sets = [load_images(path) for path in evidence.files["images"]]
+    return samples_figure([each for each in sets if len(each)])
 
 
 def samples_figure(image_sets: Sequence[ImageSet]) -> Figure:

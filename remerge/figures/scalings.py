@@ -1,13 +1,32 @@
 """Accuracy against the scaling lambda: how much of the merged task vector is best."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, reference_line
 from remerge.scores import accuracy, average_accuracy
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    records = [json.loads(Path(path).read_text(encoding="utf-8")) for path in evidence.files["records"]]
+    published = evidence.table("published_curves")
+    same = (published["origin"] == evidence.origin) & (published["architecture"] == evidence.architecture)
+    return scaling_figure(
+        evidence.scores("sweeps"),
+        evidence.averages("pretrained", "individual"),
+        {record["method"]: record["scaling"] for record in records},
+        evidence.labels,
+        evidence.looks,
+        evidence.tasks,
+        published[same],
+    )
 
 
 def scaling_figure(

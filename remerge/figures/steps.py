@@ -5,8 +5,15 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure
 from remerge.scores import average_accuracy
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    references = evidence.averages("weight_averaging", "task_arithmetic", "ties")
+    return steps_figure(evidence.scores("trajectories"), references, evidence.labels, evidence.looks)
 
 
 def steps_figure(

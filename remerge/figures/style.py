@@ -86,6 +86,7 @@ def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
             Look(_GREEN, ":", ">"),
             Look(_GREEN, "-.", "<"),
         ],
+        "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
         "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
         "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
         "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],

@@ -31,6 +31,7 @@ ALGORITHMS = {
     "weight_averaging": Algorithm("arXiv:2203.05482", "remerge.merging.averaging"),
     "task_arithmetic": Algorithm("arXiv:2212.04089", "remerge.merging.task_arithmetic"),
     "ties": Algorithm("arXiv:2306.01708", "remerge.merging.ties"),
+    "own": Algorithm("your own", "remerge.merging.own"),
     "fisher": Algorithm("arXiv:2111.09832", "remerge.merging.fisher", ("unlabeled validation images",)),
     "regmean": Algorithm("arXiv:2212.09849", "remerge.merging.regmean", ("unlabeled validation images",)),
     "adamerging": Algorithm("arXiv:2310.02575", "remerge.merging.coefficients", ("unlabeled test images",)),

@@ -1,5 +1,9 @@
 """What figures are drawn from."""
 
+from types import SimpleNamespace
+
+from remerge.figures.registry import FIGURES
+
 
 def plain_task_arithmetic():
     """The methods that are Task Arithmetic with a fixed scaling."""
@@ -12,3 +16,76 @@ def start_of_learning(wildcards):
     """The encoder that AdaMerging starts from, or nearly so: Task Arithmetic's."""
     method, *_ = plain_task_arithmetic()
     return f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
+
+
+def of_methods(place, methods):
+    """A function that returns a suite's files of some methods."""
+    return lambda wildcards: expand(
+        f"results/{{pool}}/{place}",
+        pool=wildcards.pool,
+        suite=wildcards.suite,
+        method=methods,
+    )
+
+
+def table_of(name, condition=lambda wildcards: True):
+    """A function that returns a suite's table, where there is one."""
+    return lambda wildcards: (
+        [f"results/{wildcards.pool}/tables/{wildcards.suite}/{name}.csv"]
+        if condition(wildcards)
+        else []
+    )
+
+
+def experts_scores_of(wildcards):
+    """The scores of the experts on their own tasks."""
+    experts = methods_where(lambda method: method.algorithm == "individual")
+    return of_methods("scores/{suite}/{method}.csv", experts[:1])(wildcards)
+
+
+# What an entry of the registry may need, and where it lies; an empty list where there is none of it.
+EVIDENCE = {
+    "images": images_of("test"),
+    "scores": scores_of,
+    "experts": experts_scores_of,
+    "sweeps": of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
+    "records": of_methods("merged/{suite}/{method}.json", swept_methods()),
+    "published_curves": lambda wildcards: [CURVES],
+    "trajectories": of_methods("trajectories/{suite}/{method}.csv", learning_methods()),
+    "taskwise_coefficients": of_methods(
+        "coefficients/{suite}/{method}.csv", learning_methods("task")
+    ),
+    "layerwise_coefficients": of_methods(
+        "coefficients/{suite}/{method}.csv", learning_methods("layer")
+    ),
+    "cosine": table_of("cosine"),
+    "conflicts": table_of("conflicts", lambda wildcards: len(tasks_of(wildcards)) > 1),
+    "entropy": table_of("entropy", lambda wildcards: bool(plain_task_arithmetic())),
+    "main_table": table_of("main"),
+    "cost_table": table_of("cost"),
+}
+
+for figure, entry in FIGURES.items():
+    if unknown := sorted(set(entry.needs) - set(EVIDENCE)):
+        raise WorkflowError(
+            f"remerge/figures/registry.py: {figure}: needs: unknown {unknown[0]!r}; known: {', '.join(EVIDENCE)}"
+        )
+    if not (ROOT / "remerge" / "figures" / f"{figure}.py").is_file():
+        raise WorkflowError(
+            f"remerge/figures/registry.py: {figure}: remerge/figures/{figure}.py, which is to draw it, is not there"
+        )
+
+
+def evidence_of(wildcards):
+    """What a figure is drawn from, by name."""
+    return {need: EVIDENCE[need](wildcards) for need in FIGURES[wildcards.figure].needs}
+
+
+def figures_of(pool, suite):
+    """The figures that a pool and suite give rise to."""
+    place = SimpleNamespace(pool=pool, suite=suite)
+    return [
+        name
+        for name, entry in FIGURES.items()
+        if all(EVIDENCE[need](place) for need in entry.needs)
+    ]

@@ -14,13 +14,13 @@ def report_section(pool, suite):
     """What the report shows of one pool and suite."""
     own, tasks = settings.pools[pool], settings.suites[suite]
     studies = {
-        name: study.kind
+        name: study.caption
         for name, study in settings.studies.items()
         if study.suite == suite
     }
     published = ["comparison"] if own.is_published else []
     tables = ["main", *published, "claims", *studies, "experts", "cost"]
-    figures = {name: name for name in figure_names()} | studies
+    captions = {name: FIGURES[name].caption for name in figures_of(pool, suite)}
     return {
         "pool": pool,
         "suite": suite,
@@ -33,8 +33,8 @@ def report_section(pool, suite):
         ],
         "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},
         "figures": {
-            name: (kind, f"results/{pool}/figures/{suite}/{name}.svg")
-            for name, kind in figures.items()
+            name: (caption, f"results/{pool}/figures/{suite}/{name}.svg")
+            for name, caption in (captions | studies).items()
         },
         "flags": f"results/images/{own.image_size}/audit.csv",
     }

@@ -1,5 +1,7 @@
 """What studies need, of each kind."""
 
+from types import SimpleNamespace
+
 
 def suite_of_study(wildcards):
     """The suite whose task vectors a study merges."""
@@ -67,6 +69,17 @@ def methods_of_study(wildcards):
         }
         for name in names
     }
+
+
+def each_method_of_study(files_of_method):
+    """A function that returns files of all methods that a study applies."""
+    return lambda wildcards: sorted(
+        {
+            file
+            for name in methods_of_study(wildcards)
+            for file in files_of_method(SimpleNamespace(method=name))
+        }
+    )
 
 
 def studies_of_suite(wildcards):

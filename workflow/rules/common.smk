@@ -109,6 +109,12 @@ def algorithm_sources(wildcards):
     return sources(Path(*merging.split(".")).with_suffix(".py"))
 
 
+def own_file_of(wildcards):
+    """The file of a method of the user's own."""
+    method = settings.methods[wildcards.method]
+    return [method.file] if method.algorithm == "own" else []
+
+
 def tasks_of(wildcards):
     """The tasks of a suite, in the configuration's order."""
     return settings.suites[wildcards.suite]
@@ -388,21 +394,3 @@ def learning_methods(granularity=None):
     return methods_where(
         lambda method: method.learns and granularity in (None, method.granularity)
     )
-
-
-def figure_names():
-    """The figures this configuration gives rise to."""
-    drawn = {
-        "samples": True,
-        "accuracies": True,
-        "radar": len(methods_where(lambda method: method.algorithm == "individual"))
-        == 1,
-        "cosine": True,
-        "conflicts": any(len(suite) > 1 for suite in settings.suites.values()),
-        "scalings": bool(swept_methods()),
-        "steps": bool(learning_methods()),
-        "taskwise_coefficients": bool(learning_methods("task")),
-        "layerwise_coefficients": bool(learning_methods("layer")),
-        "entropy": bool(plain_task_arithmetic()),
-    }
-    return [name for name, wanted in drawn.items() if wanted]

@@ -49,6 +49,7 @@ rule merge_task_vectors:
         gate=gate_of,
         sources=sources("scripts/merge_task_vectors.py"),
         algorithm=algorithm_sources,
+        own=own_file_of,
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
     log:

@@ -47,6 +47,8 @@ rule study:
         validation=validation_of_study,
         gate=gate_of_study,
         sources=sources("scripts/study.py"),
+        algorithm=each_method_of_study(algorithm_sources),
+        own=each_method_of_study(own_file_of),
     output:
         "results/{pool}/studies/{study}/{part}.csv",
     log:
@@ -118,7 +120,7 @@ rule study_figure:
     output:
         svg=report(
             "results/{pool}/figures/{suite}/{study}.svg",
-            caption="../report/study_figure.rst",
+            caption="../report/figure.rst",
             category="Figures",
             subcategory="{pool}",
             labels={"suite": "{suite}", "figure": "{study}"},
@@ -138,6 +140,7 @@ rule study_figure:
     params:
         kind=lambda wildcards: settings.studies[wildcards.study].kind,
         methods=described_methods_of,
+        caption=lambda wildcards: settings.studies[wildcards.study].caption,
     script:
         "../../scripts/study_figure.py"
 

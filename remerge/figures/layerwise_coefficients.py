@@ -1,42 +1,19 @@
-"""AdaMerging's coefficients: their way over the steps, and where in the network they end."""
+"""AdaMerging's coefficients, one per task and layer: where in the network they end."""
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from remerge.figures.evidence import Evidence
 from remerge.figures.style import new_figure
 
-_LINES = ("-", "--", "-.", ":")
-_COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#7F7F7F")
 
-
-def taskwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str]) -> Figure:
-    """Draw each task's coefficient against the step, a panel per method.
-
-    Args:
-        histories: Coefficient files (step, task, layer, value) by method label.
-        tasks: Tasks in order.
-    """
-    figure = new_figure(2.6)
-    panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
-    styles: dict[str, dict[str, Any]] = {
-        task: {"color": _COLORS[i % len(_COLORS)], "linestyle": _LINES[(i + i // len(_COLORS)) % len(_LINES)]}
-        for i, task in enumerate(tasks)
-    }
-    for panel, (label, history) in zip(panels, histories.items(), strict=True):
-        for task in tasks:
-            own = history[history["task"] == task]
-            panel.plot(own["step"], own["value"], **styles[task])
-        panel.set(title=label, xlabel="AdaMerging step")
-    panels[0].set_ylabel(r"merging coefficient $\lambda_k$")
-    handles = [Line2D([], [], label=task, **styles[task]) for task in tasks]
-    figure.legend(handles=handles, loc="outside right center")
-    return figure
+def draw(evidence: Evidence) -> Figure:
+    """Draw the figure from a suite's results."""
+    return layerwise_figure(evidence.by_label("layerwise_coefficients"), evidence.tasks)
 
 
 def depth(layer: str) -> tuple[int, int, str]:

@@ -1,0 +1,66 @@
+"""What a figure is drawn from: files by what they are, and what the configuration says of tasks, methods and pool."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from remerge.figures.style import Look, looks
+from remerge.scores import average_accuracy, read_scores
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that is known of one pool and suite when a figure of them is drawn.
+
+    Attributes:
+        files: Paths by what they are: the ``needs`` of the figure's entry in :mod:`remerge.figures.registry`.
+        tasks: The suite's tasks, in order.
+        methods: All methods by id, in order: ``label``, ``algorithm`` and its parameters.
+        origin: Where the pool's checkpoints come from.
+        architecture: The pool's encoder.
+    """
+
+    files: Mapping[str, Sequence[str]]
+    tasks: Sequence[str]
+    methods: Mapping[str, Mapping[str, Any]]
+    origin: str
+    architecture: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The methods' names for people, by id, in order."""
+        return {name: method["label"] for name, method in self.methods.items()}
+
+    @property
+    def looks(self) -> dict[str, Look]:
+        """The methods' looks, by id: the same in every figure."""
+        return looks(self.methods)
+
+    def methods_of(self, *algorithms: str) -> list[str]:
+        """Return the ids of the methods of some algorithms."""
+        return [name for name, method in self.methods.items() if method["algorithm"] in algorithms]
+
+    def scores(self, need: str = "scores") -> pd.DataFrame:
+        """Return score files as one frame.
+
+        Raises:
+            RemergeError: See :func:`remerge.scores.read_scores`.
+        """
+        return pd.concat([read_scores(path) for path in self.files[need]], ignore_index=True)
+
+    def averages(self, *algorithms: str) -> dict[str, float]:
+        """Return the average accuracy, in percent, of every scored method of some algorithms."""
+        averages = average_accuracy(self.scores(), ["method"]).set_index("method")["average"]
+        return {name: float(averages[name]) for name in self.methods_of(*algorithms) if name in averages}
+
+    def table(self, need: str) -> pd.DataFrame:
+        """Return the one table of a kind."""
+        (path,) = self.files[need]
+        return pd.read_csv(path)
+
+    def by_label(self, need: str) -> dict[str, pd.DataFrame]:
+        """Return tables of methods, which bear the methods' ids, by the methods' names for people."""
+        return {self.labels[Path(path).stem]: pd.read_csv(path) for path in self.files[need]}

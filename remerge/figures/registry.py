@@ -1,0 +1,76 @@
+"""The figures: what each is drawn from, and what to see in it.
+
+Plain data, so that the workflow can plan figures without importing matplotlib. The figure itself is drawn by the module
+of the same name in this package, whose ``draw`` takes :class:`remerge.figures.evidence.Evidence`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One entry of the registry.
+
+    Attributes:
+        needs: What it is drawn from, by the names of ``workflow/inputs/figures.smk``; where one of them does not exist,
+            as sweeps where no method has a scaling, there is no figure.
+        caption: What to see, and what data stands behind it.
+    """
+
+    needs: tuple[str, ...]
+    caption: str
+
+
+FIGURES = {
+    "samples": Figure(
+        ("images",),
+        "Test images of every task, class after class, as the encoder sees them, and whether they are real or were "
+        "rendered by the workflow.",
+    ),
+    "accuracies": Figure(
+        ("scores",),
+        "The main table as a picture. Bars are 95 % intervals: Wilson's per task, a normal approximation for the "
+        "average, both over the sampling of test images alone.",
+    ),
+    "radar": Figure(
+        ("scores", "experts"),
+        "Accuracy on every task divided by the expert's, one method of each kind: a round polygon serves all tasks "
+        "alike, a dent is a task that merging has sacrificed.",
+    ),
+    "scalings": Figure(
+        ("sweeps", "records", "scores", "published_curves"),
+        "Test accuracy of the pre-trained weights plus lambda times the merged task vector: it rises from the "
+        "pre-trained encoder's to a peak and falls when the step is too long. Markers: the main table's lambda; a "
+        "tuned one was chosen on validation images. Bands are 95 % intervals.",
+    ),
+    "steps": Figure(
+        ("trajectories", "scores"),
+        "Average test accuracy of the encoders that AdaMerging passes through while it minimises entropy on the same, "
+        "unlabeled, test images. Lines without markers: methods with a fixed scaling.",
+    ),
+    "taskwise_coefficients": Figure(
+        ("taskwise_coefficients",), "The coefficient of every task vector at every step, one coefficient per task."
+    ),
+    "layerwise_coefficients": Figure(
+        ("layerwise_coefficients",),
+        "Coefficients after AdaMerging's last step, one per task and tensor of the encoder, from the input at the left "
+        "to the output at the right.",
+    ),
+    "cosine": Figure(
+        ("cosine",),
+        "Cosine of the angle between task vectors, all tensors flattened: near zero, tasks move the weights in "
+        "unrelated directions.",
+    ),
+    "entropy": Figure(
+        ("entropy",),
+        "Test images of every task in ten groups of rising entropy, for the encoder that AdaMerging starts from (Task "
+        "Arithmetic). Where the loss rises with entropy, minimising entropy without labels is a good guide; rho is "
+        "Spearman's rank correlation over images.",
+    ),
+    "conflicts": Figure(
+        ("conflicts",),
+        "Of the entries that some task vector moves, the share that two move in opposite directions, for the suite's "
+        "first two, three, ... tasks. Trimming keeps the largest entries of each task vector; TIES elects one sign "
+        "where they disagree.",
+    ),
+}
