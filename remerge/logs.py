@@ -11,13 +11,16 @@ class _Tee:
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self.terminal = terminal
         self.log = log
+        self._begins_line = True
 
     def write(self, text: str) -> int:
-        redrawn = text.startswith("\r")
+        # A bar within another moves the cursor a line down and up again: of that, empty lines would be left.
+        redrawn = text.startswith(("\r", "\x1b")) or (self._begins_line and not text.strip("\n"))
         if not redrawn or self.terminal.isatty():
             self.terminal.write(text)
         if not redrawn:
             self.log.write(text)
+            self._begins_line = text.endswith("\n")
         return len(text)
 
     def flush(self) -> None:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from remerge.config import load_config
 from remerge.figures.accuracies import accuracies_figure
 from remerge.figures.cosine import cosine_figure
+from remerge.figures.evidence import Evidence
 from remerge.figures.layerwise_coefficients import depth, layerwise_figure
 from remerge.figures.samples import samples_figure
 from remerge.figures.scalings import scaling_figure
@@ -49,7 +50,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "scalings": lambda: scaling_figure(
         scores(["ties", "task-arithmetic"], scaling=[0.0, 0.5, 1.0]),
         {"pretrained": 30.0},
-        {"ties": 0.3, "task-arithmetic": 7.0},
+        {"ties": {"ties": 0.3}, "task-arithmetic": {"task-arithmetic": 7.0, "task-arithmetic-tuned": 0.4}},
         LABELS,
         LOOKS,
         TASKS,
@@ -111,3 +112,12 @@ def test_the_drawn_accuracies_are_the_scores() -> None:
     figure = scaling_figure(frame, {}, {}, LABELS, LOOKS, TASKS)
     line = figure.axes[0].get_lines()[0]
     np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [31.0, 41.0])
+
+
+def test_methods_that_differ_in_their_scaling_alone_lie_on_one_curve() -> None:
+    methods = {name: method.model_dump() for name, method in CONFIG.methods.items()}
+    evidence = Evidence({}, TASKS, methods, "trained", "mini")
+    assert evidence.merge_alike("task-arithmetic", "task-arithmetic-tuned")
+    assert not evidence.merge_alike("ties", "ties-mean")
+    legend = [text.get_text() for text in FIGURES["scalings"]().axes[0].get_legend().get_texts()]
+    assert legend == [LABELS["ties"], LABELS["task-arithmetic"], LABELS["task-arithmetic-tuned"]]

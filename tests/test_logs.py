@@ -25,3 +25,19 @@ def test_messages_and_tracebacks_reach_log_and_terminal(tmp_path: Path) -> None:
     assert "reading" in written
     assert "ValueError: the key" in written
     assert "50%" not in written
+
+
+def test_bars_within_bars_leave_no_empty_lines(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from remerge.logs import log_to\n"
+        "from tqdm import tqdm\n"
+        "log_to(sys.argv[1])\n"
+        "for _ in tqdm(range(3), mininterval=0):\n"
+        "    for _ in tqdm(range(3), mininterval=0):\n"
+        "        pass\n"
+        "print('first\\n\\nsecond', file=sys.stderr)\n"
+    )
+    log = tmp_path / "job.log"
+    run = subprocess.run([sys.executable, "-c", code, str(log)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stderr == log.read_text() == "first\n\nsecond\n"

@@ -43,6 +43,14 @@ class Evidence:
         """Return the ids of the methods of some algorithms."""
         return [name for name, method in self.methods.items() if method["algorithm"] in algorithms]
 
+    def merge_alike(self, one: str, other: str) -> bool:
+        """Whether two methods differ in nothing but their scaling, and so lie on one curve."""
+        first, second = (
+            {key: value for key, value in self.methods[name].items() if key not in ("label", "scaling")}
+            for name in (one, other)
+        )
+        return first == second
+
     def scores(self, need: str = "scores") -> pd.DataFrame:
         """Return score files as one frame.
 

@@ -15,13 +15,18 @@ from remerge.scores import accuracy, average_accuracy
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
+    sweeps = evidence.scores("sweeps")
     records = [json.loads(Path(path).read_text(encoding="utf-8")) for path in evidence.files["records"]]
+    chosen: dict[str, dict[str, float]] = {}
+    for record in records:
+        curve = next(name for name in sweeps["method"].unique() if evidence.merge_alike(name, record["method"]))
+        chosen.setdefault(curve, {})[record["method"]] = record["scaling"]
     published = evidence.table("published_curves")
     same = (published["origin"] == evidence.origin) & (published["architecture"] == evidence.architecture)
     return scaling_figure(
-        evidence.scores("sweeps"),
+        sweeps,
         evidence.averages("pretrained", "individual"),
-        {record["method"]: record["scaling"] for record in records},
+        chosen,
         evidence.labels,
         evidence.looks,
         evidence.tasks,
@@ -32,7 +37,7 @@ def draw(evidence: Evidence) -> Figure:
 def scaling_figure(
     sweeps: pd.DataFrame,
     references: Mapping[str, float],
-    chosen: Mapping[str, float],
+    chosen: Mapping[str, Mapping[str, float]],
     labels: Mapping[str, str],
     looks: Mapping[str, Look],
     tasks: Sequence[str],
@@ -43,7 +48,8 @@ def scaling_figure(
     Args:
         sweeps: Test scores of methods at a grid of scalings.
         references: Average accuracy (percent) of methods drawn as horizontal lines.
-        chosen: Each swept method's scaling in the main table; marked by its marker.
+        chosen: On each swept method's curve, the scalings in the main table of the methods, by id, that it is the
+            curve of; marked by their markers.
         labels: Methods' names for people.
         looks: Methods' looks.
         tasks: Tasks in order, one small panel each.
@@ -59,7 +65,9 @@ def scaling_figure(
         main.plot(curve["scaling"], curve["average"], label=labels[name], **look.line())
         low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
         main.fill_between(curve["scaling"], low, high, color=look.color, alpha=0.15, linewidth=0)
-        _mark(main, curve.set_index("scaling")["average"], chosen.get(name), look)
+        for marked, scaling in chosen.get(name, {}).items():
+            label = labels[marked] if marked != name else None
+            _mark(main, curve.set_index("scaling")["average"], scaling, looks[marked], label)
     for method, points in published.groupby("method", sort=False) if published is not None else ():
         if (name := str(method)) in looks:
             look, label = looks[name], f"{labels[name]}, published"
@@ -86,9 +94,9 @@ def scaling_figure(
     return figure
 
 
-def _mark(axes: Axes, curve: pd.Series, scaling: float | None, look: Look) -> None:
-    """Mark the scaling the main table uses, on the curve; between two points of the grid, on the line."""
-    if scaling is None or not curve.index.min() <= scaling <= curve.index.max():
+def _mark(axes: Axes, curve: pd.Series, scaling: float, look: Look, label: str | None) -> None:
+    """Mark a scaling the main table uses, on the curve; between two points of the grid, on the line."""
+    if not curve.index.min() <= scaling <= curve.index.max():
         return
     points = pd.concat([curve, pd.Series({scaling: None}, dtype=float)]) if scaling not in curve.index else curve
     value = points.sort_index().interpolate("index")[scaling]
@@ -100,4 +108,5 @@ def _mark(axes: Axes, curve: pd.Series, scaling: float | None, look: Look) -> No
         markersize=7,
         color=look.color,
         markeredgecolor="white",
+        label=label,
     )

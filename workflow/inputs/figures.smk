@@ -49,7 +49,7 @@ EVIDENCE = {
     "scores": scores_of,
     "experts": experts_scores_of,
     "sweeps": of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
-    "records": of_methods("merged/{suite}/{method}.json", swept_methods()),
+    "records": of_methods("merged/{suite}/{method}.json", scaled_methods()),
     "published_curves": lambda wildcards: [CURVES],
     "trajectories": of_methods("trajectories/{suite}/{method}.csv", learning_methods()),
     "taskwise_coefficients": of_methods(

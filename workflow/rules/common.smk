@@ -384,9 +384,19 @@ def labels_of(wildcards):
     return {name: method.label for name, method in methods_of(wildcards).items()}
 
 
-def swept_methods():
-    """The methods whose accuracy is drawn against the scaling."""
+def scaled_methods():
+    """The methods that have a scaling."""
     return methods_where(lambda method: hasattr(method, "scaling"))
+
+
+def swept_methods():
+    """The methods whose accuracy is drawn against the scaling; where several differ in it alone, the first of them."""
+    first = {}
+    for name in scaled_methods():
+        method = settings.methods[name]
+        merging = (method.algorithm, repr(method.merging_parameters()))
+        first.setdefault(merging, name)
+    return list(first.values())
 
 
 def learning_methods(granularity=None):
