@@ -47,6 +47,12 @@ def radar_figure(
         axes.plot([*angles, angles[0]], [*values, values[0]], marker=look.marker, label=label, **look.line())
     axes.set_xticks(angles, list(percent.columns))
     axes.set_ylim(0, 100)
-    axes.set_yticks([25, 50, 75, 100], ["25 %", "50 %", "75 %", "100 %"])
+    axes.set_yticks([25, 50, 75, 100], [])
+    axes.tick_params(axis="x", pad=4)
+    between = math.pi / percent.shape[1]
+    for share in (25, 50, 75, 100):
+        # Written by hand: the axis's own labels lie under the lines.
+        text = axes.text(between, share, f"{share} %", fontsize=6.5, ha="center", va="center", zorder=4)
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
     figure.legend(loc="outside right center")
     return figure
