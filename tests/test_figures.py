@@ -119,5 +119,5 @@ def test_methods_that_differ_in_their_scaling_alone_lie_on_one_curve() -> None:
     evidence = Evidence({}, TASKS, methods, "trained", "mini")
     assert evidence.merge_alike("task-arithmetic", "task-arithmetic-tuned")
     assert not evidence.merge_alike("ties", "ties-mean")
-    legend = [text.get_text() for text in FIGURES["scalings"]().axes[0].get_legend().get_texts()]
+    _, legend = FIGURES["scalings"]().axes[0].get_legend_handles_labels()
     assert legend == [LABELS["ties"], LABELS["task-arithmetic"], LABELS["task-arithmetic-tuned"]]
