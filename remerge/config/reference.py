@@ -93,6 +93,12 @@ suites:
 The task is then fine-tuned, merged and scored like the others. `snakemake -n` names what is wrong with the folder:
 a class that is missing from a split, an image that cannot be read. The images are resized and cropped to the
 encoder's size, as CLIP's are.
+
+## A method of your own
+
+One Python file, named by an entry with `algorithm: own`, is a method like the others: a row of the main table, a curve
+over lambda, and a side of claims and studies. [CONTRIBUTING.md](../CONTRIBUTING.md#try-a-method-of-your-own) has one of
+ten lines. The file is checked, without being run, before the first job starts.
 """
 
 
