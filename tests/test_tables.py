@@ -128,7 +128,7 @@ def test_tables_and_figures_do_not_import_torch() -> None:
     modules = [
         "tables",
         "scores",
-        *(f"figures.{name}" for name in ("accuracies", "coefficients", "cosine", "samples", "scalings", "steps")),
+        *(f"figures.{name}" for name in FIGURES),
     ]
     code = "import sys, importlib\n" + "".join(f"importlib.import_module('remerge.{name}')\n" for name in modules)
     subprocess.run(

@@ -15,10 +15,12 @@ class Figure:
         needs: What it is drawn from, by the names of ``workflow/inputs/figures.smk``; where one of them does not exist,
             as sweeps where no method has a scaling, there is no figure.
         caption: What to see, and what data stands behind it.
+        tells_methods: Whether it shows methods; it is then drawn anew when one of them is changed.
     """
 
     needs: tuple[str, ...]
     caption: str
+    tells_methods: bool = True
 
 
 FIGURES = {
@@ -26,6 +28,7 @@ FIGURES = {
         ("images",),
         "Test images of every task, class after class, as the encoder sees them, and whether they are real or were "
         "rendered by the workflow.",
+        tells_methods=False,
     ),
     "accuracies": Figure(
         ("scores",),
@@ -60,17 +63,20 @@ FIGURES = {
         ("cosine",),
         "Cosine of the angle between task vectors, all tensors flattened: near zero, tasks move the weights in "
         "unrelated directions.",
+        tells_methods=False,
     ),
     "entropy": Figure(
         ("entropy",),
         "Test images of every task in ten groups of rising entropy, for the encoder that AdaMerging starts from (Task "
         "Arithmetic). Where the loss rises with entropy, minimising entropy without labels is a good guide; rho is "
         "Spearman's rank correlation over images.",
+        tells_methods=False,
     ),
     "conflicts": Figure(
         ("conflicts",),
         "Of the entries that some task vector moves, the share that two move in opposite directions, for the suite's "
         "first two, three, ... tasks. Trimming keeps the largest entries of each task vector; TIES elects one sign "
         "where they disagree.",
+        tells_methods=False,
     ),
 }

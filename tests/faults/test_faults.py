@@ -13,6 +13,8 @@ from artifacts import contents, unequal
 from project import copy_project, scripts_in, snakemake, started, with_less
 
 KILLS = 30
+# What most other artifacts are made for; the rest takes as long again.
+MAIN_TABLE = "results/mini/tables/three/main.csv"
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +36,11 @@ def folder(tmp_path: Path) -> Path:
     return with_less(copy_project(tmp_path / "project"))
 
 
-def finish(folder: Path, expected: dict[str, bytes]) -> None:
+def finish(folder: Path, expected: dict[str, bytes], *targets: str) -> None:
     """Run the same command until it succeeds, and compare everything it made."""
-    snakemake(folder)
+    snakemake(folder, *targets)
     found = contents(folder)
-    assert sorted(found) == sorted(expected)
+    assert set(targets or expected) <= set(found)
     assert unequal(folder, expected) == []
     assert not list(folder.glob("results/**/.partial-*"))
 
@@ -71,7 +73,7 @@ def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["SIGTERM to Snakemake", "Ctrl-C in its terminal"])
 def test_an_interrupted_run(folder: Path, expected: dict[str, bytes], to_all: bool) -> None:
-    run = started(folder)
+    run = started(folder, MAIN_TABLE)
     while not list(folder.glob("results/mini/weights/pretrained.safetensors")):
         assert run.poll() is None
         time.sleep(0.2)
@@ -84,7 +86,7 @@ def test_an_interrupted_run(folder: Path, expected: dict[str, bytes], to_all: bo
     run.wait(timeout=120)
     assert run.returncode != 0
     assert unequal(folder, expected) == []
-    finish(folder, expected)
+    finish(folder, expected, MAIN_TABLE)
 
 
 @pytest.fixture
@@ -110,14 +112,14 @@ def test_a_full_disk_and_one_that_cannot_be_written(
     folder: Path, expected: dict[str, bytes], small_disk: Callable[[str], None]
 ) -> None:
     try:
-        told = snakemake(folder, check=False)
+        told = snakemake(folder, MAIN_TABLE, check=False)
         assert "No space left on device" in told
         assert unequal(folder, expected) == []
         small_disk("ro,size=500m")
-        told = snakemake(folder, check=False)
+        told = snakemake(folder, MAIN_TABLE, check=False)
         assert "Read-only file system" in told
         small_disk("rw,size=500m")
-        finish(folder, expected)
+        finish(folder, expected, MAIN_TABLE)
     finally:
         unmount(folder)
 
@@ -131,7 +133,7 @@ def test_a_full_disk_and_one_that_cannot_be_written(
         ("results/mini/tables/three/main.csv", "bit flipped"),
     ],
 )
-def test_a_damaged_artifact_is_made_again(
+def test_a_damaged_artifact_is_planned_and_made_again(
     undisturbed: Path, expected: dict[str, bytes], artifact: str, damage: str
 ) -> None:
     path = undisturbed / artifact
@@ -141,14 +143,16 @@ def test_a_damaged_artifact_is_made_again(
     else:
         content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    told = snakemake(undisturbed)
-    assert f"{artifact}: damaged" in told
+    told = snakemake(undisturbed, "--dry-run")
+    assert f"{artifact}: damaged since made; set aside" in told
+    assert f"Missing output files: {artifact}" in told
+    snakemake(undisturbed)
     assert contents(undisturbed) == expected
     path.with_name(f"{path.name}.damaged").unlink()
 
 
 def test_a_second_snakemake_is_told_to_wait(folder: Path, expected: dict[str, bytes]) -> None:
-    first = started(folder)
+    first = started(folder, "results/mini/weights/pretrained.safetensors")
     while not scripts_in(folder):
         assert first.poll() is None
         time.sleep(0.1)

@@ -81,6 +81,12 @@ def evidence_of(wildcards):
     return {need: EVIDENCE[need](wildcards) for need in FIGURES[wildcards.figure].needs}
 
 
+def methods_told_in(wildcards):
+    """The methods that a figure shows; all, so that each looks the same in every figure."""
+    tells = FIGURES[wildcards.figure].tells_methods
+    return described_methods_of(wildcards) if tells else {}
+
+
 def figures_of(pool, suite):
     """The figures that a pool and suite give rise to."""
     place = SimpleNamespace(pool=pool, suite=suite)

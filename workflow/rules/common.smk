@@ -44,13 +44,8 @@ try:
 except RemergeError as error:
     raise WorkflowError(str(error))
 
-# What is no longer what was made is made again. A plan alone touches nothing, nor does a run beside another.
-if (
-    workflow.is_main_process
-    and workflow.executor_plugin
-    and not workflow.dryrun
-    and not any(Path(".snakemake/locks").glob("*"))
-):
+# What is no longer what was made is made again, and a plan says so; beside another run nothing is touched.
+if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
     remove_leftovers("results")
     for damaged in set_aside_damaged("results"):
         logger.warning(f"{damaged}: damaged since made; set aside and made again")

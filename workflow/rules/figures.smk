@@ -65,7 +65,7 @@ rule figure:
         runtime=minutes("table"),
     params:
         tasks=tasks_of,
-        methods=described_methods_of,
+        methods=methods_told_in,
         origin=origin_of_pool,
         architecture=architecture_of,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
