@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from remerge.figures.registry import FIGURES
 from remerge.tables import (
     Row,
     experts_table,
