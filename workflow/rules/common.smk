@@ -44,11 +44,11 @@ try:
 except RemergeError as error:
     raise WorkflowError(str(error))
 
-# What is no longer what was made is made again, and a plan says so; beside another run nothing is touched.
+# What is no longer what was made is used no more, and a plan says so; beside another run nothing is touched.
 if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
     remove_leftovers("results")
     for damaged in set_aside_damaged("results"):
-        logger.warning(f"{damaged}: damaged since made; set aside and made again")
+        logger.warning(f"{damaged}: damaged since made; set aside, to be made again when it is needed")
 
 TASKS = [*MINI_TASKS, *CLIP_TASKS, *settings.tasks]
 
