@@ -48,7 +48,9 @@ except RemergeError as error:
 if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
     remove_leftovers("results")
     for damaged in set_aside_damaged("results"):
-        logger.warning(f"{damaged}: damaged since made; set aside, to be made again when it is needed")
+        logger.warning(
+            f"{damaged}: damaged since made; set aside, to be made again when it is needed"
+        )
 
 TASKS = [*MINI_TASKS, *CLIP_TASKS, *settings.tasks]
 
