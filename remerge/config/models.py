@@ -35,6 +35,16 @@ def _each_once(values: list[float]) -> list[float]:
 Grid = Annotated[list[FiniteFloat], AfterValidator(_each_once)]
 
 
+def _no_braces(path: str) -> str:
+    # Snakemake takes braces in an input's name for wildcards.
+    if "{" in path or "}" in path:
+        raise ValueError("a path may have no braces here; rename the file or folder")
+    return path
+
+
+InputPath = Annotated[Text, AfterValidator(_no_braces)]
+
+
 class Strict(BaseModel):
     """Unknown keys are refused, and nothing is converted silently: a quoted number is no number."""
 
@@ -54,7 +64,7 @@ class Pool(Strict):
         "mini", description="The encoder. `mini` is small enough to be trained here in minutes."
     )
     seed: int = Field(0, ge=0, description="Seeds initial weights, the order of batches, and AdaMerging's draws.")
-    folder: Text | None = Field(
+    folder: InputPath | None = Field(
         None,
         description="For `task-vectors`: a folder with `{architecture}/zeroshot.pt` and "
         "`{architecture}/{task}/finetuned.pt`. Default: downloaded from the authors' Google Drive.",
@@ -261,7 +271,7 @@ class Own(Method):
     """A data-free method of your own, in one Python file; CONTRIBUTING.md shows how short it can be."""
 
     algorithm: Literal["own"]
-    file: Text = Field(
+    file: InputPath = Field(
         description="A Python file with `rule(task_vectors, **arguments)`, run as it stands. A change of it merges "
         "anew; one of what it imports does not."
     )
@@ -285,7 +295,7 @@ class AdaMerging(Method):
     learning_rate: Positive = Field(1e-3, description="Adam's learning rate.")
     batch_size: int = Field(32, ge=1, description="Unlabeled images per task and step (the papers' script: 2 x 16).")
     initial: float = Field(0.3, ge=0, le=1, description="Every coefficient's first value.")
-    coefficients: str | None = Field(
+    coefficients: InputPath | None = Field(
         None,
         description="A coefficient file of an earlier run, applied again without learning; "
         "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and are refused.",
