@@ -137,6 +137,15 @@ def test_a_new_suite_trains_nothing_again(made: Path, config: dict[str, Any]) ->
     assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_heads", "finetune", "task_vector"}
 
 
+def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, config: dict[str, Any]) -> None:
+    config["pools"]["other"] = {"architecture": "mini", "seed": 1}
+    write_config(made, config)
+    jobs = planned(made)
+    shown = {"main_table": 1, "claims_table": 1, "study_figure": 4, "figure": 10, "report_page": 1}
+    assert {rule: jobs[rule] for rule in ("pretrain", "finetune", *shown)} == {"pretrain": 1, "finetune": 3, **shown}
+    assert not set(jobs) & {"render_task", "read_folder_task", "render_pretraining"}
+
+
 def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
     path = made / "remerge" / "merging" / "averaging.py"
     before = path.read_bytes()
