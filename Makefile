@@ -1,6 +1,7 @@
 # make results   the whole workflow on the embedded benchmark, then the main table
 # make test      linters, type checks and tests
 # make test-slurm   the workflow on a small SLURM cluster that is started on this machine (installs SLURM, on Debian)
+# make test-all   both
 # make check-clip   the whole workflow on a full-size encoder of random weights, and dry runs of the presets
 # make archive    tables, figures, scores and provenance in one zip, to hand on
 # make bench     speed and memory at full size, added to benchmarks/results.csv, and their figures in docs/
@@ -10,7 +11,7 @@ BIN := .venv/bin
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 
-.PHONY: results test test-slurm lint check-clip archive bench lock docs clean
+.PHONY: results test test-slurm test-all slurm lint check-clip archive bench lock docs clean
 
 results: .venv/installed
 	$(BIN)/snakemake --cores all --report results/technical-report.html --report-after-run
@@ -19,12 +20,17 @@ results: .venv/installed
 test: lint
 	$(BIN)/python -m pytest --ignore tests/slurm
 
+test-slurm: slurm .venv/installed-dev
+	$(BIN)/python -m pytest -rs tests/slurm
+
+test-all: lint slurm
+	$(BIN)/python -m pytest -rs
+
 # Debian's and Ubuntu's names; elsewhere, or without leave to install, the tests say that they are skipped.
-test-slurm: .venv/installed-dev
+slurm:
 	@command -v slurmctld /usr/sbin/slurmctld >/dev/null || \
 	    apt-get install --yes --quiet slurmctld slurmd slurm-client munge || \
 	    echo "SLURM cannot be installed here: its tests are skipped"
-	$(BIN)/python -m pytest -rs tests/slurm
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

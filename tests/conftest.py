@@ -1,7 +1,26 @@
-"""Settings of all tests."""
+"""Settings of all tests, and a run that tests of faults compare with."""
+
+from pathlib import Path
 
 import hypothesis
+import pytest
+from artifacts import contents
+from project import copy_project, snakemake, with_less
 
 # The first example of a run pays for imports; a deadline would measure those.
 hypothesis.settings.register_profile("remerge", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("remerge")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the whole workflow has run without a fault."""
+    folder = with_less(copy_project(tmp_path_factory.mktemp("undisturbed")))
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def expected(undisturbed: Path) -> dict[str, bytes]:
+    """Every artifact of that run."""
+    return contents(undisturbed)

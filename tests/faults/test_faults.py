@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -17,23 +18,21 @@ KILLS = 30
 MAIN_TABLE = "results/mini/tables/three/main.csv"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the whole workflow has run without a fault."""
-    folder = with_less(copy_project(tmp_path_factory.mktemp("undisturbed")))
-    snakemake(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(undisturbed: Path) -> dict[str, bytes]:
-    return contents(undisturbed)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project in which nothing has run."""
     return with_less(copy_project(tmp_path / "project"))
+
+
+@pytest.fixture
+def half_made(undisturbed: Path, tmp_path: Path) -> Path:
+    """A project in which encoders are trained and nothing is merged yet."""
+    folder = tmp_path / "project"
+    shutil.copytree(undisturbed, folder)
+    for made in (folder / "results" / "mini").iterdir():
+        if made.name not in ("weights", "heads", "task_vectors"):
+            shutil.rmtree(made)
+    return folder
 
 
 def finish(folder: Path, expected: dict[str, bytes], *targets: str) -> None:
@@ -72,9 +71,10 @@ def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["SIGTERM to Snakemake", "Ctrl-C in its terminal"])
-def test_an_interrupted_run(folder: Path, expected: dict[str, bytes], to_all: bool) -> None:
+def test_an_interrupted_run(half_made: Path, expected: dict[str, bytes], to_all: bool) -> None:
+    folder = half_made
     run = started(folder, MAIN_TABLE)
-    while not list(folder.glob("results/mini/weights/pretrained.safetensors")):
+    while not list(folder.glob("results/mini/merged/three/*.safetensors")):
         assert run.poll() is None
         time.sleep(0.2)
     while not scripts_in(folder):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from artifacts import contents, unequal
 from cluster import Cluster, missing_programs
 from project import ROOT, copy_project, scripts_in, snakemake, with_less
 
@@ -25,25 +26,7 @@ COMMAND = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "4", "--seconds-between-status-checks", "3", "--latency-wait", "5"),
     *("--cores", "2", "--local-cores", "1"),
-    # Too little on the first attempt, enough on the second or third.
-    *("--set-resources", "score_experts:mem_mb=attempt * 500"),
 )
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """The content of every table, score and coefficient file."""
-    patterns = ("*/tables/**/*.*", "*/scores/**/*.csv", "*/coefficients/**/*.csv", "*/merged/**/*.safetensors")
-    files = [path for pattern in patterns for path in (folder / "results").glob(pattern)]
-    # Costs are measured, and no two runs take the same time.
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files) if path.stem != "cost"}
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What an undisturbed run on one machine makes."""
-    folder = with_less(copy_project(tmp_path_factory.mktemp("local")))
-    snakemake(folder)
-    return results(folder)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +71,14 @@ def test_every_fault_is_survived_and_the_results_are_the_same(
     cluster: Cluster, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = with_less(copy_project(tmp_path / "project"))
+    profile = folder / "profiles" / "slurm" / "config.yaml"
+    settings = yaml.safe_load(profile.read_text(encoding="utf-8"))
+    # Too little on the first attempt, enough on the second or third.
+    settings["set-resources"]["score_experts"] = {
+        **settings["set-resources"]["score_experts"],
+        "mem_mb": "attempt * 500",
+    }
+    profile.write_text(yaml.safe_dump(settings), encoding="utf-8")
     run = Run(cluster, folder)
 
     run.wait_until(lambda: bool(scripts_in(folder)))
@@ -117,9 +108,8 @@ def test_every_fault_is_survived_and_the_results_are_the_same(
     log = (folder / "snakemake.log").read_text()
     assert "(100%) done" in log, log[-4000:]
 
-    found = results(folder)
-    assert sorted(found) == sorted(expected)
-    assert [name for name in found if found[name] != expected[name]] == []
+    assert sorted(contents(folder)) == sorted(expected)
+    assert unequal(folder, expected) == []
 
     jobs = cluster.finished()
     states = {job["JobState"] for job in jobs}
