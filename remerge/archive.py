@@ -85,7 +85,7 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
             expected = {path: sha256_of(path) for path in outputs}
             for path in outputs:
                 Path(path).unlink()
-            runpy.run_path(str(project / told["script"]), init_globals={"snakemake": Job(told)})
+            runpy.run_path(str(project / told["script"]), init_globals={"snakemake": Job(told, project)})
             for path in outputs:
                 (same if sha256_of(path) == expected[path] else other).append(path)
     finally:
@@ -120,6 +120,13 @@ def _paths(named: dict[str, Any], *, code: bool = False) -> list[str]:
         if not code or name in CODE
         for path in ([value] if isinstance(value, str) else value)
     ]
+
+
+def _placed(named: Any, project: Path) -> Any:
+    """Paths as a job in the archive's folder finds them."""
+    if isinstance(named, str):
+        return named if named.startswith("results/") else str(project / named)
+    return [_placed(path, project) for path in named]
 
 
 class Files(list[str]):
@@ -157,10 +164,10 @@ class Values(dict[str, Any]):
 class Job:
     """What a script is given, from the record of a job that has run."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
+    def __init__(self, told: dict[str, Any], project: Path) -> None:
         self.rule = told["rule"]
-        # The code lies with the project, not beside the results.
-        self.input = Files({name: value for name, value in told["input"].items() if name not in CODE})
+        # Code, claims and published numbers lie with the project, not beside the results.
+        self.input = Files({name: _placed(value, project) for name, value in told["input"].items() if name not in CODE})
         self.output = Files(told["output"])
         self.params = Values(told["parameters"])
         self.wildcards = Values(told["wildcards"])

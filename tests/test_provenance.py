@@ -33,7 +33,7 @@ def job(rule: str, source: str, target: str, parameters: dict[str, Any]) -> Job:
         "parameters": parameters,
         "wildcards": {"pool": "p"},
     }
-    own = Job(told)
+    own = Job(told, Path())
     own.input.append("scripts/score.py")
     own.input.named["sources"] = ["scripts/score.py"]
     return own
@@ -93,6 +93,13 @@ def test_an_unreadable_record_is_none(folder: Path) -> None:
     provenance.record_of("results/mini/tables/t.csv").write_text('{"sha256": ')
     assert provenance.read_record("results/mini/tables/t.csv") is None
     assert provenance.set_aside_damaged("results") == []
+
+
+def test_published_numbers_are_the_projects_when_tables_are_made_again() -> None:
+    files = {"data": ["results/a.csv", "published/main.csv"], "claims": "published/claims.yaml", "sources": "x.py"}
+    told = {"rule": "r", "output": {}, "parameters": {}, "wildcards": {}, "input": files}
+    placed = ["results/a.csv", "/project/published/main.csv", "/project/published/claims.yaml"]
+    assert Job(told, Path("/project")).input == placed
 
 
 def test_an_archive_makes_its_tables_again(folder: Path, tmp_path: Path) -> None:
