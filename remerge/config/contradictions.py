@@ -22,7 +22,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
     "methods": [],
     # Other tables and figures of a suite.
     "studies": [
-        *("main", "experts", "cosine", "comparison", "zero_shot_gate", "claims", "cost", "entropy", "conflicts"),
+        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost"),
         *FIGURES,
     ],
 }

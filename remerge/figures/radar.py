@@ -15,7 +15,7 @@ from remerge.scores import accuracy
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    (experts,) = evidence.scores("experts")["method"].unique()
+    experts, *_ = evidence.methods_of("individual")
     # One of each kind: more polygons than that hide each other.
     kinds = {(m["algorithm"], m.get("granularity")): name for name, m in reversed(list(evidence.methods.items()))}
     labels = {name: evidence.labels[name] for name in evidence.methods if name in kinds.values() and name != experts}

@@ -18,16 +18,6 @@ def start_of_learning(wildcards):
     return f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
 
 
-def of_methods(place, methods):
-    """A function that returns a suite's files of some methods."""
-    return lambda wildcards: expand(
-        f"results/{{pool}}/{place}",
-        pool=wildcards.pool,
-        suite=wildcards.suite,
-        method=methods,
-    )
-
-
 def table_of(name, condition=lambda wildcards: True):
     """A function that returns a suite's table, where there is one."""
     return lambda wildcards: (

@@ -1,22 +1,6 @@
 """What tables are made from."""
 
 
-def test_sweeps_of(wildcards):
-    """The curves over lambda, on test images."""
-    return [
-        f"results/{wildcards.pool}/sweeps/{wildcards.suite}/{method}/test.csv"
-        for method in swept_methods()
-    ]
-
-
-def trajectories_of(wildcards):
-    """The scores on AdaMerging's way."""
-    return [
-        f"results/{wildcards.pool}/trajectories/{wildcards.suite}/{method}.csv"
-        for method in learning_methods()
-    ]
-
-
 def made_methods():
     """The methods that have an encoder of their own, but for those trained on all tasks."""
     return methods_where(

@@ -381,6 +381,16 @@ def labels_of(wildcards):
     return {name: method.label for name, method in methods_of(wildcards).items()}
 
 
+def of_methods(place, methods):
+    """A function that returns a suite's files of some methods."""
+    return lambda wildcards: expand(
+        f"results/{{pool}}/{place}",
+        pool=wildcards.pool,
+        suite=wildcards.suite,
+        method=methods,
+    )
+
+
 def scaled_methods():
     """The methods that have a scaling."""
     return methods_where(lambda method: hasattr(method, "scaling"))

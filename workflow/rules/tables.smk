@@ -122,8 +122,8 @@ rule claims_table:
     """A verdict on every claim of the papers, with the interval of the difference."""
     input:
         scores=scores_of,
-        sweeps=test_sweeps_of,
-        trajectories=trajectories_of,
+        sweeps=of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
+        trajectories=of_methods("trajectories/{suite}/{method}.csv", learning_methods()),
         studies=studies_of_suite,
         audit=audit_of,
         claims=CLAIMS,
