@@ -42,3 +42,4 @@ rule all:
         rules.studies.input,
         rules.report_page.output,
         rules.figures.input,
+        damaged_before,

@@ -9,7 +9,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
 FOLDER = "provenance"
+DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
 READ_AGAIN = 2**29
 """Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
@@ -36,8 +37,9 @@ def begin(job: Any) -> None:
     """
     for path in job.output:
         record_of(path).unlink(missing_ok=True)
-    damaged = [path for path in sorted(set(job.input)) if set_aside_if_damaged(path, thorough=True)]
+    damaged = [path for path in sorted(set(job.input)) if is_damaged(path, thorough=True)]
     if damaged:
+        set_aside(damaged)
         raise RemergeError(f"{', '.join(damaged)}: damaged since made, and set aside; run the same command again")
 
 
@@ -74,22 +76,32 @@ def record(job: Any) -> None:
             temporary.write_text(json.dumps(own | told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def set_aside_damaged(results: str | Path) -> list[str]:
-    """Look for results that are not what was recorded when they were made, and rename each to ``{name}.damaged``.
+def damaged_results(results: str | Path) -> list[str]:
+    """Return the results that are not what was recorded when they were made.
 
     Only those whose size or date has changed are read. Not to be called while anything is being made.
-
-    Returns:
-        The names that are now free to be made again.
     """
     folder = Path(results)
     records = sorted((folder / FOLDER).rglob("*.json")) if folder.is_dir() else []
     paths = [folder / record.relative_to(folder / FOLDER).with_suffix("") for record in records]
-    return [str(path) for path in paths if set_aside_if_damaged(path)]
+    return [str(path) for path in paths if is_damaged(path)]
 
 
-def set_aside_if_damaged(path: str | Path, *, thorough: bool = False) -> bool:
-    """Rename a result to ``{name}.damaged`` if it is not what was recorded when it was made, and say whether.
+def set_aside(paths: Iterable[str]) -> None:
+    """Rename results to ``{name}.damaged``, and forget what was recorded of them."""
+    for path in paths:
+        Path(path).rename(path + DAMAGED)
+        record_of(path).unlink(missing_ok=True)
+
+
+def missing_since_set_aside(results: str | Path) -> list[str]:
+    """Return the names of damaged results that nothing has been made under since."""
+    names = [str(path).removesuffix(DAMAGED) for path in sorted(Path(results).rglob(f"*{DAMAGED}"))]
+    return [name for name in names if not Path(name).exists()]
+
+
+def is_damaged(path: str | Path, *, thorough: bool = False) -> bool:
+    """Say whether a result is not what was recorded when it was made.
 
     Args:
         path: The file; one without a record is never damaged.
@@ -103,11 +115,7 @@ def set_aside_if_damaged(path: str | Path, *, thorough: bool = False) -> bool:
     untouched = (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns)
     if untouched and not (thorough and found.st_size <= READ_AGAIN):
         return False
-    if _hash(path) == told["sha256"]:
-        return False
-    path.rename(path.with_name(f"{path.name}.damaged"))
-    record_of(path).unlink(missing_ok=True)
-    return True
+    return _hash(path) != told["sha256"]
 
 
 def record_of(path: str | Path) -> Path:

@@ -83,16 +83,25 @@ def test_a_damaged_input_is_refused_and_set_aside(folder: Path, keeps_date: bool
 
 def test_damage_is_found_before_anything_runs_and_a_new_date_alone_is_none(folder: Path) -> None:
     os.utime("results/mini/scores/a.csv", (1, 1))
-    assert provenance.set_aside_damaged("results") == []
+    assert provenance.damaged_results("results") == []
     Path("results/mini/tables/t.csv").write_text("tabl")
-    assert provenance.set_aside_damaged("results") == ["results/mini/tables/t.csv"]
-    assert provenance.set_aside_damaged("results") == []
+    assert provenance.damaged_results("results") == ["results/mini/tables/t.csv"]
+
+
+def test_what_was_set_aside_is_missing_until_it_is_made_again(folder: Path) -> None:
+    path = Path("results/mini/tables/t.csv")
+    provenance.set_aside([str(path)])
+    assert provenance.damaged_results("results") == []
+    assert provenance.missing_since_set_aside("results") == [str(path)]
+    path.write_text("table")
+    assert provenance.missing_since_set_aside("results") == []
+    assert Path(f"{path}.damaged").is_file()
 
 
 def test_an_unreadable_record_is_none(folder: Path) -> None:
     provenance.record_of("results/mini/tables/t.csv").write_text('{"sha256": ')
     assert provenance.read_record("results/mini/tables/t.csv") is None
-    assert provenance.set_aside_damaged("results") == []
+    assert provenance.damaged_results("results") == []
 
 
 def test_published_numbers_are_the_projects_when_tables_are_made_again() -> None:

@@ -16,7 +16,7 @@ from remerge.downloads.attempts import next_attempt
 from remerge.errors import RemergeError
 from remerge.files import remove_leftovers
 from remerge.merging.registry import ALGORITHMS
-from remerge.provenance import set_aside_damaged
+from remerge.provenance import damaged_results, missing_since_set_aside, set_aside
 from remerge.sources import source_files
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
@@ -44,13 +44,16 @@ try:
 except RemergeError as error:
     raise WorkflowError(str(error))
 
-# What is no longer what was made is used no more, and a plan says so; beside another run nothing is touched.
+# What is no longer what was made is used no more. A plan only says so, and beside another run nothing is touched.
 if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
-    remove_leftovers("results")
-    for damaged in set_aside_damaged("results"):
+    damaged = damaged_results("results")
+    for name in damaged:
         logger.warning(
-            f"{damaged}: damaged since made; set aside, to be made again when it is needed"
+            f"{name}: damaged since made; a run sets it aside and makes it again"
         )
+    if not workflow.output_settings.dryrun:
+        remove_leftovers("results")
+        set_aside(damaged)
 
 TASKS = [*MINI_TASKS, *CLIP_TASKS, *settings.tasks]
 
@@ -76,6 +79,15 @@ def memory(work):
 def minutes(work):
     """A function that returns the minutes to ask for; more with every attempt."""
     return lambda wildcards, attempt: attempt * needed(work, wildcards)[1]
+
+
+def damaged_before(wildcards):
+    """Damaged results that this configuration can make again: nothing else would ask for those already used."""
+    return [
+        name
+        for name in missing_since_set_aside("results")
+        if any(rule.is_producer(name) for rule in workflow.rules)
+    ]
 
 
 def any_of(names):
