@@ -16,7 +16,13 @@ configfile: workflow.source_path("config.yaml")
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/inputs/settings.smk"
+include: "workflow/inputs/damage.smk"
+include: "workflow/inputs/resources.smk"
+include: "workflow/inputs/sources.smk"
+include: "workflow/inputs/pools.smk"
+include: "workflow/inputs/suites.smk"
+include: "workflow/inputs/methods.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/checkpoints.smk"
 include: "workflow/rules/encoders.smk"

@@ -1,5 +1,8 @@
 """Where checkpoints lie, on the Hub and here."""
 
+from remerge.architectures import ARCHITECTURES
+from remerge.tasks.clip import HUB_NAMES
+
 
 def repository_of(wildcards):
     """The Hub's repository of a checkpoint."""

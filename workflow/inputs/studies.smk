@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+from remerge.corruptions import CONSTANTS
+
 
 def suite_of_study(wildcards):
     """The suite whose task vectors a study merges."""

@@ -8,6 +8,9 @@ makes  results/images/{size}/{task}/{split}.safetensors   labels, class names an
 """
 
 
+include: "../inputs/images.smk"
+
+
 rule render_task:
     """One built-in task of the mini benchmark: drawn glyphs, or scikit-learn's handwritten digits."""
     input:

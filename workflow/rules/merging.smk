@@ -8,6 +8,9 @@ makes  results/{pool}/statistics/{method}/{task}.safetensors         of the expe
 """
 
 
+include: "../inputs/merging.smk"
+
+
 rule learn_coefficients:
     """AdaMerging: learn merging coefficients by minimising entropy on unlabeled test images."""
     input:

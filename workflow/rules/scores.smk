@@ -9,6 +9,9 @@ makes  results/{pool}/scores/{suite}/{method}.csv            on test images
 """
 
 
+include: "../inputs/scores.smk"
+
+
 rule score:
     """Score one encoder on every task of a suite."""
     input:

@@ -1,0 +1,63 @@
+"""Where the images of tasks come from and lie; each function is named after what it returns."""
+
+from remerge.downloads.attempts import next_attempt
+
+# Read before any job starts: Snakemake removes a record before it has it made again.
+ATTEMPTS = {
+    record: next_attempt(record)
+    for task in CLIP_TASKS
+    for record in (
+        f"results/downloads/{task}/{part}.json" for part in ("train", "test")
+    )
+}
+
+
+def clip_tasks_from(source):
+    """The papers' tasks whose images come from a source: hub, torchvision, none, or a folder."""
+    return [task for task in CLIP_TASKS if settings.source_of(task) == source]
+
+
+def record_of(wildcards):
+    """The record of a download that a split of a task is read from, if it is downloaded from the Hub."""
+    if settings.source_of(wildcards.task) != "hub":
+        return []
+    part = "test" if wildcards.split == "test" else "train"
+    return f"results/downloads/{wildcards.task}/{part}.json"
+
+
+def attempt_of(wildcards):
+    """Which attempt at a download a record tells of; one more as long as the files could not be had."""
+    return ATTEMPTS[f"results/downloads/{wildcards.task}/{wildcards.part}.json"]
+
+
+def folder_content_of(wildcards):
+    """A fingerprint of the folder that a task is read from, if it is."""
+    found = folders.get(wildcards.task)
+    return found.fingerprint if found else None
+
+
+def images_of(split, tasks=tasks_of):
+    """A function that returns the images of one split of every task, in the size a pool's encoders take."""
+    return lambda wildcards: [
+        f"results/images/{size_of(wildcards)}/{task}/{split}.safetensors"
+        for task in tasks(wildcards)
+    ]
+
+
+def split_images_of(wildcards):
+    """The images of a suite's tasks, of the split that a sweep is scored on."""
+    return images_of(wildcards.split)(wildcards)
+
+
+def audit_of(wildcards):
+    """What the audit of a pool's images found."""
+    return f"results/images/{size_of(wildcards)}/audit.csv"
+
+
+def tasks_of_size(wildcards):
+    """The tasks that pools of one image size use."""
+    return (
+        tasks_of_pool()
+        if int(wildcards.size) in {pool.image_size for pool in settings.pools.values()}
+        else []
+    )

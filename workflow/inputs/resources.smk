@@ -1,0 +1,47 @@
+"""What jobs ask for; each function is named after what it returns."""
+
+import shutil
+
+import yaml
+
+from remerge.devices import local_gpus
+from remerge.tasks.clip import clip_task
+
+# A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
+GPU = min(1, local_gpus())
+NEEDS = yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text())
+
+
+def needed(work, wildcards):
+    """Megabytes and minutes of one kind of work, for the architecture of the pool it is done for."""
+    needs = NEEDS[work]
+    return (
+        needs[settings.pools[wildcards.pool].architecture]
+        if isinstance(needs, dict)
+        else needs
+    )
+
+
+def memory(work):
+    """A function that returns the megabytes to ask for; more with every attempt."""
+    return lambda wildcards, attempt: attempt * needed(work, wildcards)[0]
+
+
+def minutes(work):
+    """A function that returns the minutes to ask for; more with every attempt."""
+    return lambda wildcards, attempt: attempt * needed(work, wildcards)[1]
+
+
+def disk_need():
+    """What is to be known, before anything starts, of the room that the papers' images take."""
+    size = max(pool.image_size for pool in settings.pools.values())
+    tasks = [clip_task(task) for task in tasks_of_pool() if task in CLIP_TASKS]
+    if not tasks:
+        return []
+    image, free = 3e-9 * size**2, shutil.disk_usage(".").free / 1e9
+    kept = sum(task.test + min(5000, task.train // 10) for task in tasks) * image
+    largest = max(task.train for task in tasks) * image
+    return [
+        f"Images of {len(tasks)} of the papers' tasks at {size} x {size}: {kept:.0f} GB for test and validation, "
+        f"up to {largest:.0f} GB more while a task's training images are read; {free:.0f} GB are free."
+    ]

@@ -1,0 +1,29 @@
+"""What encoders are scored by; each function is named after what it returns."""
+
+
+def zero_shot_scores_of(wildcards):
+    """The scores of the pre-trained encoder."""
+    method, *_ = methods_where(lambda method: method.algorithm == "pretrained")
+    return f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
+
+
+def encoder_of(wildcards):
+    """The encoder a method is scored by."""
+    if settings.methods[wildcards.method].algorithm == "pretrained":
+        return f"results/{wildcards.pool}/weights/pretrained.safetensors"
+    return f"results/{wildcards.pool}/merged/{wildcards.suite}/{wildcards.method}.safetensors"
+
+
+def scores_of(wildcards):
+    """One score file per method."""
+    return [
+        f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
+        for method in methods_of(wildcards)
+    ]
+
+
+def grid_of(wildcards):
+    """The scalings of a sweep: on validation images those to choose from, on test images those of the figure."""
+    if wildcards.split == "validation":
+        return settings.methods[wildcards.method].scaling.grid
+    return settings.figures.scalings

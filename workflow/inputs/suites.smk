@@ -1,0 +1,55 @@
+"""The tasks of suites, and their vectors and heads; each function is named after what it returns."""
+
+from remerge.tasks.clip import clip_task
+
+
+def tasks_of(wildcards):
+    """The tasks of a suite, in the configuration's order."""
+    return settings.suites[wildcards.suite]
+
+
+def tasks_of_pool():
+    """Every task that some suite uses: those that get an expert."""
+    return [
+        task
+        for task in TASKS
+        if any(task in suite for suite in settings.suites.values())
+    ]
+
+
+BUILT_IN = [task for task in tasks_of_pool() if task not in settings.tasks]
+
+
+def task_vectors_of(wildcards):
+    """The task vectors that a suite merges."""
+    return [
+        f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
+        for task in tasks_of(wildcards)
+    ]
+
+
+def heads_of(wildcards):
+    """The zero-shot heads of a suite's tasks."""
+    return [
+        f"results/{wildcards.pool}/heads/{task}.safetensors"
+        for task in tasks_of(wildcards)
+    ]
+
+
+def texts_of(task):
+    """The class names and templates a task's zero-shot head is made from."""
+    if task in MINI_TASKS or task in CLIP_TASKS:
+        described = MINI_TASKS[task] if task in MINI_TASKS else clip_task(task)
+        return {
+            "classes": list(described.classes),
+            "templates": list(described.templates),
+        }
+    return {
+        "classes": list(own_classes[task]),
+        "templates": settings.tasks[task].templates,
+    }
+
+
+def origin_of(task):
+    """Whether a task's images are rendered or real."""
+    return MINI_TASKS[task].origin if task in MINI_TASKS else "real"
