@@ -1,5 +1,6 @@
 """Settings of all tests, and a run that tests of faults compare with."""
 
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,9 @@ from project import copy_project, snakemake, with_less
 # The first example of a run pays for imports; a deadline would measure those.
 hypothesis.settings.register_profile("remerge", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("remerge")
+
+# Whoever starts the tests in the background has them ignore Ctrl-C, and whatever they start as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

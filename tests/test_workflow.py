@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from project import copy_project, planned, snakemake
+from project import copy_project, planned, snakemake, started
 from safetensors.torch import load_file
 
 TABLES = "results/mini/tables/three"
@@ -361,21 +361,18 @@ def test_a_killed_run_leaves_nothing_that_counts_and_the_next_goes_on(fresh: Pat
     target = "results/mini/weights/pretrained.safetensors"
     slow = "training: {pretraining: {steps: 100000}}"
     (fresh / "slow.yaml").write_text(slow)
-    with subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "slow.yaml", "--", target],
-        cwd=fresh,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    run = started(fresh, "--configfile", "slow.yaml", "--", target)
+    try:
         deadline = time.monotonic() + 120
         while not (fresh / "logs/mini/pretrain.log").exists() and time.monotonic() < deadline:
             time.sleep(0.2)
         time.sleep(3)
         # What Ctrl-C in a terminal does: the signal reaches Snakemake and its jobs alike.
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=60)
-    assert process.returncode != 0
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(timeout=60) != 0
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
     assert not (fresh / target).exists()
     snakemake(fresh, "--", target)
     assert (fresh / target).exists()

@@ -57,21 +57,27 @@ def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]
     finish(folder, expected)
 
 
-@pytest.mark.parametrize("to_all", [False, True], ids=["SIGTERM to Snakemake", "Ctrl-C in its terminal"])
-def test_an_interrupted_run(folder: Path, expected: dict[str, bytes], to_all: bool) -> None:
-    run = started(folder)
-    while not list(folder.glob("results/mini/merged/three/*.safetensors")):
-        assert run.poll() is None
-        time.sleep(0.2)
-    while not scripts_in(folder):
-        time.sleep(0.05)
-    if to_all:
-        os.killpg(run.pid, signal.SIGINT)
-    else:
+def test_interrupted_runs(folder: Path, expected: dict[str, bytes]) -> None:
+    def sigterm_to_snakemake(run: subprocess.Popen[bytes]) -> None:
         run.terminate()
-    run.wait(timeout=120)
-    assert run.returncode != 0
-    assert unequal(folder, expected) == []
+
+    def ctrl_c_in_its_terminal(run: subprocess.Popen[bytes]) -> None:
+        os.killpg(run.pid, signal.SIGINT)
+
+    for reached, interrupt in (
+        ("results/mini/weights/pretrained.safetensors", sigterm_to_snakemake),
+        ("results/mini/task_vectors/*.safetensors", ctrl_c_in_its_terminal),
+        ("results/mini/merged/three/*.safetensors", sigterm_to_snakemake),
+        ("results/mini/tables/three/*.csv", ctrl_c_in_its_terminal),
+    ):
+        run = started(folder)
+        while not list(folder.glob(reached)) or not scripts_in(folder):
+            assert run.poll() is None
+            time.sleep(0.05)
+        interrupt(run)
+        run.wait(timeout=120)
+        assert run.returncode != 0
+        assert unequal(folder, expected) == []
     finish(folder, expected)
 
 
@@ -111,30 +117,39 @@ def test_a_full_disk_and_one_that_cannot_be_written(
 
 
 @pytest.mark.parametrize(
-    ("artifact", "damage"),
+    "artifacts",
     [
-        ("results/mini/task_vectors/digits.safetensors", "bit flipped"),
-        ("results/mini/scores/three/arithmetic.csv", "truncated"),
-        ("results/mini/heads/arrows.safetensors", "truncated"),
-        ("results/mini/tables/three/main.csv", "bit flipped"),
+        # Neither is needed for the other, and what was made from them still stands.
+        {
+            "results/mini/task_vectors/digits.safetensors": "bit flipped",
+            "results/mini/heads/arrows.safetensors": "truncated",
+        },
+        {"results/mini/scores/three/arithmetic.csv": "truncated"},
+        {"results/mini/tables/three/main.csv": "bit flipped"},
     ],
+    ids=["intermediate", "scores", "table"],
 )
-def test_a_damaged_artifact_is_made_again(
-    undisturbed: Path, expected: dict[str, bytes], artifact: str, damage: str
+def test_damaged_artifacts_are_made_again(
+    undisturbed: Path, expected: dict[str, bytes], artifacts: dict[str, str]
 ) -> None:
-    path = undisturbed / artifact
-    content = bytearray(path.read_bytes())
-    if damage == "truncated":
-        del content[len(content) // 2 :]
-    else:
-        content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    assert f"{artifact}: damaged since made" in snakemake(undisturbed, "--dry-run")
-    assert path.read_bytes() == content, "a plan touches nothing"
+    damaged = {}
+    for artifact, damage in artifacts.items():
+        content = bytearray((undisturbed / artifact).read_bytes())
+        if damage == "truncated":
+            del content[len(content) // 2 :]
+        else:
+            content[len(content) // 2] ^= 1
+        (undisturbed / artifact).write_bytes(content)
+        damaged[artifact] = bytes(content)
+    plan = snakemake(undisturbed, "--dry-run")
+    for artifact, found in damaged.items():
+        assert f"{artifact}: damaged since made" in plan
+        assert (undisturbed / artifact).read_bytes() == found, "a plan touches nothing"
     finish(undisturbed, expected)
-    kept = path.with_name(f"{path.name}.damaged")
-    assert kept.read_bytes() == content
-    kept.unlink()
+    for artifact, found in damaged.items():
+        kept = undisturbed / f"{artifact}.damaged"
+        assert kept.read_bytes() == found
+        kept.unlink()
     assert planned(undisturbed) == {}
 
 
