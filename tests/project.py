@@ -24,6 +24,9 @@ def copy_project(folder: Path) -> Path:
         else:
             shutil.copy2(source, target)
     shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "config.yaml")
+    # Users do not have it, and open_clip would import it in every job.
+    (folder / "hidden").mkdir(exist_ok=True)
+    (folder / "hidden" / "transformers.py").write_text('raise ImportError("for tests only")')
     for split, count in (("train", 10), ("test", 4)):
         for name in ("circ", "sq"):
             for index in range(count):
@@ -35,6 +38,11 @@ def copy_project(folder: Path) -> Path:
                 draw((5 + index, 5, 25 + index, 25), fill=200 + index)
                 image.save(path)
     return folder
+
+
+def python_path(folder: Path) -> dict[str, str]:
+    """The variable by which a project is the copy, wherever tests were started, and lacks what is there for tests."""
+    return {"PYTHONPATH": str(folder / "hidden")}
 
 
 def with_less(folder: Path) -> Path:
@@ -50,12 +58,10 @@ def with_less(folder: Path) -> Path:
 
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
     """Run Snakemake in ``folder`` and return all it printed."""
-    # The project under test is the copy, wherever the tests themselves were started from.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     run = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
-        env=environment,
+        env=os.environ | python_path(folder),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -80,11 +86,10 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake, running, in a process group of its own."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
-        env=environment,
+        env=os.environ | python_path(folder),
         # A pipe that nobody reads would fill up and stop it.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from artifacts import contents, unequal
 from cluster import Cluster, missing_programs
-from project import ROOT, copy_project, scripts_in, snakemake, with_less
+from project import ROOT, copy_project, python_path, scripts_in, snakemake, with_less
 
 pytestmark = pytest.mark.skipif(
     bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
@@ -52,7 +52,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *COMMAND],
                 cwd=folder,
-                env=cluster.environment,
+                env=cluster.environment | python_path(folder),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
