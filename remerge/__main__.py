@@ -1,6 +1,7 @@
 """``python -m remerge``: what can be asked from a terminal."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -118,6 +119,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` does; what is left must not fail again at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (RemergeError, OSError) as error:
         sys.exit(f"error: {error}")
 

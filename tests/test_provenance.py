@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from remerge import provenance
 from remerge.archive import Job, pack, rebuild, unpack
 from remerge.errors import RemergeError
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -57,6 +61,15 @@ def test_a_chain_goes_back_to_the_first_file(folder: Path) -> None:
     record = json.loads(Path("results/provenance/mini/scores/a.csv.json").read_text())
     assert {"commit", "remerge", "device", "python", "packages", "code", "inputs"} <= record.keys()
     assert "scripts/score.py" not in record["inputs"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
+    command = [sys.executable, "-m", "remerge", "provenance", "results/mini/tables/t.csv"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (1, b"")
 
 
 def test_what_changed_since_is_said(folder: Path) -> None:
