@@ -31,13 +31,3 @@ def gate_of(wildcards):
     if not settings.pools[wildcards.pool].is_published:
         return []
     return f"results/{wildcards.pool}/tables/{wildcards.suite}/zero_shot_gate.csv"
-
-
-def gate_of_statistics(wildcards):
-    """The verdicts on a pool's zero-shot accuracy: one will do."""
-    if not settings.pools[wildcards.pool].is_published:
-        return []
-    suite = next(
-        name for name, tasks in settings.suites.items() if wildcards.task in tasks
-    )
-    return f"results/{wildcards.pool}/tables/{suite}/zero_shot_gate.csv"

@@ -15,11 +15,7 @@ NEEDS = yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text())
 def needed(work, wildcards):
     """Megabytes and minutes of one kind of work, for the architecture of the pool it is done for."""
     needs = NEEDS[work]
-    return (
-        needs[settings.pools[wildcards.pool].architecture]
-        if isinstance(needs, dict)
-        else needs
-    )
+    return needs[architecture_of(wildcards)] if isinstance(needs, dict) else needs
 
 
 def memory(work):

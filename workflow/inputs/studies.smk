@@ -10,22 +10,6 @@ def suite_of_study(wildcards):
     return settings.studies[wildcards.study].suite
 
 
-def task_vectors_of_study(wildcards):
-    """The task vectors of a study's suite."""
-    return [
-        f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
-        for task in settings.suites[suite_of_study(wildcards)]
-    ]
-
-
-def heads_of_study(wildcards):
-    """The zero-shot heads of a study's suite."""
-    return [
-        f"results/{wildcards.pool}/heads/{task}.safetensors"
-        for task in settings.suites[suite_of_study(wildcards)]
-    ]
-
-
 def image_tasks_of_study(wildcards):
     """The tasks whose images a study looks at."""
     study = settings.studies[wildcards.study]
@@ -45,32 +29,15 @@ def images_of_study(wildcards):
 
 def validation_of_study(wildcards):
     """The images that a study chooses by."""
-    study, size = settings.studies[wildcards.study], size_of(wildcards)
-    if study.kind != "negation":
+    if settings.studies[wildcards.study].kind != "negation":
         return []
-    return [
-        f"results/images/{size}/{task}/validation.safetensors"
-        for task in settings.suites[study.suite]
-    ]
-
-
-def gate_of_study(wildcards):
-    """The verdict on the zero-shot accuracy of a study's pool."""
-    if not settings.pools[wildcards.pool].is_published:
-        return []
-    return f"results/{wildcards.pool}/tables/{suite_of_study(wildcards)}/zero_shot_gate.csv"
+    return in_suite(suite_of_study, images_of("validation"))(wildcards)
 
 
 def methods_of_study(wildcards):
     """The algorithms and parameters of the methods that a study applies."""
     names = getattr(settings.studies[wildcards.study], "methods", [])
-    return {
-        name: {
-            "algorithm": settings.methods[name].algorithm,
-            **settings.methods[name].parameters(),
-        }
-        for name in names
-    }
+    return {name: parameters_of(SimpleNamespace(method=name)) for name in names}
 
 
 def each_method_of_study(files_of_method):

@@ -1,5 +1,7 @@
 """The tasks of suites, and their vectors and heads; each function is named after what it returns."""
 
+from types import SimpleNamespace
+
 from remerge.tasks.clip import clip_task
 
 
@@ -34,6 +36,20 @@ def heads_of(wildcards):
         f"results/{wildcards.pool}/heads/{task}.safetensors"
         for task in tasks_of(wildcards)
     ]
+
+
+def in_suite(suite_of, files_of):
+    """A function that returns a suite's files where the wildcards tell of the suite by something else."""
+    return lambda wildcards: files_of(
+        SimpleNamespace(pool=wildcards.pool, suite=suite_of(wildcards))
+    )
+
+
+def first_suite_of(wildcards):
+    """The first suite that a task is in."""
+    return next(
+        name for name, tasks in settings.suites.items() if wildcards.task in tasks
+    )
 
 
 def texts_of(task):

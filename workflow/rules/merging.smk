@@ -85,7 +85,7 @@ rule expert_statistics:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
         images=images_of("validation", lambda wildcards: [wildcards.task]),
-        gate=gate_of_statistics,
+        gate=in_suite(first_suite_of, gate_of),
         sources=sources("scripts/expert_statistics.py"),
     output:
         "results/{pool}/statistics/{method}/{task}.safetensors",

@@ -41,11 +41,11 @@ rule study:
     """Make and score the encoders of one part of a study."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        task_vectors=task_vectors_of_study,
-        heads=heads_of_study,
+        task_vectors=in_suite(suite_of_study, task_vectors_of),
+        heads=in_suite(suite_of_study, heads_of),
         images=images_of_study,
         validation=validation_of_study,
-        gate=gate_of_study,
+        gate=in_suite(suite_of_study, gate_of),
         sources=sources("scripts/study.py"),
         algorithm=each_method_of_study(algorithm_sources),
         own=each_method_of_study(own_file_of),
