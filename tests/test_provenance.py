@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project import ROOT
 
 from remerge import provenance
 from remerge.archive import Job, pack, rebuild, unpack
 from remerge.errors import RemergeError
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
