@@ -1,13 +1,15 @@
 """``python -m remerge``: what can be asked from a terminal."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from remerge.archive import pack, rebuild
 from remerge.errors import RemergeError
-from remerge.provenance import chain
+from remerge.provenance import FOLDER, chain
 
 DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
 
@@ -29,24 +31,46 @@ def show_results(folder: Path) -> str:
 
 
 def show_claims(folder: Path, file: Path) -> str:
-    """Return the verdicts for every pool and suite under a results folder that has scores.
+    """Return the verdicts for every claims table under a results folder, from the scores that its job declared.
 
     Raises:
-        RemergeError: There are none, or the claims cannot be read.
+        RemergeError: There is no table, no record of what one was made from, or the claims cannot be read.
     """
     # Reading claims takes pydantic and pandas, which the other commands do without.
+    import pandas as pd
+
+    from remerge.audit import contaminated
     from remerge.claims import Scores, claims_markdown, claims_table, read_claims
 
     claims = read_claims(file)
-    found = sorted(path for path in folder.glob("*/scores/*") if path.is_dir())
+    found = sorted(folder.glob("*/tables/*/claims.csv"))
     if not found:
-        raise RemergeError(f"{folder}: no score files: run `snakemake --cores all` first")
+        raise RemergeError(f"{folder}: no claims table: run `snakemake --cores all` first")
     parts = []
-    for scores in found:
-        table = claims_table(claims, Scores(scores.parent.parent, scores.name), {}, "")
+    for path in found:
+        inputs, params = _declared_by(folder, path)
+        flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
+        scores = Scores.declared(inputs, params, folder)
+        table = claims_table(claims, scores, flags, params["architecture"], params["origin"])
         text = claims_markdown(table, len(claims))
-        parts.append(f"Pool {scores.parent.parent.name}, suite {scores.name}\n\n{text}")
+        parts.append(f"Pool {path.parts[-4]}, suite {path.parts[-2]}\n\n{text}")
     return "\n".join(parts)
+
+
+def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs and parameters of the job that made a claims table."""
+    record = folder / FOLDER / table.relative_to(folder).with_name(f"{table.name}.json")
+    try:
+        told = json.loads(record.read_text(encoding="utf-8"))
+        inputs, params = told["input"], told["parameters"]
+        if not ({"scores", "audit"} <= inputs.keys() and {"methods", "merged"} <= params.keys()):
+            raise KeyError("methods")
+    except (OSError, ValueError, KeyError) as error:
+        raise RemergeError(
+            f"{table}: no record of the scores it was made from ({record}); delete the table and run "
+            "`snakemake --cores all` to have both made again"
+        ) from error
+    return inputs, params
 
 
 def merge_checkpoints(given: argparse.Namespace) -> None:

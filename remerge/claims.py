@@ -1,7 +1,7 @@
 """Verdicts on the papers' claims, from score files alone."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from remerge.answers import unpack_right
 from remerge.config.files import read_yaml
 from remerge.errors import RemergeError
-from remerge.scores import average_accuracy, read_scores
+from remerge.scores import read_scores
 from remerge.studies.tables import chosen_negation
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+WEIGHTS_AT_ONCE = 2**22
+"""Weights of images in memory at once: 32 MiB of counts, and as much of their sums."""
 
 
 class _Strict(BaseModel):
@@ -64,16 +66,23 @@ class OfNegation(_Strict):
     task: Literal["target", "control"]
 
 
-Side = OfMethod | OfSweep | OfTrajectory | OfStudy | OfNegation
+class OfBest(_Strict):
+    """The best of all merged encoders of the main table, by test images."""
+
+    best_of: Literal["merged"]
+
+
+Side = OfMethod | OfSweep | OfTrajectory | OfStudy | OfNegation | OfBest
 
 
 class Published(_Strict):
-    """The papers' own numbers."""
+    """The papers' own numbers, and the checkpoints they were measured on."""
 
     above: float
     below: float
     source: str
     encoder: str
+    origin: str
 
 
 class Claim(_Strict):
@@ -121,8 +130,9 @@ class Verdict:
         below: Of the other.
         low: Lower end of the interval of the difference, in points.
         high: Its upper end.
-        n: Test images compared, an image counting once for every pair of encoders it is answered by.
+        n: Test images compared, each counting once however often it is answered.
         tasks: The tasks that are averaged over.
+        best: What was best, for every side that is the best of several encoders.
     """
 
     claim: Claim
@@ -132,6 +142,7 @@ class Verdict:
     high: float
     n: int
     tasks: tuple[str, ...]
+    best: tuple[str, ...]
 
     @property
     def difference(self) -> float:
@@ -146,44 +157,93 @@ class Verdict:
         return "does not hold" if self.high < self.claim.by else "undecided"
 
 
+@dataclass(frozen=True)
 class Scores:
-    """The score files of one pool and suite, read when asked for."""
+    """The score files that claims are judged from, each read when asked for; no other file is looked at.
 
-    def __init__(self, pool: str | Path, suite: str) -> None:
-        self.pool = Path(pool)
-        self.suite = suite
+    Attributes:
+        methods: Files of the main table's methods, by method.
+        sweeps: Files of curves over lambda, by method.
+        trajectories: Files of AdaMerging's steps, by method.
+        studies: Files of all parts of a study, by study.
+        merged: The methods among which the best merged encoder is looked for.
+    """
 
-    def of(self, side: Side) -> pd.DataFrame | None:
-        """Return the rows of one side of a claim, on test images, or None if its encoders were not made."""
+    methods: Mapping[str, Path] = field(default_factory=dict)
+    sweeps: Mapping[str, Path] = field(default_factory=dict)
+    trajectories: Mapping[str, Path] = field(default_factory=dict)
+    studies: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    merged: Sequence[str] = ()
+
+    @classmethod
+    def declared(
+        cls, inputs: Mapping[str, Any], params: Mapping[str, Any], results: Path = Path("results")
+    ) -> "Scores":
+        """Return the scores that the claims table's job declares, which names them in its parameters.
+
+        Args:
+            inputs: Paths under ``results/``, by the names they have in the rule.
+            params: What each path of ``scores``, ``sweeps``, ``trajectories`` and ``studies`` belongs to, in their
+                order, as ``methods``, ``swept``, ``learned`` and ``studies``; and ``merged``.
+            results: Where the results folder lies.
+        """
+
+        def named(key: str, names: str) -> list[tuple[str, Path]]:
+            paths = [results / Path(path).relative_to("results") for path in inputs[key]]
+            return list(zip(params[names], paths, strict=True))
+
+        studies: dict[str, list[Path]] = {}
+        for study, path in named("studies", "studies"):
+            studies.setdefault(study, []).append(path)
+        return cls(
+            methods=dict(named("scores", "methods")),
+            sweeps=dict(named("sweeps", "swept")),
+            trajectories=dict(named("trajectories", "learned")),
+            studies=studies,
+            merged=params["merged"],
+        )
+
+    def of(self, side: Side) -> dict[str, pd.DataFrame]:
+        """Return the rows of one side of a claim, on test images.
+
+        Returns:
+            One entry, or one for each encoder that the side is the best of; none if they were not made.
+        """
         match side:
             case OfMethod():
-                return self._read(f"scores/{self.suite}/{side.method}.csv")
+                found = {side.method: self._of_method(side.method)}
+            case OfBest():
+                found = {name: self._of_method(name) for name in self.merged}
             case OfSweep():
-                return self._point(f"sweeps/{self.suite}/{side.sweep}/test.csv", "scaling", side.scaling)
+                found = self._curve(side)
             case OfTrajectory():
-                return self._point(f"trajectories/{self.suite}/{side.trajectory}.csv", "step", side.step)
+                found = {side.trajectory: self._step(side)}
             case OfStudy():
-                return self._study(side)
+                found = {side.study: self._study(side)}
             case OfNegation():
-                return self._negation(side)
+                found = {side.negation: self._negation(side)}
+        return {name: scores for name, scores in found.items() if scores is not None and not scores.empty}
 
-    def _read(self, file: str) -> pd.DataFrame | None:
-        path = self.pool / file
-        return read_scores(path) if path.exists() else None
+    def _of_method(self, method: str) -> pd.DataFrame | None:
+        return read_scores(self.methods[method]) if method in self.methods else None
 
-    def _point(self, file: str, column: str, value: float | str) -> pd.DataFrame | None:
-        scores = self._read(file)
-        if scores is None:
+    def _curve(self, side: OfSweep) -> dict[str, pd.DataFrame | None]:
+        if side.sweep not in self.sweeps:
+            return {}
+        scores = read_scores(self.sweeps[side.sweep])
+        if side.scaling != "best":
+            return {side.sweep: scores[np.isclose(scores["scaling"], side.scaling)]}
+        return {f"lambda {scaling:g}": own for scaling, own in scores.groupby("scaling", sort=False)}
+
+    def _step(self, side: OfTrajectory) -> pd.DataFrame | None:
+        if side.trajectory not in self.trajectories:
             return None
-        if value == "best":
-            averages = average_accuracy(scores, [column])
-            value = averages.loc[averages["average"].idxmax(), column]
-        elif value in ("first", "last"):
-            value = scores[column].min() if value == "first" else scores[column].max()
-        return _or_none(scores[np.isclose(scores[column], float(value))])
+        scores = read_scores(self.trajectories[side.trajectory])
+        ends = {"first": scores["step"].min(), "last": scores["step"].max()}
+        return scores[scores["step"] == ends.get(str(side.step), side.step)]
 
     def _parts(self, study: str) -> pd.DataFrame | None:
-        files = sorted((self.pool / "studies" / study).glob("*.csv"))
+        files = self.studies.get(study, ())
         return pd.concat([read_scores(file) for file in files], ignore_index=True) if files else None
 
     def _study(self, side: OfStudy) -> pd.DataFrame | None:
@@ -205,7 +265,7 @@ class Scores:
             pairs = zip(scores["task"], scores["merged"], strict=True)
             seen = np.array([task in str(merged).split("+") for task, merged in pairs], bool)
             scores = scores[seen == (side.tasks == "seen")]
-        return _or_none(scores)
+        return scores
 
     def _negation(self, side: OfNegation) -> pd.DataFrame | None:
         scores = self._parts(side.negation)
@@ -214,72 +274,116 @@ class Scores:
         chosen = chosen_negation(scores)
         wanted = {task: 0.0 if side.encoder == "before" else scaling for task, scaling in chosen.items()}
         test = scores[(scores["split"] == "test") & (scores["scaling"] == scores["merged"].map(wanted))]
-        return _or_none(test[(test["task"] == test["merged"]) == (side.task == "target")])
-
-
-def _or_none(scores: pd.DataFrame) -> pd.DataFrame | None:
-    return None if scores.empty else scores
+        return test[(test["task"] == test["merged"]) == (side.task == "target")]
 
 
 def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
     """Judge a claim, or return None if its encoders were not made.
 
-    The difference of averages over tasks gets a paired bootstrap interval: test images are drawn anew within every
-    task, the two sides' answers to an image together.
+    The difference of averages gets a paired bootstrap interval: test images are drawn anew within every task, and an
+    image brings all answers to it along, by either side and in every row. The best of several encoders is chosen anew
+    in every resample.
+
+    Raises:
+        RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
     """
     sides = [scores.of(claim.above), scores.of(claim.below)]
-    if any(side is None or "right" not in side for side in sides):
+    encoders = [encoder for side in sides for encoder in side.values()]
+    if not all(sides) or any("right" not in encoder for encoder in encoders):
         return None
-    above, below = (_keyed(side) for side in sides if side is not None)
-    keys = [key for key in above.index if key in below.index]
+    keyed = [_keyed(encoder, claim) for encoder in encoders]
+    keys = [key for key in keyed[0].index if all(key in other.index for other in keyed)]
     if not keys:
         return None
-    above, below = above.loc[keys], below.loc[keys]
-    differences = [
-        unpack_right(one["right"], one["n"]).astype(int) - unpack_right(other["right"], other["n"])
-        for (_, one), (_, other) in zip(above.iterrows(), below.iterrows(), strict=True)
-    ]
-    low, high = np.quantile(_resampled(differences, seed), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    keyed = [encoder.loc[keys] for encoder in keyed]
+    answers = _answers(keyed, claim)
+    accuracies = np.array([(100 * encoder["correct"] / encoder["n"]).mean() for encoder in keyed])
+    first = len(sides[0])
+    drawn = _differences(answers, len(keys), first, seed)
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    averages = accuracies[:first], accuracies[first:]
     return Verdict(
         claim,
-        above=float((100 * above["correct"] / above["n"]).mean()),
-        below=float((100 * below["correct"] / below["n"]).mean()),
+        above=float(averages[0].max()),
+        below=float(averages[1].max()),
         low=100 * float(low),
         high=100 * float(high),
-        n=sum(map(len, differences)),
-        tasks=tuple(dict.fromkeys(task for *_, task in keys)),
+        n=sum(map(len, answers.values())),
+        tasks=tuple(answers),
+        best=tuple(list(side)[own.argmax()] for side, own in zip(sides, averages, strict=True) if len(side) > 1),
     )
 
 
-def _keyed(side: pd.DataFrame) -> pd.DataFrame:
+def _keyed(encoder: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     """Rows by what pairs them with the other side's: part and merged tasks where a study has several, and task."""
-    keys = [column for column in ("part", "merged") if column in side and side[column].notna().all()]
-    return side.set_index([*keys, "task"], drop=False) if keys else side.set_index([["-"] * len(side), side["task"]])
+    keys = [column for column in ("part", "merged") if column in encoder and encoder[column].notna().all()]
+    index = [encoder[column] for column in keys] if keys else [pd.Series("-", index=encoder.index)]
+    keyed = encoder.set_index([*index, encoder["task"]], drop=False)
+    if keyed.index.has_duplicates:
+        twice = keyed.index[keyed.index.duplicated()][0]
+        raise RemergeError(
+            f"claim {claim.statement!r}: a side has several rows for {', '.join(map(str, twice))}; "
+            "name its method, variant or keep"
+        )
+    return keyed
 
 
-def _resampled(differences: Sequence[npt.NDArray[np.integer]], seed: int) -> npt.NDArray[np.floating]:
-    """The mean over rows of the mean difference, for images drawn anew in every row."""
+def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArray[np.int64]]:
+    """By task, how often each image is answered rightly by each encoder, ``[images, encoders]``."""
+    answers: dict[str, npt.NDArray[np.int64]] = {}
+    for column, encoder in enumerate(keyed):
+        for task, n, right in zip(encoder["task"], encoder["n"], encoder["right"], strict=True):
+            counts = answers.setdefault(task, np.zeros((n, len(keyed)), np.int64))
+            if len(counts) != n:
+                raise RemergeError(
+                    f"claim {claim.statement!r}: {task} has {len(counts)} test images in one row and {n} in another; "
+                    "run snakemake to have it scored again"
+                )
+            counts[:, column] += unpack_right(right, n)
+    return answers
+
+
+def _differences(
+    answers: Mapping[str, npt.NDArray[np.int64]], rows: int, first: int, seed: int
+) -> npt.NDArray[np.floating]:
+    """The difference between the best of the first encoders and the best of the others, for images drawn anew."""
     generator = np.random.default_rng(seed)
-    total = np.zeros(RESAMPLES)
-    for own in differences:
-        # How often an image is drawn whose answers differ one way, not at all, or the other way.
-        shares = np.array([(own == sign).mean() for sign in (1, 0, -1)])
-        drawn = generator.multinomial(len(own), shares / shares.sum(), RESAMPLES)
-        total += (drawn[:, 0] - drawn[:, 2]) / len(own)
-    return total / len(differences)
+    total: npt.NDArray[np.floating] | float = 0.0
+    for counts in answers.values():
+        # Without a choice to be made an image's difference is all that matters: far fewer kinds of images.
+        values = counts if counts.shape[1] > 2 else counts[:, :1] - counts[:, 1:]
+        total = total + _resampled(values, generator) / (rows * len(counts))
+    totals = np.asarray(total)
+    return totals[:, 0] if totals.shape[1] == 1 else totals[:, :first].max(axis=1) - totals[:, first:].max(axis=1)
 
 
-def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str) -> list[str]:
-    """Return what to bear in mind: contaminated splits, and that published numbers are of another encoder."""
-    contaminated = [task for task in verdict.tasks if task in flags]
-    told = [f"contaminated split: {', '.join(contaminated)}"] if contaminated else []
+def _resampled(values: npt.NDArray[np.int64], generator: np.random.Generator) -> npt.NDArray[np.floating]:
+    """Sums over images drawn anew, ``[resamples, columns]``, of ``values``, ``[images, columns]``."""
+    # Images with the same values are of one kind: how many of each kind are drawn is all that matters.
+    kinds, own = np.unique(values, axis=0, return_counts=True)
+    shares = own / len(values)
+    at_once = max(1, WEIGHTS_AT_ONCE // len(kinds))
+    sums = []
+    for begin in range(0, RESAMPLES, at_once):
+        weights = generator.multinomial(len(values), shares, min(at_once, RESAMPLES - begin))
+        sums.append(weights.astype(float) @ kinds.astype(float))
+    return np.concatenate(sums)
+
+
+def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
+    """Return what to bear in mind: what was best, contaminated splits, and published numbers of other checkpoints."""
+    told = [f"best: {name}" for name in verdict.best]
+    if contaminated := [task for task in verdict.tasks if task in flags]:
+        told.append(f"contaminated split: {', '.join(contaminated)}")
     published = verdict.claim.published
-    if published and not published.encoder.replace("/", "-").startswith(encoder):
-        told.append(f"published for {published.encoder}")
+    if published and (published.encoder.split(",")[0].replace("/", "-"), published.origin) != (encoder, origin):
+        told.append(f"published for other checkpoints: {published.encoder}, {published.origin}")
     return told
 
 
-def claims_table(claims: Mapping[str, Claim], scores: Scores, flags: Mapping[str, str], encoder: str) -> pd.DataFrame:
+def claims_table(
+    claims: Mapping[str, Claim], scores: Scores, flags: Mapping[str, str], encoder: str, origin: str
+) -> pd.DataFrame:
     """Return one row per claim whose encoders were made.
 
     Args:
@@ -287,10 +391,12 @@ def claims_table(claims: Mapping[str, Claim], scores: Scores, flags: Mapping[str
         scores: Where the answers are.
         flags: By task, what is wrong with its splits.
         encoder: The pool's architecture.
+        origin: Where its checkpoints come from.
 
     Returns:
         Columns ``id``, ``claim``, ``paper``, ``section``, ``verdict``, ``above``, ``below``, ``difference``, ``low``,
-        ``high`` (percent and points), ``by``, ``n``, ``published above``, ``published below``, ``source``, ``caveats``.
+        ``high`` (percent and points), ``margin``, ``n``, ``published above``, ``published below``, ``source``,
+        ``caveats``.
     """
     rows = []
     for name, claim in claims.items():
@@ -310,12 +416,12 @@ def claims_table(claims: Mapping[str, Claim], scores: Scores, flags: Mapping[str
                 "difference": verdict.difference,
                 "low": verdict.low,
                 "high": verdict.high,
-                "by": claim.by,
+                "margin": claim.by,
                 "n": verdict.n,
                 "published above": published.above if published else None,
                 "published below": published.below if published else None,
-                "source": published.source if published else "",
-                "caveats": "; ".join(caveats(verdict, flags, encoder)),
+                "source": published.source if published else f"arXiv:{claim.paper}, {claim.section}",
+                "caveats": "; ".join(caveats(verdict, flags, encoder, origin)),
             }
         )
     return pd.DataFrame(rows)
@@ -330,27 +436,31 @@ def claims_markdown(table: pd.DataFrame, total: int) -> str:
     cells = [
         [
             row["verdict"],
-            row["claim"] if not row["by"] else f"{row['claim']} (by {row['by']:g})",
+            row["claim"] if not row["margin"] else f"{row['claim']} (margin {row['margin']:g})",
             f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
             f"{row['above']:.1f} / {row['below']:.1f}",
             _evidence(row),
+            row["source"],
             str(row["n"]),
             f"arXiv:{row['paper']}, {row['section']}",
             row["caveats"],
         ]
         for row in table.to_dict("records")
     ]
-    headers = ["Verdict", "Claim", "Difference", "Ours", "Published", "n", "Paper", "To bear in mind"]
+    headers = ["Verdict", "Claim", "Difference", "Ours", "Published", "Source", "n", "Paper", "Caveats"]
     text = tabulate([[str(cell).replace("|", "\\|") for cell in row] for row in cells], headers, tablefmt="github")
     count = table["verdict"].value_counts()
     counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
     return (
         f"{text}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not made. Difference: "
-        "points of average accuracy with a 95 % paired bootstrap interval over test images (10,000 resamples within "
-        "every task). A claim holds or does not hold where the whole interval says so. n: answers compared. One "
-        "training run: the spread between seeds is not in the intervals.\n"
+        "points of average accuracy, with a 95 % paired bootstrap interval (10,000 resamples of test images within "
+        "every task; an image brings all answers to it along). A claim holds if the whole interval reaches its margin, "
+        "0 unless printed, and does not hold if the whole interval is below it. The intervals cover the choice of test "
+        "images only; where a side is the best of several, the best is chosen anew in every resample. One training "
+        "seed: the spread between seeds is not in the intervals. n: test images compared. Source: where the published "
+        "numbers were printed (published/sources.csv), or the paper's section.\n"
     )
 
 
 def _evidence(row: Mapping[Hashable, Any]) -> str:
-    return f"{row['published above']:.1f} / {row['published below']:.1f}" if row["source"] else "–"
+    return f"{row['published above']:.1f} / {row['published below']:.1f}" if pd.notna(row["published above"]) else "–"

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+inputs, params = snakemake.input, snakemake.params
 claims = read_claims(inputs.claims)
 flags = contaminated(pd.read_csv(inputs.audit))
-table = claims_table(claims, Scores(f"results/{wildcards.pool}", wildcards.suite), flags, params.architecture)
+scores = Scores.declared(dict(inputs.items()), dict(params.items()))
+table = claims_table(claims, scores, flags, params.architecture, params.origin)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, claims_markdown(table, len(claims)))
 provenance.record(snakemake)

@@ -1,12 +1,15 @@
-"""Verdicts follow from answers: difference, interval and word, and nothing is judged that was not made."""
+"""Verdicts follow from answers: difference, interval and word, and nothing is judged that was not made or declared."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from remerge.__main__ import show_claims
 from remerge.answers import pack_right
 from remerge.claims import Claim, Scores, claims_markdown, claims_table, judge, read_claims
 from remerge.errors import RemergeError
@@ -35,12 +38,16 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def methods_in(pool: Path, *names: str) -> Scores:
+    return Scores(methods={name: pool / f"scores/s/{name}.csv" for name in names}, merged=names)
+
+
 def claim(above: Mapping[str, object], below: Mapping[str, object], **more: object) -> Claim:
     return Claim.model_validate({**BASE, "above": above, "below": below, **more})
 
 
 def test_the_difference_is_that_of_averages_over_tasks_and_the_interval_that_of_paired_images(pool: Path) -> None:
-    verdict = judge(claim({"method": "a"}, {"method": "b"}), Scores(pool, "s"))
+    verdict = judge(claim({"method": "a"}, {"method": "b"}), methods_in(pool, "a", "b"))
     assert verdict is not None
     assert (verdict.above, verdict.below, verdict.n) == (70.0, 55.0, 150)
     # Half the sum of 10 of 100 and 10 of 50 images answered differently, all in one direction.
@@ -64,7 +71,7 @@ def test_the_difference_is_that_of_averages_over_tasks_and_the_interval_that_of_
     ],
 )
 def test_the_whole_interval_decides(pool: Path, above: str, below: str, by: float, word: str) -> None:
-    verdict = judge(claim({"method": above}, {"method": below}, by=by), Scores(pool, "s"))
+    verdict = judge(claim({"method": above}, {"method": below}, by=by), methods_in(pool, "a", "b", "c"))
     assert verdict is not None
     assert verdict.verdict == word
 
@@ -78,7 +85,12 @@ def test_points_of_curves_and_parts_of_studies_are_found(pool: Path) -> None:
     for part, answers in (("clean", few), ("noise", many)):
         write(pool / f"studies/r/{part}.csv", answers, study="r", part=part, method="m", merged="x+y")
         write(pool / f"studies/r/{part}.csv", few, study="r", part=part, method="k", merged="x+y")
-    scores = Scores(pool, "s")
+    scores = Scores(
+        methods={"a": pool / "scores/s/a.csv"},
+        sweeps={"m": pool / "sweeps/s/m/test.csv"},
+        trajectories={"m": pool / "trajectories/s/m.csv"},
+        studies={"r": [pool / "studies/r/clean.csv", pool / "studies/r/noise.csv"]},
+    )
     for above, below, difference in (
         ({"sweep": "m", "scaling": "best"}, {"sweep": "m", "scaling": 1.0}, 50),
         ({"trajectory": "m", "step": "last"}, {"trajectory": "m", "step": "first"}, 50),
@@ -113,7 +125,7 @@ def test_forgetting_is_judged_at_the_lambda_that_validation_images_choose(pool: 
             before = [pd.read_csv(path)] if path.exists() else []
             write_scores(path, pd.concat([*before, frame], ignore_index=True))
     sides = [{"negation": "n", "encoder": when, "task": "target"} for when in ("before", "after")]
-    verdict = judge(claim(*sides), Scores(pool, "s"))
+    verdict = judge(claim(*sides), Scores(studies={"n": [path]}))
     assert verdict is not None
     assert verdict.difference == pytest.approx(50)
 
@@ -144,14 +156,182 @@ def test_bad_claims_are_refused_with_their_key(tmp_path: Path, text: str, messag
 
 
 def test_the_table_says_what_to_bear_in_mind(pool: Path) -> None:
-    published = {"above": 2, "below": 1, "source": "k", "encoder": "ViT-B/32"}
+    published = {"above": 2, "below": 1, "source": "k", "encoder": "ViT-B/32", "origin": "task-vectors"}
     claims = {
         "one": claim({"method": "a"}, {"method": "b"}, published=published),
         "two": claim({"method": "a"}, {"method": "z"}),
+        "three": claim({"method": "a"}, {"method": "c"}, by=-1),
     }
-    table = claims_table(claims, Scores(pool, "s"), {"y": "3 of 50"}, "mini")
-    assert table["caveats"].tolist() == ["contaminated split: y; published for ViT-B/32"]
-    assert claims_table(claims, Scores(pool, "s"), {}, "ViT-B-32")["caveats"].tolist() == [""]
+    scores = methods_in(pool, "a", "b", "c")
+    table = claims_table(claims, scores, {"y": "3 of 50"}, "mini", "trained")
+    foreign = "published for other checkpoints: ViT-B/32, task-vectors"
+    assert table["caveats"].tolist() == [f"contaminated split: y; {foreign}", "contaminated split: y"]
+    assert table["source"].tolist() == ["k", "arXiv:2310.02575, Table 1"]
+    assert claims_table(claims, scores, {}, "ViT-B-32", "task-vectors")["caveats"].tolist() == ["", ""]
+    assert claims_table(claims, scores, {}, "ViT-B-32", "finetuned")["caveats"].tolist() == [foreign, ""]
     text = claims_markdown(table, len(claims))
-    assert "1 holds, 0 does not hold, 0 undecided; 1 of 2 claims need encoders that were not made" in text
+    assert "2 holds, 0 does not hold, 0 undecided; 1 of 3 claims need encoders that were not made" in text
     assert "2.0 / 1.0" in text
+    assert "A is better. (margin -1)" in text
+
+
+Answers = dict[str, npt.NDArray[np.bool_]]
+
+
+def brute_force(answers: Answers, difference: Callable[[Answers], float], resamples: int = 3000) -> tuple[float, float]:
+    """The interval by drawing image by image: ``answers`` by task, ``[encoders, rows, images]``."""
+    generator = np.random.default_rng(1)
+    drawn = []
+    for _ in range(resamples):
+        again = {task: own[..., generator.integers(own.shape[-1], size=own.shape[-1])] for task, own in answers.items()}
+        drawn.append(difference(again))
+    low, high = 100 * np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def averages(answers: Answers) -> npt.NDArray[np.floating]:
+    return np.concatenate([own.mean(axis=-1) for own in answers.values()], axis=1).mean(axis=1)
+
+
+def random_answers(shares: list[list[float]], images: Mapping[str, int], copies: int = 1) -> Answers:
+    """Answers that encoders give; in every row of a task nearly the same."""
+    generator = np.random.default_rng(0)
+    answers = {}
+    for task, n in images.items():
+        once = generator.random((len(shares), 1, n)) < np.array([own[:1] for own in shares])[..., None]
+        flipped = generator.random((len(shares), copies, n)) < 0.05
+        answers[task] = np.repeat(once, copies, axis=1) ^ flipped
+    return answers
+
+
+def test_an_image_that_answers_in_many_rows_is_drawn_once(tmp_path: Path) -> None:
+    answers = random_answers([[0.7], [0.6]], {"x": 60, "y": 90}, copies=8)
+    for encoder, method in enumerate(("m", "k")):
+        for row in range(8):
+            rows = {task: own[encoder, row].tolist() for task, own in answers.items()}
+            write(tmp_path / "all.csv", rows, study="t", method=method, merged=f"x+y+{row}")
+    scores = Scores(studies={"t": [tmp_path / "all.csv"]})
+    verdict = judge(claim({"study": "t", "method": "m"}, {"study": "t", "method": "k"}), scores)
+    assert verdict is not None
+    assert verdict.n == 150
+    expected = brute_force(answers, lambda own: float(np.subtract(*averages(own))))
+    assert (verdict.low, verdict.high) == pytest.approx(expected, abs=0.7)
+    # Were each answer an image of its own, the interval would be less than half as wide.
+    rows_alone = {f"{task}{row}": own[:, row : row + 1] for task, own in answers.items() for row in range(8)}
+    low, high = brute_force(rows_alone, lambda own: float(np.subtract(*averages(own))), 500)
+    assert high - low < (verdict.high - verdict.low) / 2
+
+
+def test_the_best_scaling_is_chosen_anew_in_every_resample(tmp_path: Path) -> None:
+    answers = random_answers([[0.6], [0.6], [0.6], [0.6], [0.55]], {"x": 40, "y": 60})
+    for encoder, scaling in enumerate((0.0, 0.3, 0.5, 1.0)):
+        write(tmp_path / "c.csv", {task: own[encoder, 0].tolist() for task, own in answers.items()}, scaling=scaling)
+    write(tmp_path / "b.csv", {task: own[4, 0].tolist() for task, own in answers.items()}, method="b")
+    scores = Scores(methods={"b": tmp_path / "b.csv"}, sweeps={"c": tmp_path / "c.csv"})
+    verdict = judge(claim({"sweep": "c", "scaling": "best"}, {"method": "b"}), scores)
+    assert verdict is not None
+    expected = brute_force(answers, lambda own: float(averages(own)[:4].max() - averages(own)[4]))
+    assert (verdict.low, verdict.high) == pytest.approx(expected, abs=1)
+    best = int(averages(answers)[:4].argmax())
+    fixed = brute_force(answers, lambda own: float(averages(own)[best] - averages(own)[4]))
+    assert verdict.low > fixed[0] + 1.5
+    assert verdict.best == (f"lambda {(0.0, 0.3, 0.5, 1.0)[best]:g}",)
+
+
+def test_the_best_of_merged_is_the_best_of_those_that_compete(tmp_path: Path) -> None:
+    answers = random_answers([[0.9], [0.6], [0.6], [0.6], [0.95]], {"x": 40, "y": 60})
+    names = ("expert", "p", "q", "r", "joint")
+    for encoder, name in enumerate(names):
+        write(tmp_path / f"{name}.csv", {task: own[encoder, 0].tolist() for task, own in answers.items()}, method=name)
+    methods = {name: tmp_path / f"{name}.csv" for name in names}
+    scores = Scores(methods=methods, merged=("p", "q", "r"))
+    verdict = judge(claim({"method": "expert"}, {"best_of": "merged"}), scores)
+    assert verdict is not None
+    expected = brute_force(answers, lambda own: float(averages(own)[0] - averages(own)[1:4].max()))
+    assert (verdict.low, verdict.high) == pytest.approx(expected, abs=1)
+    assert verdict.below == pytest.approx(100 * averages(answers)[1:4].max())
+    assert verdict.best == (names[1 + int(averages(answers)[1:4].argmax())],)
+    assert judge(claim({"method": "expert"}, {"best_of": "merged"}), Scores(methods=methods)) is None
+
+
+def test_an_interval_does_not_depend_on_how_much_is_drawn_at_once(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = claim({"method": "a"}, {"best_of": "merged"})
+    whole = judge(sides, methods_in(pool, "a", "b", "c"))
+    monkeypatch.setattr("remerge.claims.WEIGHTS_AT_ONCE", 1000)
+    assert judge(sides, methods_in(pool, "a", "b", "c")) == whole
+
+
+def test_rows_of_other_images_are_refused_by_name(pool: Path) -> None:
+    write(pool / "scores/s/short.csv", {"x": [True] * 99, "y": [True] * 50}, pool="p", suite="s", method="short")
+    with pytest.raises(RemergeError, match="x has 100 test images in one row and 99 in another"):
+        judge(claim({"method": "a"}, {"method": "short"}), methods_in(pool, "a", "short"))
+
+
+def test_a_side_of_several_variants_is_refused(tmp_path: Path) -> None:
+    for variant in ("TIES", "without trim"):
+        write(tmp_path / "all.csv", {"x": [True, False]}, study="t", variant=variant, part="all")
+    sides = ({"study": "t"}, {"study": "t", "variant": "TIES"})
+    with pytest.raises(RemergeError, match="several rows for all, x; name its method, variant or keep"):
+        judge(claim(*sides), Scores(studies={"t": [tmp_path / "all.csv"]}))
+
+
+def results_of(folder: Path, methods: list[str], parts: list[str]) -> Path:
+    """A results folder with a claims table whose record declares some methods and some parts of a study."""
+    results = folder / "results"
+    few, many = {"x": [True, False] * 20}, {"x": [True, True, True, False] * 10}
+    for name, answers in (("a", many), ("b", few), ("stray", many)):
+        write(results / f"p/scores/s/{name}.csv", answers, method=name)
+        write(results / f"p/studies/r/{name}.csv", answers, study="r", part=name, method="m")
+        write(results / f"p/studies/r/{name}.csv", few, study="r", part=name, method="k")
+    (results / "audit.csv").write_text("task,split_a,split_b,n_a,n_b,shared\n")
+    record = {
+        "input": {
+            "scores": [f"results/p/scores/s/{name}.csv" for name in methods],
+            "sweeps": [],
+            "trajectories": [],
+            "studies": [f"results/p/studies/r/{part}.csv" for part in parts],
+            "audit": "results/audit.csv",
+        },
+        "parameters": {
+            "methods": methods, "swept": [], "learned": [], "studies": ["r"] * len(parts), "merged": methods,
+            "architecture": "mini", "origin": "trained",
+        },
+    }  # fmt: skip
+    for path in (results / "p/tables/s/claims.csv", results / "provenance/p/tables/s/claims.csv.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record))
+    return results
+
+
+def claims_file(folder: Path) -> Path:
+    path = folder / "claims.yaml"
+    head = "paper: '2310.02575', section: Table 1"
+    path.write_text(
+        f"methods: {{statement: Methods., {head}, above: {{method: a}}, below: {{method: b}}}}\n"
+        f"study: {{statement: Study., {head}, above: {{study: r, method: m}}, below: {{study: r, method: k}}}}\n"
+        f"stray: {{statement: Stray., {head}, above: {{method: stray}}, below: {{method: b}}}}\n"
+        f"best: {{statement: Best., {head}, above: {{best_of: merged}}, below: {{method: b}}}}\n"
+    )
+    return path
+
+
+def test_only_what_the_last_run_declared_is_judged(tmp_path: Path) -> None:
+    text = show_claims(results_of(tmp_path / "one", ["a", "b"], ["a", "b"]), claims_file(tmp_path))
+    lines = {name: line for line in text.splitlines() for name in ("Methods.", "Study.", "Stray.") if name in line}
+    # 75 and 50 % of one part, 50 % of the other; the stray part would make it more.
+    assert lines.keys() == {"Methods.", "Study."}
+    assert "+12.5" in lines["Study."]
+    assert "best: a" in text
+    text = show_claims(results_of(tmp_path / "two", ["b"], ["b"]), claims_file(tmp_path))
+    assert "Methods." not in text
+    assert "+0.0 [+0.0, +0.0]" in next(line for line in text.splitlines() if "Study." in line)
+
+
+def test_without_a_record_the_remedy_is_told(tmp_path: Path) -> None:
+    results = results_of(tmp_path, ["a", "b"], [])
+    (results / "provenance/p/tables/s/claims.csv.json").unlink()
+    with pytest.raises(RemergeError, match=r"claims.csv: no record .* run `snakemake --cores all`"):
+        show_claims(results, claims_file(tmp_path))
+    (results / "p/tables/s/claims.csv").unlink()
+    with pytest.raises(RemergeError, match=r"no claims table: run `snakemake"):
+        show_claims(results, claims_file(tmp_path))

@@ -51,11 +51,24 @@ def each_method_of_study(files_of_method):
     )
 
 
-def studies_of_suite(wildcards):
-    """The scores of all studies of a suite."""
+def parts_of_suite(wildcards):
+    """Every study of a suite with each of its parts."""
     return [
-        f"results/{wildcards.pool}/studies/{name}/{part}.csv"
+        (name, part)
         for name, study in settings.studies.items()
         if study.suite == wildcards.suite
         for part in study.parts
     ]
+
+
+def studies_of_suite(wildcards):
+    """The scores of all studies of a suite."""
+    return [
+        f"results/{wildcards.pool}/studies/{name}/{part}.csv"
+        for name, part in parts_of_suite(wildcards)
+    ]
+
+
+def names_of_studies_of_suite(wildcards):
+    """Which study each of these scores is of."""
+    return [name for name, _ in parts_of_suite(wildcards)]

@@ -149,7 +149,13 @@ rule claims_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        methods=lambda wildcards: list(methods_of(wildcards)),
+        swept=swept_methods(),
+        learned=learning_methods(),
+        studies=names_of_studies_of_suite,
+        merged=made_methods(),
         architecture=architecture_of,
+        origin=origin_of_pool,
     script:
         "../../scripts/claims_table.py"
 
