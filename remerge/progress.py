@@ -69,9 +69,9 @@ class ProgressBar(tqdm):
         rate = (self.n - self._first) / max(self._last - self._begun, 1e-9)
         of_all = "" if self.total is None else f"/{self._number(self.total)}"
         parts = [f"{self._number(self.n)}{of_all} {self.unit}", f"{tqdm.format_sizeof(rate)} {self.unit}/s"]
-        if self.total is not None:
+        if self.total is not None and rate:
             parts.append(f"{(self.total - self.n) / rate:.0f} s left")
-        parts += [self.postfix] if self.postfix else []
+        parts += [str(self.postfix)] if self.postfix else []
         name = (self.desc or "").removesuffix(": ")
         print(time.strftime("%H:%M:%S"), f"{name} ", ", ".join(parts), file=self._lines, flush=True)
 

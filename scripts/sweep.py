@@ -28,7 +28,7 @@ heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources)
 frames, scoring = [], snakemake.params.scoring
-for scaling in ProgressBar(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}"):
+for scaling in ProgressBar(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}", unit="scaling"):
     encoder.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
     scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
     frames.append(scores.assign(scaling=scaling))

@@ -35,9 +35,8 @@ images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources)
 history = read_coefficients(snakemake.input.coefficients)
 frames, scoring = [], snakemake.params.scoring
-for step in ProgressBar(
-    [s for s in history.steps if s % snakemake.params.every == 0], desc=f"score {wildcards.method}"
-):
+steps = [step for step in history.steps if step % snakemake.params.every == 0]
+for step in ProgressBar(steps, desc=f"score {wildcards.method}", unit="encoder"):
     merged = merge_by(task_vectors, history.at(step).values[0], history.layers)
     encoder.load_state_dict(apply_task_vector(pretrained, merged, 1.0))
     scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)

@@ -1,5 +1,6 @@
 """Messages reach the log; progress bars do not fill it."""
 
+import io
 import itertools
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from project import copy_project, snakemake
 
+from remerge.logs import log_to
 from remerge.progress import ProgressBar
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +80,22 @@ def test_slow_work_is_heard_of_every_half_minute(capsys: pytest.CaptureFixture[s
 def test_disabled_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(ProgressBar(range(3), disable=True)) == [0, 1, 2]
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_has_the_bar_and_its_log_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    log_to(tmp_path / "job.log")
+    list(ProgressBar(range(4), desc="learn", unit="step"))
+    assert "\rlearn: 100%" in terminal.getvalue()
+    assert "4/4 step, " not in terminal.getvalue()
+    lines = (tmp_path / "job.log").read_text().splitlines()
+    assert [line.split("  ")[1].split(",")[0] for line in lines] == [f"{n}/4 step" for n in (1, 2, 3, 4)]
 
 
 def test_jobs_tell_of_start_inputs_progress_and_end(tmp_path: Path) -> None:
