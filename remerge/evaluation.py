@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from remerge.answers import pack_classes, pack_right
 from remerge.encoders import to_input
 from remerge.heads import logits
 from remerge.images import ImageSet
+from remerge.progress import ProgressBar
 
 # Images per task on which a shorter precision is compared with float32.
 COMPARED = 512
@@ -92,7 +92,7 @@ def score_encoder(
     """
     encoder = encoder.to(device).eval()
     rows = []
-    for task, image_set in tqdm(image_sets.items(), desc="score", unit="task", disable=not progress):
+    for task, image_set in ProgressBar(image_sets.items(), desc="score", unit="task", disable=not progress):
         if not len(image_set):
             print(f"{task}: not scored: {image_set.missing}", file=sys.stderr)
             continue

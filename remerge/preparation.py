@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from remerge.images import Description, write_images
+from remerge.progress import ProgressBar
 from remerge.resume import KeptImages
 
 # Enough that threads never wait for the writer, few enough that memory stays flat.
@@ -111,7 +111,7 @@ def write_split(
     begin = 0 if kept is None else len(kept)
     prepared = prepare_all(islice(encoded, begin, None), size, threads)
     images = prepared if kept is None else chain(kept, kept.keep(prepared))
-    shown = tqdm(images, desc=name, unit="image", total=len(labels))
+    shown = ProgressBar(images, desc=name, unit="image", total=len(labels))
     write_images(path, described, labels, (size, size, 3), shown, hashes)
     if kept is not None:
         kept.done()

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from remerge import __version__
+from remerge import __version__, logs
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
@@ -35,6 +35,8 @@ def begin(job: Any) -> None:
         RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
             command makes it again.
     """
+    code = _code(_named(job.input))
+    logs.started(job, [path for path in sorted(set(job.input)) if path not in code])
     for path in job.output:
         record_of(path).unlink(missing_ok=True)
     damaged = [path for path in sorted(set(job.input)) if is_damaged(path, thorough=True)]
@@ -50,7 +52,7 @@ def record(job: Any) -> None:
         job: What Snakemake hands to a script as ``snakemake``.
     """
     named = _named(job.input)
-    code = {path for name in CODE for path in _listed(named.get(name))}
+    code = _code(named)
     hashes = {path: sha256_of(path) for path in sorted(set(job.input))}
     told = {
         "rule": job.rule,
@@ -74,6 +76,7 @@ def record(job: Any) -> None:
         own = {"file": str(path), "sha256": _hash(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
         with atomic_path(record_of(path)) as temporary:
             temporary.write_text(json.dumps(own | told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    logs.ended(job)
 
 
 def damaged_results(results: str | Path) -> list[str]:
@@ -205,6 +208,10 @@ def _named(files: Any) -> dict[str, Any]:
     taken = {path for value in named.values() for path in _listed(value)}
     rest = [path for path in files if path not in taken]
     return named | ({"": rest} if rest else {})
+
+
+def _code(named: Mapping[str, Any]) -> set[str]:
+    return {path for name in CODE for path in _listed(named.get(name))}
 
 
 def _listed(value: Any) -> list[str]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
-from tqdm import tqdm
 
 from remerge.encoders import build_clip, to_input, tokenizer
 from remerge.heads import logits
 from remerge.images import ImageSet
+from remerge.progress import ProgressBar
 from remerge.resume import Progress
 
 # open_clip's token embeddings start so small that names sharing most words stay alike for hundreds of steps.
@@ -112,7 +112,7 @@ def pretrain(
     parts |= {f"schedule {k}": schedule for k, schedule in enumerate(schedules)}
     begin = _resumed(progress, parts)
     batches = _batches(image_set, batch_size, steps, seed)
-    with tqdm(total=steps, initial=begin, desc="pre-train", unit="step") as bar:
+    with ProgressBar(total=steps, initial=begin, desc="pre-train", unit="step") as bar:
         for step in range(begin, steps):
             images, labels = _tensors(image_set, batches[step], device)
             texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
@@ -178,7 +178,7 @@ def finetune(
     share = batch_size // len(image_sets)
     batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
     names = ", ".join(image_set.task for image_set in image_sets)
-    with tqdm(total=steps, initial=begin, desc=f"fine-tune {names}", unit="step") as bar:
+    with ProgressBar(total=steps, initial=begin, desc=f"fine-tune {names}", unit="step") as bar:
         for step in range(begin, steps):
             drawn = [own[step] for own in batches]
             images = torch.from_numpy(np.concatenate([s.images[own] for s, own in zip(image_sets, drawn, strict=True)]))

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from tqdm import tqdm
 
 from remerge import provenance
 from remerge.devices import device_for
@@ -13,6 +12,7 @@ from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
 from remerge.merging.task_vectors import apply_task_vector
+from remerge.progress import ProgressBar
 from remerge.scores import write_scores
 from remerge.weights import load_weights
 
@@ -28,7 +28,7 @@ heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
 images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources)
 frames, scoring = [], snakemake.params.scoring
-for scaling in tqdm(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}"):
+for scaling in ProgressBar(snakemake.params.grid, desc=f"sweep {snakemake.wildcards.method}", unit="scaling"):
     encoder.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
     scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
     frames.append(scores.assign(scaling=scaling))

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from tqdm import tqdm
 
 from remerge import provenance
 from remerge.devices import device_for
@@ -15,6 +14,7 @@ from remerge.logs import log_to
 from remerge.merging.coefficients import merge_by, read_coefficients
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
+from remerge.progress import ProgressBar
 from remerge.scores import write_scores
 from remerge.weights import Weights, load_weights
 
@@ -35,7 +35,8 @@ images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
 device = device_for(snakemake.resources)
 history = read_coefficients(snakemake.input.coefficients)
 frames, scoring = [], snakemake.params.scoring
-for step in tqdm([s for s in history.steps if s % snakemake.params.every == 0], desc=f"score {wildcards.method}"):
+steps = [step for step in history.steps if step % snakemake.params.every == 0]
+for step in ProgressBar(steps, desc=f"score {wildcards.method}", unit="encoder"):
     merged = merge_by(task_vectors, history.at(step).values[0], history.layers)
     encoder.load_state_dict(apply_task_vector(pretrained, merged, 1.0))
     scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)

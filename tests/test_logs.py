@@ -1,8 +1,17 @@
 """Messages reach the log; progress bars do not fill it."""
 
+import io
+import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from project import copy_project, snakemake
+
+from remerge.logs import log_to
+from remerge.progress import ProgressBar
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,3 +50,64 @@ def test_bars_within_bars_leave_no_empty_lines(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     run = subprocess.run([sys.executable, "-c", code, str(log)], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stderr == log.read_text() == "first\n\nsecond\n"
+
+
+def test_a_line_after_every_tenth_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    ticks = itertools.count()
+    bar = ProgressBar(range(1000), desc="learn", unit="step", clock=lambda: next(ticks) / 1000)
+    for step in bar:
+        bar.set_postfix(loss=f"{step / 1000:.3f}")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    pattern = r"\d\d:\d\d:\d\d learn  100/1000 step, [\d.k]+ step/s, \d+ s left, loss=0.099"
+    assert re.fullmatch(pattern, lines[0]), lines[0]
+    assert "1000/1000 step" in lines[-1]
+    assert "0 s left, loss=0.999" in lines[-1]
+
+
+def test_slow_work_is_heard_of_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    bar = ProgressBar(total=10_000, initial=5000, desc="slow", unit="step", clock=lambda: now)
+    for _ in range(12):
+        now += 10
+        bar.update()
+    lines = capsys.readouterr().err.splitlines()
+    bar.close()
+    assert [line.split("  ")[1].split(" ")[0] for line in lines] == [f"{n}/10000" for n in (5003, 5006, 5009, 5012)]
+    assert "49880 s left" in lines[-1]
+
+
+def test_disabled_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(ProgressBar(range(3), disable=True)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_has_the_bar_and_its_log_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    log_to(tmp_path / "job.log")
+    list(ProgressBar(range(4), desc="learn", unit="step"))
+    assert "\rlearn: 100%" in terminal.getvalue()
+    assert "4/4 step, " not in terminal.getvalue()
+    lines = (tmp_path / "job.log").read_text().splitlines()
+    assert [line.split("  ")[1].split(",")[0] for line in lines] == [f"{n}/4 step" for n in (1, 2, 3, 4)]
+
+
+def test_jobs_tell_of_start_inputs_progress_and_end(tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "project")
+    printed = snakemake(folder, "results/images/32/audit.csv")
+    logs = {path: path.read_text(encoding="utf-8") for path in folder.glob("logs/**/*.log")}
+    assert len(logs) > 1
+    for path, text in logs.items():
+        lines = text.splitlines()
+        assert re.match(r"start: \w+.*, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lines[0]), path
+        assert re.match(r"inputs: \d+ files", lines[1]), path
+        assert re.fullmatch(r"end: \w+, [\d.]+ s, peak memory [\d.]+ [MG]B", lines[-1]), path
+        assert lines[0] in printed
+        assert "" not in lines
+    assert any(re.search(r"(\d+)/\1 image, .* 0 s left", text) for text in logs.values())

@@ -17,11 +17,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from tqdm import tqdm
 
 from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.coefficients import ALL_LAYERS, Coefficients
 from remerge.merging.streaming import TILE
+from remerge.progress import ProgressBar
 from remerge.resume import Progress
 from remerge.weights import Weights
 
@@ -183,7 +183,7 @@ def learn_coefficients(
         raw.copy_(kept["raw"])
         optimizer.load_state_dict(kept["optimizer"])
     at_once = None
-    with tqdm(total=steps, initial=begin, desc=f"AdaMerging {granularity}-wise", unit="step") as bar:
+    with ProgressBar(total=steps, initial=begin, desc=f"AdaMerging {granularity}-wise", unit="step") as bar:
         for step in range(begin, steps):
             merged.set_coefficients(raw.clamp(0, 1))
             images = [batch.to(device, merged.dtype) for batch in batches(step)]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from remerge.errors import RemergeError
 from remerge.merging.room import empty_like
+from remerge.progress import ProgressBar
 from remerge.weights import Weights, computing_dtype
 
 # Entries of all tasks together that a tile may hold: few enough for a core's caches, enough that Python, which only
@@ -176,7 +176,7 @@ def for_each_tile(
         return group.end - group.begin
 
     total = sum(group.end - group.begin for group in groups)
-    bar = tqdm(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < PROGRESS_FROM)
+    bar = ProgressBar(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < PROGRESS_FROM)
     with bar, one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
         try:
             for done in pool.map(work_through, groups):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from remerge.evaluation import score_encoder
 from remerge.images import ImageSet
 from remerge.merging.task_vectors import apply_task_vector
+from remerge.progress import ProgressBar
 from remerge.weights import Weights
 
 
@@ -58,7 +58,7 @@ class Bench:
             The variants' columns and those of :func:`remerge.evaluation.score_encoder`, with answers, and ``split``.
         """
         frames = []
-        for variant in tqdm(variants, desc="score", unit="encoder", total=total):
+        for variant in ProgressBar(variants, desc="score", unit="encoder", total=total):
             self.encoder.load_state_dict(apply_task_vector(self.pretrained, variant.task_vector, variant.scaling))
             for split, sets in self.images.items():
                 chosen = {task: sets[task] for task in variant.tasks or sets}

@@ -124,11 +124,11 @@ def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
 
 
 def _decode_all(folder: Path, images: Sequence[Path]) -> list[str]:
-    from tqdm import tqdm
+    from remerge.progress import ProgressBar
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(
-            tqdm(
+            ProgressBar(
                 pool.map(_decode, images),
                 desc=f"checking {folder}",
                 unit="image",
