@@ -9,7 +9,7 @@ from typing import Any
 
 from remerge.archive import pack, rebuild
 from remerge.errors import RemergeError
-from remerge.provenance import FOLDER, chain
+from remerge.provenance import DAMAGED, FOLDER, chain, mend
 
 DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
 
@@ -105,6 +105,22 @@ def rebuild_archive(given: argparse.Namespace) -> None:
         raise RemergeError("not the same as in the archive: " + ", ".join(other))
 
 
+def mend_results(folder: Path) -> str:
+    """Set damaged results aside, remove what killed processes left, and return the names of both.
+
+    Raises:
+        RemergeError: There is no such folder, or a run may be making something in it.
+    """
+    if not folder.is_dir():
+        raise RemergeError(f"{folder}: no such folder; name the results folder")
+    if any((folder.parent / ".snakemake" / "locks").glob("*")):
+        raise RemergeError(f"{folder}: locked by a run; wait for it, or if it was killed, run `snakemake --unlock`")
+    damaged, removed = mend(folder)
+    lines = [f"{name}: damaged since made, now {name}{DAMAGED}" for name in damaged]
+    lines += [f"{name}: half-written, removed" for name in removed]
+    return "\n".join(lines) or f"{folder}: nothing is damaged"
+
+
 def main() -> None:
     """Read the command line and answer."""
     parser = argparse.ArgumentParser(prog="python -m remerge", description=__doc__)
@@ -119,6 +135,9 @@ def main() -> None:
     judged.add_argument("folder", nargs="?", type=Path, default=Path("results"))
     judged.add_argument("--claims", type=Path, default=Path(__file__).parent.parent / "published" / "claims.yaml")
     judged.set_defaults(run=lambda given: print(show_claims(given.folder, given.claims)))
+    mended = commands.add_parser("mend", help="set damaged results aside, so that the next run makes them again")
+    mended.add_argument("results", nargs="?", type=Path, default=Path("results"))
+    mended.set_defaults(run=lambda given: print(mend_results(given.results)))
     packed = commands.add_parser("archive", help="pack tables, figures, scores and provenance into one zip")
     packed.add_argument("archive", type=Path)
     packed.add_argument("--results", type=Path, default=Path("results"))

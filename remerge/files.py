@@ -36,7 +36,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove what killed processes were writing. Not to be called while anything is being made."""
-    for path in Path(folder).rglob(f"{PARTIAL}*"):
+def remove_leftovers(folder: str | os.PathLike[str]) -> list[str]:
+    """Remove what killed processes were writing, and return it. Not to be called while anything is being made."""
+    leftovers = sorted(Path(folder).rglob(f"{PARTIAL}*"))
+    for path in leftovers:
         path.unlink(missing_ok=True)
+    return [str(path) for path in leftovers]

@@ -17,7 +17,7 @@ from typing import Any
 
 from remerge import __version__, logs
 from remerge.errors import RemergeError
-from remerge.files import atomic_path
+from remerge.files import atomic_path, remove_leftovers
 
 FOLDER = "provenance"
 DAMAGED = ".damaged"
@@ -26,6 +26,8 @@ READ_AGAIN = 2**29
 """Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
 CODE = ("sources", "algorithm")
 """Names of the inputs that are this project's own files."""
+ROOT = Path(__file__).parent.parent
+"""Where this project lies."""
 
 
 def begin(job: Any) -> None:
@@ -54,15 +56,16 @@ def record(job: Any) -> None:
     named = _named(job.input)
     code = _code(named)
     hashes = {path: sha256_of(path) for path in sorted(set(job.input))}
+    own_code = sorted((_in_project(path), hashes[path]) for path in code)
     told = {
         "rule": job.rule,
-        "script": next((path for path in sorted(code) if path.startswith("scripts/")), None),
+        "script": next((path for path, _ in own_code if path.startswith("scripts/")), None),
         "wildcards": dict(job.wildcards.items()),
         "parameters": json.loads(json.dumps(dict(job.params.items()), default=str)),
-        "input": named,
+        "input": {name: _in_project(value) for name, value in named.items()},
         "output": _named(job.output),
         "inputs": {path: digest for path, digest in hashes.items() if path not in code},
-        "code": hashlib.sha256(json.dumps([hashes[path] for path in sorted(code)]).encode()).hexdigest(),
+        "code": hashlib.sha256(json.dumps([digest for _, digest in own_code]).encode()).hexdigest(),
         "remerge": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -95,6 +98,17 @@ def set_aside(paths: Iterable[str]) -> None:
     for path in paths:
         Path(path).rename(path + DAMAGED)
         record_of(path).unlink(missing_ok=True)
+
+
+def mend(results: str | Path) -> tuple[list[str], list[str]]:
+    """Set damaged results aside and remove what killed processes left. Not to be called while anything is being made.
+
+    Returns:
+        The names of the damaged results, and of what was removed.
+    """
+    damaged = damaged_results(results)
+    set_aside(damaged)
+    return damaged, remove_leftovers(results)
 
 
 def missing_since_set_aside(results: str | Path) -> list[str]:
@@ -212,6 +226,16 @@ def _named(files: Any) -> dict[str, Any]:
 
 def _code(named: Mapping[str, Any]) -> set[str]:
     return {path for name in CODE for path in _listed(named.get(name))}
+
+
+def _in_project(named: Any) -> Any:
+    """Paths of the project's own files from its root, wherever the job ran; results stay as the job names them."""
+    if not isinstance(named, str):
+        return [_in_project(path) for path in named]
+    if named.startswith("results/"):
+        return named
+    path, root = Path(named).resolve(), ROOT.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else named
 
 
 def _listed(value: Any) -> list[str]:

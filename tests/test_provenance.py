@@ -11,7 +11,7 @@ import pytest
 from project import ROOT
 
 from remerge import provenance
-from remerge.archive import Job, pack, rebuild, unpack
+from remerge.archive import Files, Job, pack, rebuild, unpack
 from remerge.errors import RemergeError
 
 
@@ -134,3 +134,41 @@ def test_an_archive_makes_its_tables_again(folder: Path, tmp_path: Path) -> None
     assert rebuild(Path("a.zip"), tmp_path / "other", tmp_path) == ([], ["results/mini/tables/t.csv"])
     with pytest.raises(RemergeError, match="is there already"):
         unpack(Path("a.zip"), tmp_path / "other")
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "project/runs", "."])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_an_archive_of_a_run_in_any_folder_makes_its_tables_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, absolute: bool
+) -> None:
+    project = tmp_path / "project"
+    script = "from pathlib import Path\nPath(snakemake.output[0]).write_text(Path(snakemake.input.data[1]).read_text())"
+    for path, text in (
+        ("scripts/score.py", script),
+        ("published/main.csv", "paper"),
+        (f"../{place}/results/a.csv", ""),
+    ):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text)
+    monkeypatch.chdir(tmp_path / place)
+    monkeypatch.setattr(provenance, "ROOT", project)
+
+    def named(path: str) -> str:
+        return str(project / path) if absolute else os.path.relpath(project / path)
+
+    table = Path("results/mini/tables/t.csv")
+    sources = [named("scripts/score.py")]
+    files = {"data": ["results/a.csv", named("published/main.csv")], "sources": sources}
+    told = {"rule": "t", "input": {}, "output": {"": [str(table)]}, "parameters": {}, "wildcards": {}}
+    own = Job(told, Path())
+    own.input = Files(files)
+    table.parent.mkdir(parents=True)
+    table.write_text("paper")
+    provenance.record(own)
+    record = json.loads(provenance.record_of(table).read_text())
+    assert record["script"] == "scripts/score.py"
+    assert record["input"] == {"data": ["results/a.csv", "published/main.csv"], "sources": ["scripts/score.py"]}
+    assert "CHANGED" not in provenance.chain(table)
+    assert "no longer here" not in provenance.chain(table)
+    pack(Path("results"), tmp_path / "a.zip")
+    assert rebuild(tmp_path / "a.zip", tmp_path / "again", project) == ([str(table)], [])

@@ -9,13 +9,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from remerge.merging.streaming import TILE, entries_of, numel_of
+from remerge.merging.streaming import TILE, dtype_of, entries_of, numel_of
 from remerge.weights import Weights
 
 # Entries looked at to guess where the threshold lies.
 SAMPLE = 2**18
 # How far around the guess, in standard deviations of a sample's rank.
 SPREAD = 6.0
+# Entries held to select among; where the sample leaves more, digits are counted instead.
+CANDIDATES = 2**25
+# Bits of a magnitude that one pass settles when digits are counted.
+DIGIT = 16
 
 Magnitudes = npt.NDArray[np.floating[Any]]
 
@@ -24,8 +28,8 @@ def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tenso
     """Return the ``k``-th largest magnitude among all entries of some tensors.
 
     A sample tells between which two magnitudes it must lie, but for a chance in a billion; one pass counts the
-    entries above and keeps the few between, among which the exact one is selected. If the sample misled, a second
-    pass looks at everything.
+    entries above and keeps the few between, among which the exact one is selected. If the sample misled or the entries
+    between are many, further passes count digits, which takes no room however many entries there are.
 
     Args:
         vector: A task vector.
@@ -38,21 +42,24 @@ def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tenso
     low, high = _bracket(vector, keys, k)
     found = _between(vector, keys, k, low, high)
     if found is None:
-        everything = np.concatenate([tile.copy() for tile in _magnitudes(vector, keys)])
-        found = np.partition(everything, len(everything) - k)[len(everything) - k]
+        found = _by_digits(vector, keys, k)
     return torch.from_numpy(np.asarray(found))
 
 
 def _magnitudes(vector: Weights, keys: Sequence[str], step: int = 1) -> Iterator[Magnitudes]:
     """Magnitudes, or every ``step``-th of them, a tile at a time; a tile is overwritten by the next."""
     # In one dtype: a float64 bound must not be rounded before float32 entries are compared with it.
-    dtypes = [vector[key].dtype for key in keys]
-    room = np.empty(TILE, np.float64 if reduce(torch.promote_types, dtypes) == torch.float64 else np.float32)
+    room = np.empty(TILE, _widest(vector, keys))
     for key in keys:
         entries, numel = entries_of(vector, key), numel_of(vector, key)
         for begin in range(0, numel, TILE):
             tile = entries(begin, min(begin + TILE, numel)).numpy()[::step]
             yield np.abs(tile, out=room[: len(tile)])
+
+
+def _widest(vector: Weights, keys: Sequence[str]) -> type[np.floating[Any]]:
+    dtypes = [dtype_of(vector, key) for key in keys]
+    return np.float64 if reduce(torch.promote_types, dtypes) == torch.float64 else np.float32
 
 
 def _bracket(vector: Weights, keys: Sequence[str], k: int) -> tuple[Any, Any]:
@@ -68,23 +75,44 @@ def _bracket(vector: Weights, keys: Sequence[str], k: int) -> tuple[Any, Any]:
 
 
 def _between(vector: Weights, keys: Sequence[str], k: int, low: Any, high: Any) -> Any:
-    """The ``k``-th largest magnitude if it is ``low``, ``high`` or between; None if it is not."""
-    above = at_least_low = at_least_high = 0
+    """The ``k``-th largest magnitude if it is ``low``, ``high`` or between; None if it is not, or too many are."""
+    above = at_least_high = at_least_low = held = 0
     inside = []
     for tile in _magnitudes(vector, keys):
         from_high, from_low = tile >= high, tile >= low
+        above += int(np.count_nonzero(tile > high))
         at_least_high += int(np.count_nonzero(from_high))
         at_least_low += int(np.count_nonzero(from_low))
         between = tile[np.flatnonzero(from_low ^ from_high)]
         inside.append(between[between > low])
-        if low == high:
-            above += int(np.count_nonzero(tile > high))
-    if low == high:
-        return high if above < k <= at_least_high else None
-    candidates = np.concatenate(inside)
+        held += len(inside[-1])
+        if held > CANDIDATES:
+            return None
+    if above < k <= at_least_high:
+        return high
     rank = k - at_least_high
-    if 0 < rank <= len(candidates):
-        return np.partition(candidates, len(candidates) - rank)[len(candidates) - rank]
+    if 0 < rank <= held:
+        return np.partition(np.concatenate(inside), held - rank)[held - rank]
     if 0 < rank <= at_least_low - at_least_high:
         return low
     return None
+
+
+def _by_digits(vector: Weights, keys: Sequence[str], k: int) -> Any:
+    """The ``k``-th largest magnitude, its bits found from the highest digit to the lowest, one pass for each."""
+    # Magnitudes have the order of their bits, read as integers.
+    kind = _widest(vector, keys)
+    unsigned, width = (np.uint64, 64) if kind == np.float64 else (np.uint32, 32)
+    found = 0
+    for shift in range(width - DIGIT, -1, -DIGIT):
+        counts = np.zeros(2**DIGIT, np.int64)
+        for tile in _magnitudes(vector, keys):
+            leading = np.right_shift(tile.view(unsigned), shift)
+            own = leading[np.right_shift(leading, DIGIT) == found]
+            counts += np.bincount((own & (2**DIGIT - 1)).astype(np.int64), minlength=2**DIGIT)
+        # How many have this digit or a larger one.
+        at_least = counts[::-1].cumsum()[::-1]
+        digit = int(np.flatnonzero(at_least >= k)[-1])
+        k -= int(at_least[digit] - counts[digit])
+        found = found << DIGIT | digit
+    return np.array(found, unsigned).view(kind)

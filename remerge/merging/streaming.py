@@ -57,6 +57,10 @@ class Difference(Mapping[str, Tensor]):
         """Return how many entries a tensor has."""
         return self.pretrained[key].numel()
 
+    def dtype(self, key: str) -> torch.dtype:
+        """Return the dtype a tensor's entries are computed in."""
+        return computing_dtype(self.pretrained[key].dtype)
+
 
 def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
     """Return a function from a range to these entries of a flattened tensor of a task vector."""
@@ -69,6 +73,17 @@ def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
 def numel_of(vector: Weights, key: str) -> int:
     """Return how many entries a tensor of a task vector has, without computing them."""
     return vector.numel(key) if isinstance(vector, Difference) else vector[key].numel()
+
+
+def dtype_of(vector: Weights, key: str) -> torch.dtype:
+    """Return the dtype of a task vector's tensor, without computing it."""
+    return vector.dtype(key) if isinstance(vector, Difference) else vector[key].dtype
+
+
+def is_moved(vector: Weights, key: str) -> bool:
+    """Say whether a tensor of a task vector has any entry but zeros, computing a tile at a time."""
+    entries, tiles = entries_of(vector, key), Place(key, 0, numel_of(vector, key)).split(TILE)
+    return any(bool(entries(tile.begin, tile.end).any()) for tile in tiles)
 
 
 @dataclass(frozen=True)
@@ -204,7 +219,9 @@ def check_finite(task_vectors: Sequence[Weights], key: str) -> None:
         RemergeError: It does; the message names task, tensor and how many.
     """
     for number, vector in enumerate(task_vectors, start=1):
-        count = int((~vector[key].isfinite()).sum())
+        entries = entries_of(vector, key)
+        tiles = Place(key, 0, numel_of(vector, key)).split(TILE)
+        count = sum(int((~entries(tile.begin, tile.end).isfinite()).sum()) for tile in tiles)
         if count:
             raise RemergeError(
                 f"task vector {number}: {key!r} holds {count} entries that are NaN or infinite; "

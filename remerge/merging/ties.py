@@ -19,7 +19,7 @@ from torch import Tensor
 from remerge.errors import ParameterError
 from remerge.merging.room import empty_like, empty_on_disk
 from remerge.merging.selection import kth_largest_magnitude
-from remerge.merging.streaming import Place, Rule, for_each_tile, numel_of, one_thread_each
+from remerge.merging.streaming import Place, Rule, for_each_tile, is_moved, numel_of, one_thread_each
 from remerge.weights import Weights
 
 Scope = Literal["vector", "trained", "tensor"]
@@ -180,7 +180,7 @@ def trim_thresholds(
         raise ParameterError(f"keep must be a share in (0, 1], got {keep!r}")
     keys = list(task_vectors[0])
     if scope == "trained":
-        keys = [key for key in keys if any(bool(vector[key].any()) for vector in task_vectors)]
+        keys = [key for key in keys if any(is_moved(vector, key) for vector in task_vectors)]
     elif scope not in ("vector", "tensor"):
         raise ParameterError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
 

@@ -1,18 +1,34 @@
 """Results that are no longer what was made."""
 
-from remerge.files import remove_leftovers
-from remerge.provenance import damaged_results, missing_since_set_aside, set_aside
+from remerge.provenance import damaged_results, mend, missing_since_set_aside
 
-# What is no longer what was made is used no more. A plan only says so, and beside another run nothing is touched.
-if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
-    damaged = damaged_results("results")
-    for name in damaged:
+
+def locked():
+    """Whether another run may be making something."""
+    return any(Path(".snakemake/locks").glob("*"))
+
+
+# Reading the workflow, which every command does, only says so.
+if workflow.is_main_process and not locked():
+    for name in damaged_results("results"):
         logger.warning(
             f"{name}: damaged since made; a run sets it aside and makes it again"
         )
-    if not workflow.output_settings.dryrun:
-        remove_leftovers("results")
-        set_aside(damaged)
+
+plan_jobs = workflow._build_dag
+
+
+def mend_and_plan_jobs():
+    """What is damaged is set aside by a run alone, and before its jobs are planned, so that it is planned again."""
+    # Only what executes jobs has an executor; --lint, --summary, --dag, --report and --unlock have none.
+    runs = workflow.executor_plugin and not workflow.dryrun and not workflow.touch
+    if runs and workflow.is_main_process and not locked():
+        mend("results")
+    plan_jobs()
+
+
+# Snakemake's own hook, onstart, comes after the jobs are planned.
+workflow._build_dag = mend_and_plan_jobs
 
 
 def damaged_before(wildcards):
