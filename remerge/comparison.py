@@ -6,6 +6,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from remerge.scores import wilson_interval
+from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 DIFFERENT_IMAGES = "other images"
 
@@ -53,6 +54,7 @@ def _cell(row: pd.Series, flag: str | None, other: str | None) -> dict[str, obje
     # What was printed stands for any value that prints the same.
     below, above = {"truncated": (0.0, 0.1), "rounded": (0.05, 0.05), "unknown": (0.05, 0.1)}[row["decimals"]]
     told = [
+        _part(str(row.name), int(row["n"])),
         "contaminated split" if flag else "",
         f"{DIFFERENT_IMAGES} (agrees with {other})" if other else "",
         "truncated decimals" if row["decimals"] == "truncated" and not is_exact else "",
@@ -69,6 +71,12 @@ def _cell(row: pd.Series, flag: str | None, other: str | None) -> dict[str, obje
         "agrees": low <= value + (0 if is_exact else above) and value - (0 if is_exact else below) <= high,
         "flags": "; ".join(part for part in told if part),
     }
+
+
+def _part(task: str, n: int) -> str:
+    """Say so where fewer test images were scored than others scored."""
+    whole = clip_task(task).test if task in CLIP_TASKS else n
+    return f"{n} of {whole} test images" if n < whole else ""
 
 
 def _average(rows: Sequence[Mapping[str, object]], method: str) -> dict[str, object]:

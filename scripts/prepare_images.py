@@ -18,18 +18,18 @@ provenance.begin(snakemake)
 params, wildcards = snakemake.params, snakemake.wildcards
 classes, templates = map(tuple, params.texts.values())
 if params.source == "hub":
-    split = reading.from_hub(snakemake.input.record, len(classes), wildcards.split)
+    split = reading.from_hub(snakemake.input.record, len(classes), wildcards.split, params.test_images)
 elif params.source == "torchvision":
-    split = reading.from_torchvision(wildcards.task, wildcards.split)
+    split = reading.from_torchvision(wildcards.task, wildcards.split, params.test_images)
 elif params.source == "folder":
-    split = reading.from_folder(params.folder, classes, wildcards.split)
+    split = reading.from_folder(params.folder, classes, wildcards.split, params.test_images)
 else:
     split = reading.absent(f"the configuration leaves it out (clip_tasks.{wildcards.task}.source: none)")
 if split.missing:
     print(f"WARNING: {wildcards.task} is left out of every average: {split.missing}", file=sys.stderr)
 size = int(wildcards.size)
 depends_on = [*([snakemake.input.record] if snakemake.input.record else []), *snakemake.input.sources]
-key = fingerprint_of(depends_on, [wildcards.task, wildcards.split, size, params.content])
+key = fingerprint_of(depends_on, [wildcards.task, wildcards.split, size, params.content, params.test_images])
 kept = KeptImages(f".snakemake/remerge/resume/{snakemake.output.images}", key, (size, size, 3))
 described = Description(classes, templates, wildcards.task, wildcards.split, "real", split.missing)
 write_split(

@@ -17,7 +17,7 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params = snakemake.params
 references = zero_shot_references(read_published(snakemake.input.published), params.origin, params.architecture)
-verdicts = judge(read_scores(snakemake.input.scores), references, params.tolerance)
+verdicts = judge(read_scores(snakemake.input.scores), references, params.tolerance, params.drawn)
 if fault := explanation(verdicts, params.tolerance):
     raise RemergeError(fault)
 write_csv(snakemake.output[0], verdicts)

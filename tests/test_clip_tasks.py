@@ -62,6 +62,17 @@ def test_validation_images_are_the_authors_own(n: int) -> None:
     assert membership("test", n).all()
 
 
+def test_a_draw_of_test_images_mixes_classes_and_leaves_other_splits_alone() -> None:
+    small, large = membership("test", 1_000, 100), membership("test", 1_000, 300)
+    assert (small.sum(), large.sum()) == (100, 300)
+    assert large[small].all()
+    # Of ten classes, one after the other in the file, every one is there.
+    assert set(np.flatnonzero(small) // 100) == set(range(10))
+    assert membership("test", 50, 100).all()
+    for split in ("train", "validation"):
+        assert (membership(split, 1_000, 100) == membership(split, 1_000)).all()
+
+
 def write_parquet(path: Path, rows: list[tuple[object, int]], names: tuple[str, str] = ("image", "label")) -> Path:
     images, labels = zip(*rows, strict=True)
     pq.write_table(pa.table({names[0]: list(images), names[1]: list(labels)}), path, row_group_size=3)
@@ -125,6 +136,10 @@ def test_a_folder_gives_the_papers_labels(tmp_path: Path) -> None:
     shades = [int(prepare(image, 4)[0, 0, 0]) for image in read.encoded]
     assert [shade // 20 for shade in shades] == read.labels.tolist()
     assert len(from_folder(tmp_path, clip_task("EuroSAT").classes, "validation").labels) == 2
+    drawn = from_folder(tmp_path, clip_task("EuroSAT").classes, "test", 7)
+    shades = [int(prepare(image, 4)[0, 0, 0]) for image in drawn.encoded]
+    assert [shade // 20 for shade in shades] == drawn.labels.tolist()
+    assert len(shades) == len(set(shades)) == 7
 
 
 def test_a_split_is_written_with_hashes_and_an_absent_one_says_why(tmp_path: Path) -> None:

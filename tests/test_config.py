@@ -115,6 +115,7 @@ def test_null_leaves_out_what_an_earlier_file_names_and_nothing_else(values: dic
         ("clip_tasks: {Cars: {source: torchvision}}", "clip_tasks.Cars.source: torchvision cannot download Cars"),
         ("clip_tasks: {MNIST: {source: hub, folder: x}}", "clip_tasks.MNIST: has a source and a folder"),
         ("clip_tasks: {mnist: {source: hub}}", "clip_tasks.mnist"),
+        ("clip_tasks: {MNIST: {test_images: 0}}", "clip_tasks.MNIST.test_images"),
         ("tasks: {MNIST: {folder: x}}", "the name 'MNIST' is taken"),
     ],
 )

@@ -177,6 +177,36 @@ def test_the_gate_stops_and_tells_the_likely_cause(
     assert told in explanation(judge(zero_shot(published, **changed), references, 1.0), 1.0)
 
 
+def test_the_gate_allows_for_the_draw_of_test_images(published: pd.DataFrame) -> None:
+    references = zero_shot_references(published, "task-vectors", "ViT-B-32")
+    share = references["task-vectors"]["SVHN"] / 100
+    off = scores({"SVHN": (round((share + 0.025) * 1_000), 1_000)}, "pretrained")
+    (verdict,) = judge(off, references, 1.0, {"SVHN": 1_000}).itertuples()
+    assert verdict.passes
+    expected = 1 + 196 * (share * (1 - share) / 1_000 * (1 - 1_000 / 26_032)) ** 0.5
+    assert verdict.allowed == pytest.approx(expected)
+    # The same accuracy of a split of another size than was drawn, or of all images, is a fault.
+    for drawn in ({}, {"SVHN": 2_000}, {"MNIST": 1_000}):
+        assert "Likely cause: split: 1000 test images" in explanation(judge(off, references, 1.0, drawn), 1.0)
+    assert "the official test set has 26032, of which 2000 are drawn" in explanation(
+        judge(off, references, 1.0, {"SVHN": 2_000}), 1.0
+    )
+    far = scores({"SVHN": (round((share + 0.1) * 1_000), 1_000)}, "pretrained")
+    told = explanation(judge(far, references, 1.0, {"SVHN": 1_000}), 1.0)
+    assert f"{expected:.1f} points allowed for a draw" in told
+    assert "Likely cause: templates" in told
+    # A draw larger than the test set is the test set.
+    assert judge(zero_shot(published), references, 1.0, {"DTD": 5_000})["passes"].all()
+
+
+def test_a_comparison_of_a_part_says_so(published: pd.DataFrame) -> None:
+    found = scores({"SVHN": (300, 1_000), "MNIST": (4_800, 10_000)}, "pretrained")
+    own = of_pool(published, "task-vectors", "ViT-B-32")
+    table = compare(found, own, ["pretrained"], ["SVHN", "MNIST"], {}, {}).set_index("task")
+    assert "1000 of 26032 test images" in table.loc["SVHN", "flags"]
+    assert "test images" not in table.loc["MNIST", "flags"]
+
+
 def test_a_wrong_number_of_images_is_told_as_a_wrong_split(published: pd.DataFrame) -> None:
     references = zero_shot_references(published, "task-vectors", "ViT-B-32")
     told = explanation(judge(scores({"EuroSAT": (6_000, 10_000)}, "pretrained"), references, 1.0), 1.0)

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sys
 import types
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ import torch
 import yaml
 from hub_server import COMMIT, HubServer
 from PIL import Image
-from project import copy_project, planned, snakemake
+from project import ROOT, copy_project, planned, snakemake
 from safetensors.torch import save
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
 from remerge.encoders import build_clip, load_encoder
+from remerge.images import load_images
 from remerge.weights import load_weights, read_metadata
 
 TABLE = "results/pool/tables/suite/main.md"
@@ -193,3 +195,38 @@ def test_a_gate_that_fails_stops_every_merge(tmp_path: Path, hub: HubServer) -> 
     assert "MNIST: 9.0 % of 10000, published" in told
     assert "Likely cause: class order" in told
     assert not (folder / "results/pool/tables/suite/zero_shot_gate.csv").exists()
+
+
+def test_the_first_run_plans_what_it_needs_and_no_more(tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "project")
+    shutil.copy2(ROOT / "config.yaml", folder)
+    shutil.copy2(ROOT / "config" / "clip-first-run.yaml", folder)
+    plan = planned(folder, "--configfile", "clip-first-run.yaml")
+    # Each of two tasks comes in two parts; one repository of weights for each, and the pre-trained encoder's.
+    assert plan["fetch_images"] == 4
+    assert plan["prepare_images"] + plan["prepare_training_images"] == 6
+    assert plan["learn_coefficients"] == 1
+    assert not plan.keys() & {"finetune", "study", "expert_statistics"}
+
+
+def test_only_a_draw_of_test_images_is_prepared(tmp_path: Path, hub: HubServer) -> None:
+    hub.repositories = {
+        "datasets/ylecun/mnist": {
+            "mnist/train-00000-of-00001.parquet": parquet(40, 0),
+            "mnist/test-00000-of-00001.parquet": parquet(20, 100),
+        }
+    }
+    folder = project(tmp_path / "project", {"origin": "random", "architecture": "mini"}, ["MNIST"])
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    images = [f"results/images/32/MNIST/{split}.safetensors" for split in ("test", "validation")]
+    for drawn in (8, 12):
+        config["clip_tasks"] = {"MNIST": {"test_images": drawn}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        # Validation images stay as they are when the draw changes.
+        jobs = planned(folder, *images)
+        assert jobs["prepare_images"] == (2 if drawn == 8 else 1)
+        snakemake(folder, *images)
+        read = load_images(folder / images[0])
+        assert len(read) == drawn
+        assert (read.images[:, 0, 0, 0] - 100) % 10 == pytest.approx(read.labels)
+        assert len(load_images(folder / images[1])) == 4

@@ -150,6 +150,12 @@ class ClipImages(Strict):
         "name the classes, or by their label number.",
     )
     revision: Text | None = Field(None, description="The Hub's branch, tag or commit. Default: the newest.")
+    test_images: int | None = Field(
+        None,
+        ge=1,
+        description="Score only the first N of a seeded random draw of test images; tables say so, and the zero-shot "
+        "check allows for it. Default: all.",
+    )
 
 
 class Scoring(Strict):

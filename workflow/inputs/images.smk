@@ -36,6 +36,13 @@ def folder_content_of(wildcards):
     return found.fingerprint if found else None
 
 
+def test_images_of(wildcards):
+    """How many images are drawn from a test split, if not all; of other splits, always all."""
+    if wildcards.split != "test":
+        return None
+    return settings.images_of(wildcards.task).test_images
+
+
 def images_of(split, tasks=tasks_of):
     """A function that returns the images of one split of every task, in the size a pool's encoders take."""
     return lambda wildcards: [

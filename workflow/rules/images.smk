@@ -121,6 +121,7 @@ rule prepare_images:
         source=lambda wildcards: settings.source_of(wildcards.task),
         folder=lambda wildcards: settings.images_of(wildcards.task).folder,
         content=folder_content_of,
+        test_images=test_images_of,
     script:
         "../../scripts/prepare_images.py"
 

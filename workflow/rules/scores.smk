@@ -185,5 +185,10 @@ rule zero_shot_gate:
         origin=origin_of_pool,
         architecture=architecture_of,
         tolerance=settings.zero_shot_tolerance,
+        drawn={
+            task: images.test_images
+            for task, images in settings.clip_tasks.items()
+            if images.test_images
+        },
     script:
         "../../scripts/zero_shot_gate.py"

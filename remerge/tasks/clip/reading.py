@@ -37,30 +37,35 @@ def absent(reason: str) -> Split:
     return Split(np.empty(0, np.int64), (), reason)
 
 
-def from_hub(record: str | Path, classes: int, split: str) -> Split:
+def from_hub(record: str | Path, classes: int, split: str, test_images: int | None = None) -> Split:
     """Read a split of a data set on the Hub; its files are in the Hub's cache, or are downloaded again.
 
     Args:
         record: What :func:`remerge.downloads.records.record` wrote.
         classes: Number of the task's classes.
         split: ``train``, ``validation`` or ``test``.
+        test_images: How many test images are drawn, if not all.
     """
     if reason := missing(record):
         return absent(reason)
     paths = [path for _, path in sorted(recorded(record).paths.items())]
     labels = read_labels(paths, classes)
-    chosen = membership(split, len(labels))
+    chosen = membership(split, len(labels), test_images)
     return Split(labels[chosen], read_encoded(paths, chosen))
 
 
-def from_folder(folder: str | Path, classes: tuple[str, ...], split: str) -> Split:
+def from_folder(folder: str | Path, classes: tuple[str, ...], split: str, test_images: int | None = None) -> Split:
     """Read a split of a folder ``{train,test}/{class}/{image}`` that has been checked."""
     listing = list_folder(folder, lambda labels: held_out(len(labels)))[split]
     folders = sorted(entry.name for entry in (Path(folder) / "train").iterdir() if not entry.name.startswith("."))
-    return Split(np.array(labels_of_folders(folders, classes), np.int64)[listing.labels], listing.paths)
+    labels = np.array(labels_of_folders(folders, classes), np.int64)[listing.labels]
+    if split != "test":
+        return Split(labels, listing.paths)
+    chosen = np.flatnonzero(membership(split, len(labels), test_images))
+    return Split(labels[chosen], [listing.paths[index] for index in chosen])
 
 
-def from_torchvision(task: str, split: str, root: Path = TORCHVISION_ROOT) -> Split:
+def from_torchvision(task: str, split: str, test_images: int | None = None, root: Path = TORCHVISION_ROOT) -> Split:
     """Read a split of a data set that torchvision downloads."""
     # It imports torch, which the other ways do without.
     from remerge.tasks.torchvision_sets import decoded, labels_of, training_and_test
@@ -70,5 +75,5 @@ def from_torchvision(task: str, split: str, root: Path = TORCHVISION_ROOT) -> Sp
     with FileLock(root / f"{task}.lock"):
         training, test = training_and_test(task, root, download=True)
     images = test if split == "test" else training
-    chosen = np.flatnonzero(membership(split, len(images)))
+    chosen = np.flatnonzero(membership(split, len(images), test_images))
     return Split(labels_of(images)[chosen], decoded(images, chosen))
