@@ -137,7 +137,7 @@ def test_google_drive_is_asked_only_where_checkpoints_come_from_it(
         ("580.65.06, NVIDIA H100, 81559, 9.0", "fine", "fine", ""),
         ("535.104.05, NVIDIA H100, 81559, 9.0", "will fail", "fine", "needs driver 580"),
         ("580.65.06, Tesla V100, 32768, 7.0", "will fail", "fine", "compute capability 7.5"),
-        ("580.65.06, NVIDIA T400, 500, 7.5", "fine", "will fail", "batch_size"),
+        ("580.65.06, NVIDIA T400, 500, 7.5", "fine", "will fail", "take a larger GPU"),
     ],
 )
 def test_gpus(
@@ -147,6 +147,14 @@ def test_gpus(
     checks = gpu.gpus(config(), BUILD)
     assert [check.verdict for check in checks] == [usable, memory]
     assert told in report(checks, short=True)
+
+
+def test_images_go_through_a_smaller_gpu_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suites = {"eight": ["SUN397", "Cars", "RESISC45", "EuroSAT", "SVHN", "GTSRB", "MNIST", "DTD"]}
+    for megabytes, verdict, in_parts in ((12000, "will fail", False), (24000, "fine", True), (81559, "fine", False)):
+        fake(tmp_path / "bin", monkeypatch, "nvidia-smi", f"580.65.06, NVIDIA GPU, {megabytes}, 9.0")
+        check = gpu.gpus(config("ViT-L-14", suites=suites), BUILD)[1]
+        assert (check.verdict, "in parts" in check.told) == (verdict, in_parts)
 
 
 def test_an_old_driver_leaves_mini_to_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from remerge.config.models import AdaMerging, Config
 from remerge.doctor.check import Check
-from remerge.doctor.estimates import ADAPTING_GB, CUDA_NEEDS
+from remerge.doctor.estimates import ADAPTING_GB, CUDA_GB, CUDA_NEEDS, PARAMETERS
 
 QUERY = "driver_version,name,memory.total,compute_cap"
 
@@ -99,9 +99,15 @@ def _memory(gpu: Gpu, config: Config) -> Check:
     name, told = f"memory of GPU {gpu.name}", f"{gpu.gigabytes:.0f} GB"
     if not learning:
         return Check(name, "fine", f"{told}; scoring takes what there is")
-    images = max(map(len, config.suites.values())) * max(method.batch_size for method in learning)
-    wanted = ADAPTING_GB[largest] * images / 256
-    told = f"{told}; AdaMerging on {largest} takes about {wanted:.0f} GB a step of {images} images"
-    if gpu.gigabytes >= wanted:
-        return Check(name, "fine", told)
-    return Check(name, "will fail", told, "lower `batch_size` of the adamerging methods, or take a larger GPU")
+    tasks = max(map(len, config.suites.values()))
+    images = tasks * max(method.batch_size for method in learning)
+    # Task vectors, the pre-trained and the merged weights, and gradients stay there; images are passed in smaller and
+    # smaller parts as long as memory is too little.
+    least = CUDA_GB + 4 * (tasks + 3) * PARAMETERS[largest][0] / 1e9
+    whole = max(least, ADAPTING_GB[largest] * images / 256)
+    told = f"{told}; AdaMerging of {tasks} tasks on {largest} takes about {least:.1f} GB"
+    if gpu.gigabytes < least:
+        return Check(name, "will fail", told, "take a larger GPU, or suites of fewer tasks")
+    if gpu.gigabytes < whole:
+        return Check(name, "fine", f"{told}, and {whole:.0f} GB with {images} images at once: they go in parts, slower")
+    return Check(name, "fine", f"{told}, and {whole:.0f} GB with {images} images at once")
