@@ -13,7 +13,9 @@ UV_VERSION := 0.13.8
 
 .PHONY: results test test-slurm test-all slurm lint check-clip archive bench lock docs clean
 
+# What will fail is told first, and does not keep the run from trying.
 results: .venv/installed
+	@$(BIN)/python -m remerge doctor --short || true
 	$(BIN)/snakemake --cores all --report results/technical-report.html --report-after-run
 	@$(BIN)/python -m remerge results
 

@@ -121,6 +121,18 @@ def mend_results(folder: Path) -> str:
     return "\n".join(lines) or f"{folder}: nothing is damaged"
 
 
+def show_health(given: argparse.Namespace) -> None:
+    """Print whether this machine can run a configuration, and exit with 1 if something will fail."""
+    # Reading a configuration takes pydantic and Snakemake, which the other commands do without.
+    from remerge.doctor import examine, report
+
+    checks = examine(Path(__file__).parent.parent, given.configfile)
+    if text := report(checks, short=given.short):
+        print(text, flush=True)
+    if any(check.verdict == "will fail" for check in checks):
+        sys.exit(1)
+
+
 def main() -> None:
     """Read the command line and answer."""
     parser = argparse.ArgumentParser(prog="python -m remerge", description=__doc__)
@@ -146,6 +158,10 @@ def main() -> None:
     again.add_argument("archive", type=Path)
     again.add_argument("--out", type=Path, required=True, help="an empty folder")
     again.set_defaults(run=rebuild_archive)
+    doctor = commands.add_parser("doctor", help="say whether this machine can run a configuration; fetches nothing")
+    doctor.add_argument("--configfile", type=Path, help="a file to lay over config.yaml, as for snakemake")
+    doctor.add_argument("--short", action="store_true", help="print only what will fail, and what to do about it")
+    doctor.set_defaults(run=show_health)
     merge = commands.add_parser(
         "merge",
         help="merge safetensors checkpoints of any size, in one file or several with an index",

@@ -1,0 +1,29 @@
+"""What a check says."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["fine", "will fail", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What it is.
+        verdict: Whether the run will get past it.
+        told: What was found.
+        remedy: What to do, if anything.
+    """
+
+    name: str
+    verdict: Verdict
+    told: str
+    remedy: str = ""
+
+
+def lines(check: Check) -> str:
+    """Return a check as it is printed: a line, and one more with the remedy where there is one."""
+    text = f"{check.verdict:<12}{check.name}: {check.told}"
+    return f"{text}\n{'':12}-> {check.remedy}" if check.remedy else text

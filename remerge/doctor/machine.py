@@ -1,0 +1,106 @@
+"""Checks of the machine: Python, packages, memory, conda."""
+
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from remerge.config.models import Config
+from remerge.doctor.check import Check
+
+# A cgroup without a limit says "max", or in version 1 a number beyond any machine's memory.
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def packages(project: Path) -> Check:
+    """Whether Python and the packages that a project's ``pyproject.toml`` asks for are there."""
+    from packaging.requirements import Requirement
+
+    asked = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    python = ".".join(map(str, sys.version_info[:3]))
+    faults = []
+    for line in asked["dependencies"]:
+        requirement = Requirement(line)
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            faults.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            faults.append(f"{requirement.name} {found} is not {requirement.specifier}")
+    if faults:
+        remedy = "make .venv/installed, or pip install -r requirements.lock"
+        return Check("packages", "will fail", "; ".join(faults), remedy)
+    return Check("packages", "fine", f"Python {python} and all {len(asked['dependencies'])} packages")
+
+
+def memory(config: Config, needs: Mapping[str, Any], limit: int | None = None) -> Check:
+    """Whether the largest job's memory is there.
+
+    Args:
+        config: The configuration.
+        needs: What jobs ask for, as in ``workflow/resources.yaml``.
+        limit: Bytes there are; this machine's when None.
+    """
+    there = (memory_limit() if limit is None else limit) / 1e6
+    wanted, work, architecture = max(
+        ((each[pool.architecture] if isinstance(each, dict) else each)[0], work, pool.architecture)
+        for pool in config.pools.values()
+        for work, each in needs.items()
+        if _is_done(work, config, pool.is_trained)
+    )
+    told = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"
+    if there <= 0:
+        return Check("memory", "cannot tell", "this system does not say how much there is")
+    if there >= wanted:
+        return Check("memory", "fine", told)
+    # Jobs ask for about twice what was measured.
+    if there >= wanted / 2:
+        return Check(
+            "memory", "cannot tell", f"{told}, which is about twice what it takes", "free memory before the run"
+        )
+    return Check("memory", "will fail", told, "take a machine with more memory, or a smaller architecture")
+
+
+def _is_done(work: str, config: Config, is_trained: bool) -> bool:
+    if work == "train":
+        return is_trained
+    if work == "adapt":
+        return any(method.learns for method in config.methods.values())
+    return True
+
+
+def memory_limit() -> int:
+    """Return the bytes of memory that this process may have, or 0 where the system does not say."""
+    limits = []
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        total = next(line for line in meminfo.read_text(encoding="utf-8").splitlines() if line.startswith("MemTotal:"))
+        limits.append(1024 * int(total.split()[1]))
+    for path in map(Path, CGROUP_LIMITS):
+        if path.exists() and (told := path.read_text(encoding="utf-8").strip()).isdigit():
+            limits.append(int(told))
+    return min(limits, default=0)
+
+
+def conda(programs: Iterable[str] = ("conda", "mamba")) -> Check:
+    """Whether environments could be made by conda, which only ``--use-conda`` needs."""
+    found = [program for program in programs if shutil.which(program)]
+    told = found[0] if found else "not here; only --use-conda needs it"
+    return Check("conda", "fine", told)
+
+
+def folders(config: Config) -> list[Check]:
+    """Whether the folders and files that the configuration names are there."""
+    named = {f"tasks.{name}.folder": task.folder for name, task in config.tasks.items()}
+    named |= {f"clip_tasks.{name}.folder": each.folder for name, each in config.clip_tasks.items() if each.folder}
+    named |= {f"pools.{name}.folder": pool.folder for name, pool in config.pools.items() if pool.folder}
+    return [
+        Check(key, "fine", folder)
+        if Path(folder).is_dir()
+        else Check(key, "will fail", f"{folder} is no folder", "correct the path, or mount the disk it is on")
+        for key, folder in named.items()
+    ]
