@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from remerge.answers import pack_classes, pack_right
+from remerge.devices import out_of_memory
 from remerge.encoders import to_input
 from remerge.heads import logits
 from remerge.images import ImageSet
@@ -52,8 +53,8 @@ def predictions(
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
                 features = encoder(to_input(batch.to(device)))
             found.append(logits(features.float(), head).argmax(dim=1).cpu())
-        except torch.OutOfMemoryError:
-            if batch_size == 1:
+        except RuntimeError as error:
+            if batch_size == 1 or not out_of_memory(error):
                 raise
             batch_size //= 2
             print(f"out of memory: going on with {batch_size} images at a time", file=sys.stderr)
@@ -91,6 +92,7 @@ def score_encoder(
         number of the task's first images, and ``agree``, on how many of them float32 predicts the same.
     """
     encoder = encoder.to(device).eval()
+    _tell(precision, batch_size)
     rows = []
     for task, image_set in ProgressBar(image_sets.items(), desc="score", unit="task", disable=not progress):
         if not len(image_set):
@@ -107,3 +109,9 @@ def score_encoder(
             row |= {"compared": len(first), "agree": int((predict(first) == predicted[:COMPARED]).sum())}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+@cache
+def _tell(precision: str, batch_size: int) -> None:
+    """Say it once, however many encoders a job scores."""
+    print(f"scoring: {precision}, {batch_size} images at a time", file=sys.stderr)

@@ -70,7 +70,7 @@ def record(job: Any) -> None:
         "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
-        "device": _device(job.resources),
+        "device": _device(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     for output in job.output:
@@ -263,9 +263,8 @@ def _commit() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def _device(resources: Any) -> str:
-    from remerge.devices import device_for
+def _device() -> str:
+    from remerge.devices import device_in_use
 
-    torch = sys.modules.get("torch")
-    device = device_for(resources) if torch else "cpu"
+    torch, device = sys.modules.get("torch"), device_in_use()
     return torch.cuda.get_device_name() if torch and device == "cuda" else f"{device} ({platform.machine()})"

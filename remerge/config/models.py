@@ -552,6 +552,11 @@ class Config(Strict):
     )
     training: Training = Field(Training(), description="How the workflow trains the checkpoints it does not download.")
     scoring: Scoring = Field(Scoring(), description="How encoders are scored.")
+    device: Literal["auto", "cpu"] = Field(
+        "auto",
+        description="Where models run. `auto`: on a GPU where there is one or the profile asks for one, and a job that "
+        "was given one and cannot use it stops and says why. `cpu`: on the CPU, whatever there is.",
+    )
     figures: Figures = Field(Figures(), description="What figures show beyond the tables' numbers.")
     zero_shot_tolerance: Positive = Field(
         1.0,

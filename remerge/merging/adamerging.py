@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from remerge.devices import out_of_memory
 from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.coefficients import ALL_LAYERS, Coefficients
 from remerge.merging.streaming import TILE
@@ -187,6 +188,9 @@ def learn_coefficients(
         for step in range(begin, steps):
             merged.set_coefficients(raw.clamp(0, 1))
             images = [batch.to(device, merged.dtype) for batch in batches(step)]
+            if step == begin:
+                together = f"{sum(map(len, images))} images of {len(images)} tasks at a time"
+                print(f"learning: {str(merged.dtype).removeprefix('torch.')}, {together}", file=sys.stderr)
             entropy, at_once = _backward_in_memory(merged.module, heads, images, at_once)
             if not entropy.isfinite():
                 raise RemergeError(f"entropy is {entropy.item()} at step {step}: look for NaN in the checkpoints")
@@ -217,9 +221,9 @@ def _backward_in_memory(
         module.zero_grad(set_to_none=True)
         try:
             return backward_entropy(module, heads, batches, at_once), at_once
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
             images = at_once or sum(map(len, batches))
-            if images == 1:
+            if images == 1 or not out_of_memory(error):
                 raise
             at_once = math.ceil(images / 2)
             print(f"out of memory: going on with {at_once} images at a time", file=sys.stderr)

@@ -1,14 +1,20 @@
 """What jobs ask for; each function is named after what it returns."""
 
+import os
 import shutil
 
 import yaml
 
-from remerge.devices import local_gpus
+from remerge.devices import SETTING, local_gpus
 from remerge.tasks.clip import clip_task
+from remerge.threads import let_threads_yield
+
+# Scripts inherit both, on a cluster's nodes too: there each job reads the Snakefile again.
+os.environ[SETTING] = settings.device
+let_threads_yield(os.environ)
 
 # A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
-GPU = min(1, local_gpus())
+GPU = 0 if settings.device == "cpu" else min(1, local_gpus())
 NEEDS = yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text())
 
 
