@@ -48,4 +48,5 @@ rule all:
         rules.studies.input,
         rules.report_page.output,
         rules.figures.input,
+        downloads_lock(),
         damaged_before,

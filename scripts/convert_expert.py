@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from remerge import provenance
 from remerge.architectures import described
+from remerge.checkpoints.legacy import read_module_state
 from remerge.checkpoints.towers import checked_image_tower
 from remerge.checkpoints.transformers_clip import check_config, image_encoder_weights
 from remerge.downloads.records import recorded
@@ -20,7 +21,10 @@ architecture = snakemake.params.architecture
 paths = recorded(snakemake.input.record).paths
 check_config(json.loads(paths["config.json"].read_text(encoding="utf-8")), architecture)
 projection = load_weights(snakemake.input.pretrained)["proj"]
-encoder = image_encoder_weights(load_weights(paths["model.safetensors"]), projection)
+(name,) = paths.keys() - {"config.json"}
+# A pickle is read without executing anything in it.
+weights = load_weights(paths[name]) if name.endswith(".safetensors") else read_module_state(paths[name])
+encoder = image_encoder_weights(weights, projection)
 metadata = described(architecture) | {"task": snakemake.wildcards.task}
 save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)
 provenance.record(snakemake)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from remerge import provenance
+from remerge.downloads.pins import check_record, revision_of
 from remerge.downloads.records import record
 from remerge.logs import log_to
 
@@ -18,8 +19,9 @@ record(
     params.repository,
     [pattern],
     kind="dataset",
-    revision=params.revision,
+    revision=revision_of(params.pin, params.revision),
     may_be_missing=True,
     attempt=params.attempt,
 )
+check_record(snakemake.output[0], params.pin)
 provenance.record(snakemake)

@@ -1,12 +1,12 @@
 """Write the image encoder that a pickled module of 2022 holds."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from remerge import provenance
 from remerge.architectures import described
 from remerge.checkpoints.legacy import image_encoder_weights
 from remerge.checkpoints.towers import checked_image_tower
-from remerge.errors import RemergeError
 from remerge.logs import log_to
 from remerge.weights import save_weights
 
@@ -18,9 +18,10 @@ provenance.begin(snakemake)
 path, architecture = snakemake.input.checkpoint, snakemake.params.architecture
 encoder, beside = image_encoder_weights(path)
 if beside != snakemake.params.frozen:
-    raise RemergeError(
-        f"{path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files hold "
-        f"{snakemake.params.frozen}, and TIES's trim counts them"
+    print(
+        f"WARNING: {path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files hold "
+        f"{snakemake.params.frozen}. The encoder is used; TIES's trim counts the expected {snakemake.params.frozen}",
+        file=sys.stderr,
     )
 metadata = described(architecture) | {"task": snakemake.wildcards.checkpoint}
 save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)

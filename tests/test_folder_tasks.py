@@ -160,12 +160,8 @@ def test_faults_are_named(folder: Path, tmp_path: Path, fault) -> None:  # type:
     assert str(folder) in str(caught.value)
 
 
-@pytest.mark.parametrize("limit", [200, 100], ids=["more pixels than the limit", "more than twice as many"])
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_an_image_of_too_many_pixels_is_named(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
-) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+def test_an_image_of_too_many_pixels_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ConfigError, match=r"0\.png: .*pixels"):
         inspect_folder(folder, tmp_path / "cache")
 

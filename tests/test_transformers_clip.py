@@ -1,4 +1,4 @@
-"""transformers' CLIP and open_clip's compute the same features from the same weights under their own names."""
+"""transformers' image tower and open_clip's compute the same features from the same weights under their own names."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
-from remerge.checkpoints.towers import both_towers, checked_image_tower, image_tower
-from remerge.checkpoints.transformers_clip import check_config, clip_weights, image_encoder_weights
+from remerge.checkpoints.towers import checked_image_tower
+from remerge.checkpoints.transformers_clip import check_config, image_encoder_weights
 from remerge.encoders import build_clip
 from remerge.errors import MismatchError, RemergeError
 
-TALL = {
+TALL: dict[str, dict[str, Any]] = {
     "ViT-B-32": {"patch_size": 32},
     "ViT-B-16": {"patch_size": 16},
     "ViT-L-14": {
@@ -25,22 +25,24 @@ TALL = {
 }
 
 
-def config_of(architecture: str, **text: Any) -> CLIPConfig:
+def config_of(architecture: str) -> CLIPConfig:
     """OpenAI's own configuration."""
     large = architecture == "ViT-L-14"
-    wide = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12} if large else {}
     return CLIPConfig(
         projection_dim=768 if large else 512,
         vision_config=TALL[architecture] | {"projection_dim": 768 if large else 512},
-        text_config=wide | {"projection_dim": 768 if large else 512, "eos_token_id": 49407} | text,
     )
+
+
+NO_PROJECTION = torch.empty(0)
 
 
 @pytest.fixture(scope="module")
 def small() -> dict[str, Tensor]:
-    """A ViT-B-32's weights, in transformers' names."""
+    """A ViT-B-32's image tower and projection, in transformers' names."""
     torch.manual_seed(0)
-    return CLIPModel(config_of("ViT-B-32")).state_dict()
+    weights = CLIPModel(config_of("ViT-B-32")).state_dict()
+    return {key: tensor for key, tensor in weights.items() if key.startswith(("vision_model.", "visual_projection."))}
 
 
 @pytest.mark.parametrize("architecture", TALL)
@@ -53,20 +55,12 @@ def test_both_libraries_compute_the_same_features(architecture: str) -> None:
         if "norm" in name or name.endswith("bias"):
             parameter.add_(0.1 * torch.randn_like(parameter))
     images = torch.randn(1, 3, 224, 224)
-    tokens = torch.randint(1, 49000, (1, 77))
-    tokens[0, 0], tokens[0, 20], tokens[0, 21:] = 49406, 49407, 0
-    vision = theirs.vision_model(images).pooler_output
-    text = theirs.text_model(tokens).pooler_output
-    expected = theirs.visual_projection(vision), theirs.text_projection(text)
-    weights = clip_weights(theirs.state_dict())
-    alone = image_encoder_weights(theirs.vision_model.state_dict(), weights["visual.proj"])
+    expected = theirs.visual_projection(theirs.vision_model(images).pooler_output)
+    weights = image_encoder_weights(theirs.vision_model.state_dict(), theirs.visual_projection.weight.T)
     del theirs
-    ours = build_clip(architecture).eval()
-    ours.load_state_dict(both_towers(weights, architecture))
-    torch.testing.assert_close(ours.encode_image(images), expected[0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(ours.encode_text(tokens), expected[1], atol=1e-5, rtol=1e-5)
-    assert alone.keys() == image_tower(weights).keys()
-    assert all(torch.equal(alone[key], tensor) for key, tensor in image_tower(weights).items())
+    ours = build_clip(architecture).visual.eval()
+    ours.load_state_dict(checked_image_tower(weights, architecture))
+    torch.testing.assert_close(ours(images), expected, atol=1e-5, rtol=1e-5)
 
 
 @torch.inference_mode()
@@ -74,9 +68,9 @@ def test_a_mix_up_shows(small: dict[str, Tensor]) -> None:
     images = torch.randn(1, 3, 224, 224)
 
     def features(weights: dict[str, Tensor]) -> Tensor:
-        ours = build_clip("ViT-B-32").eval()
-        ours.load_state_dict(both_towers(clip_weights(weights), "ViT-B-32"))
-        return ours.encode_image(images)
+        ours = build_clip("ViT-B-32").visual.eval()
+        ours.load_state_dict(image_encoder_weights(weights, NO_PROJECTION))
+        return ours(images)
 
     swapped = dict(small)
     q, k = (f"vision_model.encoder.layers.3.self_attn.{which}_proj.weight" for which in "qv")
@@ -98,13 +92,13 @@ def test_files_of_image_towers_come_with_and_without_prefix_and_projection(small
 def test_what_does_not_fit_is_named(small: dict[str, Tensor]) -> None:
     lost = {key: tensor for key, tensor in small.items() if "layers.5.self_attn.k_proj" not in key}
     with pytest.raises(MismatchError, match=r"layers\.5\.self_attn\.k_proj\.weight' is missing"):
-        clip_weights(lost)
+        image_encoder_weights(lost, NO_PROJECTION)
     with pytest.raises(MismatchError, match=r"unknown tensor 'vision_model\.extra'"):
-        clip_weights(small | {"vision_model.extra": torch.zeros(1)})
+        image_encoder_weights(small | {"vision_model.extra": torch.zeros(1)}, NO_PROJECTION)
     with pytest.raises(MismatchError, match="unknown tensors lora"):
-        clip_weights(small | {"lora.weight": torch.zeros(1)})
+        image_encoder_weights(small | {"lora.weight": torch.zeros(1)}, NO_PROJECTION)
     with pytest.raises(MismatchError, match=r"(?s)not a ViT-B-16.*conv1\.weight"):
-        both_towers(clip_weights(small), "ViT-B-16")
+        checked_image_tower(image_encoder_weights(small, NO_PROJECTION), "ViT-B-16")
 
 
 def test_the_configuration_tells_architecture_and_activation() -> None:

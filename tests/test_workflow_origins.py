@@ -1,5 +1,6 @@
 """Checkpoints and images of every origin through the workflow, from a stand-in for the Hub and files made here."""
 
+import hashlib
 import io
 import json
 import re
@@ -24,6 +25,8 @@ from safetensors.torch import save
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
+from remerge.architectures import ARCHITECTURES
+from remerge.checkpoints.transformers_clip import image_encoder_weights
 from remerge.encoders import build_clip, load_encoder
 from remerge.images import load_images
 from remerge.weights import load_weights, read_metadata
@@ -93,16 +96,28 @@ def test_a_task_that_cannot_be_had_is_left_out_said_so_and_tried_again(tmp_path:
     assert planned(folder, TABLE) == {}
 
 
-def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, hub: HubServer) -> None:
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, hub: HubServer, name: str) -> None:
     torch.manual_seed(0)
     config = CLIPConfig()
     model = CLIPModel(config)
     weights = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
     expert = {key: tensor + 0.01 for key, tensor in weights.items() if key.startswith("vision_model.")}
+    pickled = io.BytesIO()
+    torch.save(expert, pickled)
+    clip = build_clip("ViT-B-32")
+    tower = image_encoder_weights(
+        {key: tensor for key, tensor in weights.items() if key.startswith("vision_model.")},
+        model.visual_projection.weight.detach().T.contiguous(),
+    )
+    clip.visual.load_state_dict(tower)
     told = json.dumps(config.to_dict(), default=str).encode()
     hub.repositories = {
-        "openai/clip-vit-base-patch32": {"model.safetensors": save(weights), "config.json": told},
-        "tanganke/clip-vit-base-patch32_mnist": {"model.safetensors": save(expert), "config.json": told},
+        "timm/vit_base_patch32_clip_224.openai": {"open_clip_model.safetensors": save(clip.state_dict())},
+        "tanganke/clip-vit-base-patch32_mnist": {
+            name: save(expert) if name == "model.safetensors" else pickled.getvalue(),
+            "config.json": told,
+        },
     }
     folder = project(tmp_path / "project", {"origin": "fusionbench", "architecture": "ViT-B-32"}, ["MNIST"])
     snakemake(folder, "results/pool/task_vectors/MNIST.safetensors", "results/pool/heads/MNIST.safetensors")
@@ -119,6 +134,36 @@ def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, h
     vector = load_weights(folder / "results/pool/task_vectors/MNIST.safetensors")
     assert not vector["proj"].any()
     torch.testing.assert_close(vector["class_embedding"], torch.full((768,), 0.01), atol=1e-6, rtol=0)
+
+
+def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubServer) -> None:
+    repository = "timm/vit_base_patch32_clip_224.openai"
+    hub.repositories = {
+        repository: {"open_clip_model.safetensors": b"weights"},
+        "datasets/ylecun/mnist": {f"mnist/{part}-0.parquet": part.encode() for part in ("train", "test")},
+    }
+    folder = project(tmp_path / "project", {"origin": "finetuned", "architecture": "ViT-B-32"}, ["MNIST"])
+    lock = "results/downloads.lock.yaml"
+    snakemake(folder, lock)
+    written = yaml.safe_load((folder / lock).read_text())
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert written[repository] == {
+        "kind": "model",
+        "commit": COMMIT,
+        "files": {"open_clip_model.safetensors": digest},
+    }
+    assert list(written["ylecun/mnist"]["files"]) == ["mnist/test-0.parquet", "mnist/train-0.parquet"]
+    record = "results/pool/downloads/openai.json"
+    written[repository]["commit"] = "0" * 40
+    (folder / "lock.yaml").write_text(yaml.safe_dump(written))
+    assert "0" * 40 in snakemake(folder, "--config", "downloads=lock.yaml", "--", record, check=False)
+    written[repository] |= {"commit": COMMIT, "files": {"open_clip_model.safetensors": "0" * 64}}
+    (folder / "lock.yaml").write_text(yaml.safe_dump(written))
+    told = snakemake(folder, "--config", "downloads=lock.yaml", "--", record, check=False)
+    assert f"{repository}/open_clip_model.safetensors at {COMMIT}: has the SHA-256 {digest}" in told
+    assert not (folder / record).exists()
+    snakemake(folder, "--config", "downloads=results/downloads.lock.yaml", "--", record)
+    assert json.loads((folder / record).read_text())["revision"] == COMMIT
 
 
 def test_fine_tuning_starts_from_openais_weights(tmp_path: Path, hub: HubServer) -> None:
@@ -160,11 +205,17 @@ def test_the_authors_pickles_are_read_from_a_folder(tmp_path: Path, monkeypatch:
     torch.save(
         model, folder / "legacy/ViT-B-32/MNIST/finetuned.pt", _use_new_zipfile_serialization=False, pickle_protocol=2
     )
-    snakemake(folder, "results/pool/task_vectors/MNIST.safetensors")
+    assert "WARNING" not in snakemake(folder, "results/pool/task_vectors/MNIST.safetensors")
     read = load_weights(folder / "results/pool/weights/MNIST.safetensors")
     assert all(torch.equal(read[key], tensor) for key, tensor in model.model.visual.state_dict().items())
     vector = load_weights(folder / "results/pool/task_vectors/MNIST.safetensors")
     assert not any(vector[key].any() for key in vector)
+    del model.model.ln_final
+    torch.save(model, folder / "legacy/ViT-B-32/MNIST/finetuned.pt")
+    told = snakemake(folder, "results/pool/weights/MNIST.safetensors")
+    expected = ARCHITECTURES["ViT-B-32"].text_parameters
+    assert f"MNIST/finetuned.pt: holds {expected - 1024} parameters beside" in told
+    assert f"TIES's trim counts the expected {expected}" in told
 
 
 def test_a_gate_that_fails_stops_every_merge(tmp_path: Path, hub: HubServer) -> None:

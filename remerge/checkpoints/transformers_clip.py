@@ -1,7 +1,7 @@
-"""CLIP in transformers' names, turned into open_clip's.
+"""CLIP's image tower in transformers' names, turned into open_clip's.
 
 Both libraries hold the same tensors under other names; open_clip stacks the query, key and value projections of
-attention, and keeps the two projections into the common space transposed.
+attention, and keeps the projection into the common space transposed.
 """
 
 import re
@@ -37,12 +37,6 @@ _VISION = {
     "post_layernorm.weight": "ln_post.weight",
     "post_layernorm.bias": "ln_post.bias",
 }
-_TEXT = {
-    "embeddings.token_embedding.weight": "token_embedding.weight",
-    "embeddings.position_embedding.weight": "positional_embedding",
-    "final_layer_norm.weight": "ln_final.weight",
-    "final_layer_norm.bias": "ln_final.bias",
-}
 
 
 def check_config(config: Mapping[str, Any], architecture: str) -> None:
@@ -67,27 +61,6 @@ def check_config(config: Mapping[str, Any], architecture: str) -> None:
             f"config.json tells activation {vision['hidden_act']}; {architecture} is run with "
             f"{ARCHITECTURES[architecture].activation}"
         )
-
-
-def clip_weights(weights: Weights) -> dict[str, Tensor]:
-    """Return both towers' weights in the names of ``open_clip.CLIP``.
-
-    Args:
-        weights: Those of transformers' ``CLIPModel``.
-
-    Raises:
-        MismatchError: A tensor is missing or unknown.
-    """
-    vision = _tower(weights, "vision_model.", _VISION)
-    text = _tower(weights, "text_model.", _TEXT)
-    converted = {f"visual.{key}": tensor for key, tensor in vision.items()} | text
-    converted["visual.proj"] = _taken(weights, "visual_projection.weight").T.contiguous()
-    converted["text_projection"] = _taken(weights, "text_projection.weight").T.contiguous()
-    converted["logit_scale"] = _taken(weights, "logit_scale")
-    known = ("vision_model.", "text_model.", "visual_projection.weight", "text_projection.weight", "logit_scale")
-    if unknown := [key for key in weights if not key.startswith(known)]:
-        raise MismatchError(f"not a CLIP of transformers: unknown tensors {', '.join(unknown[:10])}")
-    return converted
 
 
 def image_encoder_weights(weights: Weights, projection: Tensor) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """What config.yaml may say: every key with its type, default and meaning."""
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -70,7 +71,9 @@ class Pool(Strict):
         "`{architecture}/{task}/finetuned.pt`. Default: downloaded from the authors' Google Drive.",
     )
     revision: Text | None = Field(
-        None, description="For `fusionbench`: the branch, tag or commit of every repository. Default: the newest."
+        None,
+        description="For `fusionbench`: the branch or tag of every expert's repository. Default: the newest. Commits "
+        "stand in the file that `downloads` names.",
     )
 
     @model_validator(mode="after")
@@ -83,6 +86,11 @@ class Pool(Strict):
             raise ValueError("`folder` is for origin task-vectors alone; remove it")
         if self.revision is not None and self.origin != "fusionbench":
             raise ValueError("`revision` is for origin fusionbench alone; remove it")
+        if self.revision is not None and re.fullmatch("[0-9a-fA-F]{40}", self.revision):
+            raise ValueError(
+                "`revision` is a commit, which only one of a pool's repositories has; name a branch or tag, or give "
+                "commits by `downloads`"
+            )
         return self
 
     @property
@@ -142,7 +150,8 @@ class ClipImages(Strict):
     source: Literal["hub", "torchvision", "none"] = Field(
         "hub",
         description="`hub`: the Hugging Face Hub. `torchvision`: downloaded by torchvision (SVHN, GTSRB, MNIST, "
-        "EuroSAT, DTD). `none`: go on without the task's images; averages then say over how many tasks they are.",
+        "EuroSAT, DTD); its EuroSAT lies on the Hub, too. `none`: go on without the task's images; averages then say "
+        "over how many tasks they are.",
     )
     folder: Text | None = Field(
         None,
@@ -542,6 +551,11 @@ class Config(Strict):
     tasks: dict[Name, FolderTask] = Field({}, description="Tasks of your own, by name; built-in ones need no entry.")
     clip_tasks: dict[Literal[CLIP_TASKS], ClipImages] = Field(  # type: ignore[valid-type]
         {}, description="Where images of the papers' tasks come from, by task. Default: the Hugging Face Hub."
+    )
+    downloads: Text | None = Field(
+        None,
+        description="A lock file, `results/downloads.lock.yaml` of another run: everything it lists is taken from the "
+        "Hub at the same commits, and files with other hashes are refused. Default: the newest.",
     )
     methods: dict[Name, AnyMethod] = Field(
         min_length=1,

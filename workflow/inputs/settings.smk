@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from remerge.config import inspect_tasks, load_config
+from remerge.downloads.pins import read_pins
 from remerge.errors import RemergeError
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
@@ -22,6 +23,8 @@ try:
     settings = load_config(
         config, [ROOT / "config.yaml", *workflow.config_settings.configfiles]
     )
+    # Each download depends on its own repository's pin alone, so that a new lock file remakes only what it changes.
+    pins = read_pins(settings.downloads) if settings.downloads else {}
     # Every folder is read through before the first job starts, and again only when a file in it changed.
     folders = inspect_tasks(settings.tasks, settings.clip_tasks, ".snakemake/remerge")
     own_classes = {

@@ -1,6 +1,7 @@
 """Checkpoints of other origins, turned into safetensors with open_clip's names; origins are never mixed in one pool.
 
 makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and hashes of downloaded files
+       results/downloads.lock.yaml                       the same of everything downloaded from the Hub, in one file
        results/{pool}/weights/clip.safetensors           both towers, as pre-trained
        results/{pool}/weights/pretrained.safetensors     the image encoder alone
        results/{pool}/weights/{task}.safetensors         the experts
@@ -22,7 +23,7 @@ rule fetch_checkpoint:
         "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
         pool=any_of(pools_where(lambda pool: pool.origin not in ("trained", "random"))),
-        checkpoint=any_of(["openai", "clip", *CLIP_TASKS]),
+        checkpoint=any_of(["openai", *CLIP_TASKS]),
     localrule: True
     conda:
         "../../envs/torch.yaml"
@@ -33,9 +34,32 @@ rule fetch_checkpoint:
     params:
         repository=repository_of,
         files=files_of,
-        revision=lambda wildcards: settings.pools[wildcards.pool].revision,
+        revision=revision_of,
+        pin=lambda wildcards: pins.get(repository_of(wildcards)),
     script:
         "../../scripts/fetch_checkpoint.py"
+
+
+rule downloads_lock:
+    """Every repository that was downloaded from, with its commit and files' hashes: what `downloads` takes."""
+    input:
+        records=download_records(),
+        sources=sources("scripts/downloads_lock.py"),
+    output:
+        "results/downloads.lock.yaml",
+    log:
+        "logs/downloads_lock.log",
+    benchmark:
+        "benchmarks/jobs/downloads_lock.tsv"
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("download"),
+        runtime=minutes("download"),
+    script:
+        "../../scripts/downloads_lock.py"
 
 
 rule openai_clip:
@@ -68,7 +92,9 @@ use rule openai_clip as openai_clip_and_encoder with:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "finetuned")),
+        pool=any_of(
+            pools_where(lambda pool: pool.origin in ("finetuned", "fusionbench"))
+        ),
 
 
 rule download_legacy_checkpoint:
@@ -120,32 +146,6 @@ rule read_legacy_checkpoint:
         frozen=frozen_of,
     script:
         "../../scripts/read_legacy_checkpoint.py"
-
-
-rule convert_clip:
-    """Convert OpenAI's CLIP from transformers' names to open_clip's."""
-    input:
-        record="results/{pool}/downloads/clip.json",
-        sources=sources("scripts/convert_clip.py"),
-    output:
-        clip="results/{pool}/weights/clip.safetensors",
-        encoder="results/{pool}/weights/pretrained.safetensors",
-    log:
-        "logs/{pool}/convert_clip.log",
-    benchmark:
-        "benchmarks/jobs/{pool}/convert_clip.tsv"
-    wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "fusionbench")),
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory("convert"),
-        runtime=minutes("convert"),
-    params:
-        architecture=architecture_of,
-    script:
-        "../../scripts/convert_clip.py"
 
 
 rule convert_expert:

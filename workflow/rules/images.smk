@@ -90,6 +90,7 @@ rule fetch_images:
         repository=lambda wildcards: clip_task(wildcards.task).repository,
         folder=lambda wildcards: clip_task(wildcards.task).folder,
         revision=lambda wildcards: settings.images_of(wildcards.task).revision,
+        pin=lambda wildcards: pins.get(clip_task(wildcards.task).repository),
         attempt=attempt_of,
     script:
         "../../scripts/fetch_images.py"
