@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
@@ -21,8 +22,11 @@ class HubServer:
         refuse: Status codes to answer with, one request each, before working.
         refuse_always: Status code for every request, if any.
         cut: How many downloads to break off half-way.
+        stall: How many downloads to leave half-way, without another byte and without an end.
+        elsewhere: Whether large files are sent by another host, which the Hub redirects to.
         served: Content to send instead of a file's own, by path.
         tokens: Authorization headers seen.
+        tokens_elsewhere: Those that the other host has seen.
     """
 
     def __init__(self, repositories: Mapping[str, Mapping[str, bytes]]) -> None:
@@ -31,8 +35,12 @@ class HubServer:
         self.refuse: list[int] = []
         self.refuse_always: int | None = None
         self.cut = 0
+        self.stall = 0
+        self.elsewhere = False
         self.served: dict[str, bytes] = {}
         self.tokens: set[str] = set()
+        self.tokens_elsewhere: set[str] = set()
+        self._over = threading.Event()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,16 +54,30 @@ class HubServer:
 
             do_HEAD = do_GET  # noqa: N815
 
+        class Elsewhere(Handler):
+            def do_GET(self) -> None:
+                if token := self.headers.get("Authorization"):
+                    hub.tokens_elsewhere.add(token)
+                name, file = unquote(urlsplit(self.path).path).lstrip("/").split("/resolve/")
+                hub.send_bytes(self, name, file)
+
+            do_HEAD = do_GET  # noqa: N815
+
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._other = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> "HubServer":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        for server in (self._server, self._other):
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._over.set()
+        for server in (self._server, self._other):
+            server.shutdown()
+            server.server_close()
 
     def count(self, method: str) -> int:
         """How many requests of a method came for files."""
@@ -113,6 +135,19 @@ class HubServer:
         if file not in self.repositories.get(name, {}):
             self._fail(request, 404, "EntryNotFound")
             return
+        if self.elsewhere and is_large(file):
+            true = self.repositories[name][file]
+            request.send_response(302)
+            request.send_header("Location", f"http://127.0.0.1:{self._other.server_address[1]}/{name}/resolve/{file}")
+            request.send_header("X-Linked-Etag", f'"{hashlib.sha256(true).hexdigest()}"')
+            request.send_header("X-Linked-Size", str(len(true)))
+            request.send_header("X-Repo-Commit", COMMIT)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+        else:
+            self.send_bytes(request, name, file)
+
+    def send_bytes(self, request: BaseHTTPRequestHandler, name: str, file: str) -> None:
         true = self.repositories[name][file]
         content = self.served.get(file, true)
         begin = 0
@@ -128,6 +163,13 @@ class HubServer:
             request.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         request.end_headers()
         if request.command == "HEAD":
+            return
+        if self.stall:
+            self.stall -= 1
+            request.wfile.write(content[begin : begin + (len(content) - begin) // 2])
+            request.wfile.flush()
+            self._over.wait()
+            request.close_connection = True
             return
         if self.cut:
             self.cut -= 1
@@ -146,3 +188,16 @@ def is_large(file: str) -> bool:
 
 def git_hash(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def share_blobs(cache: Path) -> list[Path]:
+    """Lay out a cache's large files as after a transfer by Xet: in one store, under names that are no SHA-256."""
+    stored = []
+    for blob in [path for path in cache.glob("*--*/blobs/*") if len(path.name) == 64 and not path.is_symlink()]:
+        name = hashlib.sha256(b"xet" + blob.read_bytes()).hexdigest()
+        store = cache / "blobs" / name[:2] / name
+        store.parent.mkdir(parents=True, exist_ok=True)
+        blob.replace(store)
+        blob.symlink_to(Path("../../blobs") / name[:2] / name)
+        stored.append(store)
+    return stored

@@ -5,10 +5,12 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hub_server import COMMIT, HubServer
+from hub_server import COMMIT, HubServer, share_blobs
 from huggingface_hub import constants
 from huggingface_hub.utils import _http, close_session
 from tenacity import wait_none
@@ -25,6 +27,7 @@ REPOSITORIES = {
         "data/train-00001-of-00002.parquet": b"two",
         "data/test-00000-of-00001.parquet": b"three",
     },
+    "owner/old": {"pytorch_model.bin": b"pickled", "config.json": b"{}"},
     "owner/climber": {"../../outside.safetensors": b"x"},
 }
 
@@ -40,13 +43,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(hub, "WAIT", wait_none())
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
         yield running
     close_session()
 
 
-def cached(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.stat().st_size]
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_files_come_with_their_commit_and_hashes(server: HubServer) -> None:
@@ -72,14 +76,121 @@ def test_a_cut_connection_is_resumed_where_it_broke(server: HubServer, monkeypat
     assert f"bytes={len(WEIGHTS) // 2}-" in server.requests[-1]
 
 
-def test_a_wrong_hash_is_refused_and_not_kept(server: HubServer, tmp_path: Path) -> None:
+def test_a_wrong_hash_is_refused_and_the_cache_left_alone(server: HubServer, tmp_path: Path) -> None:
     server.served["model.safetensors"] = b"\1" + WEIGHTS[1:]
-    with pytest.raises(DownloadError, match=r"owner/clip/model\.safetensors: what came has the hash") as caught:
+    with pytest.raises(DownloadError, match=r"owner/clip/model\.safetensors: .* has the hash .* Remove that") as caught:
         fetch("owner/clip", ["model.safetensors"])
     assert not caught.value.permanent
-    assert all(path.read_bytes() != b"\1" + WEIGHTS[1:] for path in cached(tmp_path))
+    left = contents(tmp_path / "cache")
     server.served.clear()
+    files = fetch("owner/clip", ["model.safetensors"])
+    assert files.paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert contents(tmp_path / "cache").items() >= left.items()
+    before = len(server.requests)
+    assert fetch("owner/clip", ["model.safetensors"], revision=COMMIT).sha256 == files.sha256
+    assert len(server.requests) == before
+
+
+def test_a_file_damaged_in_the_cache_is_never_used(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record.json"
+    record(path, "owner/clip", ["model.safetensors"], kind="model", revision=None)
+    (stored,) = share_blobs(tmp_path / "cache")
+    stored.write_bytes(b"\1" + WEIGHTS[1:])
+    left = contents(tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DownloadError, match=f"{stored} has the hash"):
+        recorded(path)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    assert recorded(path).paths["model.safetensors"].read_bytes() == WEIGHTS
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert recorded(path).paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert contents(tmp_path / "cache") == left
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_files_in_the_shared_store_serve_several_readers_without_network(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
+) -> None:
+    path = tmp_path / "record.json"
+    record(path, "owner/clip", ["model.safetensors"], kind="model", revision=None)
+    assert share_blobs(tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    before, left = len(server.requests), contents(tmp_path / "cache")
+    with ThreadPoolExecutor(2) as readers:
+        files = list(readers.map(recorded, [path] * 4))
+    assert [read.paths["model.safetensors"].read_bytes() for read in files] == [WEIGHTS] * 4
+    assert fetch("owner/clip", ["model.safetensors"], revision=COMMIT) == files[0]
+    assert len(server.requests) == before
+    assert contents(tmp_path / "cache") == left
+
+
+def test_the_first_alternative_that_is_there_is_taken(server: HubServer) -> None:
+    either = "model.safetensors|pytorch_model.bin"
+    assert list(fetch("owner/old", [either, "config.json"]).paths) == ["pytorch_model.bin", "config.json"]
+    assert list(fetch("owner/clip", [either]).paths) == ["model.safetensors"]
+    with pytest.raises(DownloadError, match=r"has no file 'tf_model\.h5' or '\*\.msgpack'; there are: pytorch_model"):
+        fetch("owner/old", ["tf_model.h5|*.msgpack"])
+
+
+def test_a_cached_alternative_does_not_stand_for_the_preferred_one(server: HubServer) -> None:
+    fetch("owner/clip", ["config.json"], revision=COMMIT)
+    files = fetch("owner/clip", ["model.safetensors|config.json"], revision=COMMIT)
+    assert list(files.paths) == ["model.safetensors"]
+
+
+def test_a_file_sent_by_another_host_is_checked_and_the_token_kept_from_it(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    server.elsewhere = True
     assert fetch("owner/clip", ["model.safetensors"]).paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert server.tokens == {"Bearer hf_secret"}
+    assert not server.tokens_elsewhere
+    server.served["data/test-00000-of-00001.parquet"] = b"eerht"
+    with pytest.raises(DownloadError, match="has the hash"):
+        fetch("owner/images", ["data/test-*"], kind="dataset")
+
+
+@pytest.mark.parametrize("said", ["error sending request: connection refused", "HTTP status server error (503)"])
+def test_failures_of_the_transfer_library_are_retried_and_explained(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    failures = 2
+    true = hub.hf_hub_download
+
+    def fail(*given: Any, **named: Any) -> Any:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise RuntimeError(said)
+        return true(*given, **named)
+
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    assert fetch("owner/clip", ["model.safetensors"]).paths["model.safetensors"].read_bytes() == WEIGHTS
+    failures = hub.ATTEMPTS
+    with pytest.raises(DownloadError, match="HF_HUB_DISABLE_XET=1") as caught:
+        fetch("owner/clip", ["model.safetensors"])
+    assert said in str(caught.value)
+    assert not caught.value.permanent
+    assert failures == 0
+
+
+def test_a_stalled_download_is_resumed(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    server.stall = 1
+    assert fetch("owner/clip", ["model.safetensors"]).paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert server.stall == 0
+
+
+def test_a_download_that_always_stalls_ends(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    server.stall = 1000
+    with pytest.raises(DownloadError, match="HF_HUB_DOWNLOAD_TIMEOUT") as caught:
+        fetch("owner/clip", ["model.safetensors"])
+    assert not caught.value.permanent
 
 
 def test_a_busy_server_is_asked_again(server: HubServer) -> None:
@@ -143,6 +254,18 @@ def test_offline_the_cache_serves_and_what_it_lacks_is_named(
         with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set"):
             fetch(repository, [pattern])
     assert len(server.requests) == before
+
+
+def test_offline_without_a_revision_the_only_commit_is_taken(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online = fetch("owner/clip", ["model.safetensors"])
+    assert not list((tmp_path / "cache").glob("*/refs/main"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert fetch("owner/clip", ["model.safetensors"]) == online
+    (tmp_path / "cache/models--owner--clip/snapshots" / ("f" * 40)).mkdir()
+    with pytest.raises(DownloadError, match=f"several commits.*{COMMIT}.*`revision`"):
+        fetch("owner/clip", ["model.safetensors"])
 
 
 def test_no_network_is_explained(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,13 @@ def recorded(path: str | Path) -> HubFiles:
         DownloadError: They cannot be had.
     """
     told = json.loads(Path(path).read_text(encoding="utf-8"))
-    return fetch(told["repository"], sorted(told["files"]), kind=told["kind"], revision=told["revision"])
+    return fetch(
+        told["repository"],
+        sorted(told["files"]),
+        kind=told["kind"],
+        revision=told["revision"],
+        expected=told["files"],
+    )
 
 
 def missing(path: str | Path) -> str:

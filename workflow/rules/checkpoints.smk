@@ -117,6 +117,7 @@ rule download_legacy_checkpoint:
     resources:
         mem_mb=memory("download"),
         runtime=minutes("download"),
+        drive=1,
     script:
         "../../scripts/download_legacy_checkpoint.py"
 
