@@ -314,7 +314,7 @@ def _explained(
     if _of_transfer(error):
         return DownloadError(
             f"{repository}: {where} cannot be read, after {ATTEMPTS} attempts: the transfer library hf_xet says: "
-            f"{error}. Check the network; if a firewall or proxy stops it, set HF_HUB_DISABLE_XET=1 to have files sent plainly",
+            f"{error}. Check the network; if a firewall stops it, set HF_HUB_DISABLE_XET=1",
             permanent=False,
         )
     tried = f", after {ATTEMPTS} attempts" if _may_pass(error) else ""
