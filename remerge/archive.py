@@ -12,7 +12,7 @@ from typing import Any
 
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
-from remerge.provenance import CODE, FOLDER, read_record, sha256_of
+from remerge.provenance import FOLDER, read_record, sha256_of
 
 SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
 """What is packed: everything people read, and every score, coefficient and record; no weights and no images."""
@@ -100,8 +100,8 @@ def _remade(folder: Path) -> Iterator[dict[str, Any]]:
         path = folder / "results" / record.relative_to(folder / "results" / FOLDER).with_suffix("")
         told = read_record(path)
         if told and any(part in REMADE for part in path.parts) and path.exists():
-            inputs = [source for source in _paths(told["input"]) if source not in _paths(told["input"], code=True)]
-            if all((folder / source).exists() for source in inputs if source.startswith("results/")):
+            inputs = [source for source in _paths(told["input"]) if source.startswith("results/")]
+            if all((folder / source).exists() for source in inputs):
                 _check_places(record, told)
                 yield told
 
@@ -113,13 +113,8 @@ def _check_places(record: Path, told: dict[str, Any]) -> None:
         raise RemergeError(f"{record}: not a record of this workflow: {', '.join(outside) or told['script']}")
 
 
-def _paths(named: dict[str, Any], *, code: bool = False) -> list[str]:
-    return [
-        path
-        for name, value in named.items()
-        if not code or name in CODE
-        for path in ([value] if isinstance(value, str) else value)
-    ]
+def _paths(named: dict[str, Any]) -> list[str]:
+    return [path for value in named.values() for path in ([value] if isinstance(value, str) else value)]
 
 
 def _placed(named: Any, project: Path) -> Any:
@@ -166,10 +161,10 @@ class Job:
 
     def __init__(self, told: dict[str, Any], project: Path) -> None:
         self.rule = told["rule"]
-        # Code, claims and published numbers lie with the project, not beside the results.
-        self.input = Files({name: _placed(value, project) for name, value in told["input"].items() if name not in CODE})
+        # Claims and published numbers lie with the project, not beside the results.
+        self.input = Files({name: _placed(value, project) for name, value in told["input"].items()})
         self.output = Files(told["output"])
-        self.params = Values(told["parameters"])
+        self.params = Values(told["parameters"] | {"code": {"script": told["script"], "sha256": told["code"]}})
         self.wildcards = Values(told["wildcards"])
         self.resources = Values()
         self.threads = 1

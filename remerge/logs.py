@@ -54,7 +54,7 @@ def started(job: Any, inputs: Sequence[str]) -> None:
 
     Args:
         job: What Snakemake hands to a script as ``snakemake``.
-        inputs: Its input files, without code.
+        inputs: Its input files.
     """
     global _begun
     _begun = time.monotonic()

@@ -24,8 +24,6 @@ DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
 READ_AGAIN = 2**29
 """Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
-CODE = ("sources", "algorithm")
-"""Names of the inputs that are this project's own files."""
 ROOT = Path(__file__).parent.parent
 """Where this project lies."""
 
@@ -37,8 +35,7 @@ def begin(job: Any) -> None:
         RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
             command makes it again.
     """
-    code = _code(_named(job.input))
-    logs.started(job, [path for path in sorted(set(job.input)) if path not in code])
+    logs.started(job, sorted(set(job.input)))
     for path in job.output:
         record_of(path).unlink(missing_ok=True)
     damaged = [path for path in sorted(set(job.input)) if is_damaged(path, thorough=True)]
@@ -51,21 +48,20 @@ def record(job: Any) -> None:
     """Write a record beside the results of a finished job: to be called last.
 
     Args:
-        job: What Snakemake hands to a script as ``snakemake``.
+        job: What Snakemake hands to a script as ``snakemake``; its parameter ``code`` names the script and the digest
+            of the code behind it.
     """
-    named = _named(job.input)
-    code = _code(named)
-    hashes = {path: sha256_of(path) for path in sorted(set(job.input))}
-    own_code = sorted((_in_project(path), hashes[path]) for path in code)
+    parameters = json.loads(json.dumps(dict(job.params.items()), default=str))
+    code = parameters.pop("code")
     told = {
         "rule": job.rule,
-        "script": next((path for path, _ in own_code if path.startswith("scripts/")), None),
+        "script": code["script"],
         "wildcards": dict(job.wildcards.items()),
-        "parameters": json.loads(json.dumps(dict(job.params.items()), default=str)),
-        "input": {name: _in_project(value) for name, value in named.items()},
+        "parameters": parameters,
+        "input": {name: _in_project(value) for name, value in _named(job.input).items()},
         "output": _named(job.output),
-        "inputs": {path: digest for path, digest in hashes.items() if path not in code},
-        "code": hashlib.sha256(json.dumps([digest for _, digest in own_code]).encode()).hexdigest(),
+        "inputs": {path: sha256_of(path) for path in sorted(set(job.input))},
+        "code": code["sha256"],
         "remerge": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -222,10 +218,6 @@ def _named(files: Any) -> dict[str, Any]:
     taken = {path for value in named.values() for path in _listed(value)}
     rest = [path for path in files if path not in taken]
     return named | ({"": rest} if rest else {})
-
-
-def _code(named: Mapping[str, Any]) -> set[str]:
-    return {path for name in CODE for path in _listed(named.get(name))}
 
 
 def _in_project(named: Any) -> Any:

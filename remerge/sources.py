@@ -1,22 +1,23 @@
 """Which files of this project a script's result depends on, read from its imports."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "remerge"
 
 
-def source_files(script: str | Path, root: str | Path) -> list[Path]:
+def source_files(script: str | Path, root: str | Path, without: Collection[str] = ()) -> list[Path]:
     """Return ``script`` and every module of the library it imports, directly or through others.
 
     Imports inside functions count too, so a module loaded lazily is found as long as it is named in an
-    ``import`` statement. A workflow that lists these files as inputs runs a stage again when, and only when,
-    code the stage uses has changed.
+    ``import`` statement.
 
     Args:
         script: The file to begin with, relative to ``root``.
         root: The folder that holds the library's package.
+        without: Modules to leave out, and with them what only they import, as paths relative to ``root``.
 
     Returns:
         Paths relative to ``root``, sorted.
@@ -26,7 +27,7 @@ def source_files(script: str | Path, root: str | Path) -> list[Path]:
     waiting = [Path(script)]
     while waiting:
         path = waiting.pop()
-        if path in found:
+        if path in found or path.as_posix() in without:
             continue
         found.add(path)
         for module in _imported_modules((root / path).read_text(encoding="utf-8")):
@@ -34,8 +35,10 @@ def source_files(script: str | Path, root: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def _imported_modules(code: str) -> Iterator[str]:
-    """Names of library modules in import statements; ``from a import b`` yields both ``a`` and ``a.b``."""
+@cache
+def _imported_modules(code: str) -> list[str]:
+    """Names of library modules in import statements; ``from a import b`` gives both ``a`` and ``a.b``."""
+    found: list[str] = []
     for node in _executed(ast.parse(code)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -43,7 +46,8 @@ def _imported_modules(code: str) -> Iterator[str]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] == PACKAGE)
+        found += [name for name in names if name.split(".")[0] == PACKAGE]
+    return found
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
-depends_on = [inputs.pretrained, *inputs.heads, *inputs.images, *inputs.sources]
+depends_on = [inputs.pretrained, *inputs.heads, *inputs.images]
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))
 expert = finetune(
     load_encoder(inputs.pretrained),

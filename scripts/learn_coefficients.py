@@ -29,7 +29,7 @@ if method["keep"] is not None:
     trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": snakemake.params.frozen}
     task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
 inputs, params = snakemake.input, snakemake.params
-depends_on = [inputs.pretrained, *inputs.task_vectors, *inputs.heads, *inputs.images, *inputs.sources]
+depends_on = [inputs.pretrained, *inputs.task_vectors, *inputs.heads, *inputs.images]
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))
 history = learn_coefficients(
     load_encoder(inputs.pretrained),

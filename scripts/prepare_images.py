@@ -28,8 +28,10 @@ else:
 if split.missing:
     print(f"WARNING: {wildcards.task} is left out of every average: {split.missing}", file=sys.stderr)
 size = int(wildcards.size)
-depends_on = [*([snakemake.input.record] if snakemake.input.record else []), *snakemake.input.sources]
-key = fingerprint_of(depends_on, [wildcards.task, wildcards.split, size, params.content, params.test_images])
+depends_on = [snakemake.input.record] if snakemake.input.record else []
+key = fingerprint_of(
+    depends_on, [params.code, wildcards.task, wildcards.split, size, params.content, params.test_images]
+)
 kept = KeptImages(f".snakemake/remerge/resume/{snakemake.output.images}", key, (size, size, 3))
 described = Description(classes, templates, wildcards.task, wildcards.split, "real", split.missing)
 write_split(

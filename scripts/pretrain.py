@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
-key = fingerprint_of([inputs.images, *inputs.sources], list(params))
+key = fingerprint_of([inputs.images], list(params))
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output.clip}", key)
 pool = params.pool
 clip = pretrain(

@@ -28,18 +28,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def job(rule: str, source: str, target: str, parameters: dict[str, Any]) -> Job:
-    named = {"data": source, "sources": ["scripts/score.py"]}
     told = {
         "rule": rule,
-        "input": named,
+        "script": "scripts/score.py",
+        "code": "c0de",
+        "input": {"data": source},
         "output": {"": [target]},
         "parameters": parameters,
         "wildcards": {"pool": "p"},
     }
-    own = Job(told, Path())
-    own.input.append("scripts/score.py")
-    own.input.named["sources"] = ["scripts/score.py"]
-    return own
+    return Job(told, Path())
 
 
 def made(rule: str, source: str, target: str, text: str, parameters: dict[str, Any]) -> None:
@@ -58,8 +56,9 @@ def test_a_chain_goes_back_to_the_first_file(folder: Path) -> None:
     assert '"seed": 3' in told
     assert "CHANGED" not in told
     record = json.loads(Path("results/provenance/mini/scores/a.csv.json").read_text())
-    assert {"commit", "remerge", "device", "python", "packages", "code", "inputs"} <= record.keys()
-    assert "scripts/score.py" not in record["inputs"]
+    assert {"commit", "remerge", "device", "python", "packages", "inputs"} <= record.keys()
+    assert (record["script"], record["code"], record["parameters"]) == ("scripts/score.py", "c0de", {"seed": 3})
+    assert "code c0de" in told
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
@@ -117,8 +116,8 @@ def test_an_unreadable_record_is_none(folder: Path) -> None:
 
 
 def test_published_numbers_are_the_projects_when_tables_are_made_again() -> None:
-    files = {"data": ["results/a.csv", "published/main.csv"], "claims": "published/claims.yaml", "sources": "x.py"}
-    told = {"rule": "r", "output": {}, "parameters": {}, "wildcards": {}, "input": files}
+    files = {"data": ["results/a.csv", "published/main.csv"], "claims": "published/claims.yaml"}
+    told = {"rule": "r", "script": "", "code": "", "output": {}, "parameters": {}, "wildcards": {}, "input": files}
     placed = ["results/a.csv", "/project/published/main.csv", "/project/published/claims.yaml"]
     assert Job(told, Path("/project")).input == placed
 
@@ -157,9 +156,9 @@ def test_an_archive_of_a_run_in_any_folder_makes_its_tables_again(
         return str(project / path) if absolute else os.path.relpath(project / path)
 
     table = Path("results/mini/tables/t.csv")
-    sources = [named("scripts/score.py")]
-    files = {"data": ["results/a.csv", named("published/main.csv")], "sources": sources}
-    told = {"rule": "t", "input": {}, "output": {"": [str(table)]}, "parameters": {}, "wildcards": {}}
+    files = {"data": ["results/a.csv", named("published/main.csv")]}
+    code = {"script": "scripts/score.py", "code": "c0de"}
+    told = {"rule": "t", "input": {}, "output": {"": [str(table)]}, "parameters": {}, "wildcards": {}, **code}
     own = Job(told, Path())
     own.input = Files(files)
     table.parent.mkdir(parents=True)
@@ -167,7 +166,7 @@ def test_an_archive_of_a_run_in_any_folder_makes_its_tables_again(
     provenance.record(own)
     record = json.loads(provenance.record_of(table).read_text())
     assert record["script"] == "scripts/score.py"
-    assert record["input"] == {"data": ["results/a.csv", "published/main.csv"], "sources": ["scripts/score.py"]}
+    assert record["input"] == {"data": ["results/a.csv", "published/main.csv"]}
     assert "CHANGED" not in provenance.chain(table)
     assert "no longer here" not in provenance.chain(table)
     pack(Path("results"), tmp_path / "a.zip")

@@ -150,21 +150,21 @@ def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
     path = made / "remerge" / "merging" / "averaging.py"
     before = path.read_bytes()
     try:
-        path.write_bytes(before + b"# changed\n")
+        path.write_bytes(before + b"CHANGED = 1\n")
         jobs = planned(made)
         assert jobs["merge_task_vectors"] == 1
         assert jobs["score"] == 1
         assert not set(jobs) & {"finetune", "task_vector", "learn_coefficients", "sweep"}
         path.write_bytes(before)
         assert planned(made) == {}
-        (made / "remerge" / "tables.py").open("a").write("# changed\n")
+        (made / "remerge" / "tables.py").open("a").write("CHANGED = 1\n")
         assert {rule for rule in planned(made) if rule not in ("report_page", "study_figure")} == {
             *("main_table", "experts_table", "study_table", "claims_table", "cost_table"),
         }
     finally:
         path.write_bytes(before)
         table = made / "remerge" / "tables.py"
-        table.write_text(table.read_text(encoding="utf-8").removesuffix("# changed\n"), encoding="utf-8")
+        table.write_text(table.read_text(encoding="utf-8").removesuffix("CHANGED = 1\n"), encoding="utf-8")
 
 
 def test_a_changed_image_re_runs_its_task(made: Path) -> None:

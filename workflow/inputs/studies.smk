@@ -40,14 +40,17 @@ def methods_of_study(wildcards):
     return {name: parameters_of(SimpleNamespace(method=name)) for name in names}
 
 
-def each_method_of_study(files_of_method):
-    """A function that returns files of all methods that a study applies."""
-    return lambda wildcards: sorted(
-        {
-            file
-            for name in methods_of_study(wildcards)
-            for file in files_of_method(SimpleNamespace(method=name))
-        }
+def algorithms_of_study(wildcards):
+    """The modules of the algorithms that a study applies."""
+    names = methods_of_study(wildcards)
+    return sorted({algorithm_of(SimpleNamespace(method=name)) for name in names})
+
+
+def own_files_of_study(wildcards):
+    """The files of the user's own methods that a study applies."""
+    names = methods_of_study(wildcards)
+    return sorted(
+        {file for name in names for file in own_file_of(SimpleNamespace(method=name))}
     )
 
 

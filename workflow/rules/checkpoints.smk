@@ -13,8 +13,6 @@ include: "../inputs/checkpoints.smk"
 
 rule fetch_checkpoint:
     """Download one checkpoint from the Hugging Face Hub, and record exactly which."""
-    input:
-        sources=sources("scripts/fetch_checkpoint.py"),
     output:
         "results/{pool}/downloads/{checkpoint}.json",
     log:
@@ -32,6 +30,7 @@ rule fetch_checkpoint:
         mem_mb=memory("download"),
         runtime=minutes("download"),
     params:
+        code=code("scripts/fetch_checkpoint.py"),
         repository=repository_of,
         files=files_of,
         revision=revision_of,
@@ -44,7 +43,6 @@ rule downloads_lock:
     """Every repository that was downloaded from, with its commit and files' hashes: what `downloads` takes."""
     input:
         records=download_records(),
-        sources=sources("scripts/downloads_lock.py"),
     output:
         "results/downloads.lock.yaml",
     log:
@@ -58,6 +56,8 @@ rule downloads_lock:
     resources:
         mem_mb=memory("download"),
         runtime=minutes("download"),
+    params:
+        code=code("scripts/downloads_lock.py"),
     script:
         "../../scripts/downloads_lock.py"
 
@@ -66,7 +66,6 @@ rule openai_clip:
     """OpenAI's CLIP in open_clip's own names: the text tower of heads, and where fine-tuning starts."""
     input:
         record="results/{pool}/downloads/openai.json",
-        sources=sources("scripts/openai_clip.py"),
     output:
         clip="results/{pool}/weights/clip.safetensors",
     log:
@@ -82,6 +81,7 @@ rule openai_clip:
         mem_mb=memory("convert"),
         runtime=minutes("convert"),
     params:
+        code=code("scripts/openai_clip.py"),
         architecture=architecture_of,
     script:
         "../../scripts/openai_clip.py"
@@ -99,8 +99,6 @@ use rule openai_clip as openai_clip_and_encoder with:
 
 rule download_legacy_checkpoint:
     """Download one of the Task Arithmetic authors' pickles from their Google Drive; nothing is unpickled yet."""
-    input:
-        sources=sources("scripts/download_legacy_checkpoint.py"),
     output:
         "results/downloads/task-vectors/{architecture}/{file}.pt",
     log:
@@ -118,6 +116,8 @@ rule download_legacy_checkpoint:
         mem_mb=memory("download"),
         runtime=minutes("download"),
         drive=1,
+    params:
+        code=code("scripts/download_legacy_checkpoint.py"),
     script:
         "../../scripts/download_legacy_checkpoint.py"
 
@@ -126,7 +126,6 @@ rule read_legacy_checkpoint:
     """Read the image encoder out of a pickled module without executing anything in it."""
     input:
         checkpoint=legacy_checkpoint_of,
-        sources=sources("scripts/read_legacy_checkpoint.py"),
     output:
         "results/{pool}/weights/{checkpoint}.safetensors",
     log:
@@ -143,6 +142,7 @@ rule read_legacy_checkpoint:
         mem_mb=memory("convert"),
         runtime=minutes("convert"),
     params:
+        code=code("scripts/read_legacy_checkpoint.py"),
         architecture=architecture_of,
         frozen=frozen_of,
     script:
@@ -154,7 +154,6 @@ rule convert_expert:
     input:
         record="results/{pool}/downloads/{task}.json",
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        sources=sources("scripts/convert_expert.py"),
     output:
         "results/{pool}/weights/{task}.safetensors",
     log:
@@ -171,6 +170,7 @@ rule convert_expert:
         mem_mb=memory("convert"),
         runtime=minutes("convert"),
     params:
+        code=code("scripts/convert_expert.py"),
         architecture=architecture_of,
     script:
         "../../scripts/convert_expert.py"
@@ -178,8 +178,6 @@ rule convert_expert:
 
 rule random_clip:
     """A CLIP of random weights in true shapes: to try the machinery, not for numbers."""
-    input:
-        sources=sources("scripts/random_clip.py"),
     output:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
@@ -196,6 +194,7 @@ rule random_clip:
         mem_mb=memory("convert"),
         runtime=minutes("convert"),
     params:
+        code=code("scripts/random_clip.py"),
         architecture=architecture_of,
         seed=lambda wildcards: settings.pools[wildcards.pool].seed,
     script:
@@ -206,7 +205,6 @@ rule random_expert:
     """An expert of random weights: the pre-trained ones, each moved a little."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        sources=sources("scripts/random_expert.py"),
     output:
         "results/{pool}/weights/{task}.safetensors",
     log:
@@ -222,6 +220,7 @@ rule random_expert:
         mem_mb=memory("convert"),
         runtime=minutes("convert"),
     params:
+        code=code("scripts/random_expert.py"),
         seed=lambda wildcards: settings.pools[wildcards.pool].seed,
     script:
         "../../scripts/random_expert.py"

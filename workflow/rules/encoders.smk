@@ -13,7 +13,6 @@ rule pretrain:
     """Pre-train a pool's CLIP on the plain glyphs and their names."""
     input:
         images="results/images/32/pretraining/train.safetensors",
-        sources=sources("scripts/pretrain.py"),
     output:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
@@ -31,6 +30,7 @@ rule pretrain:
         mem_mb=memory("train"),
         runtime=minutes("train"),
     params:
+        code=code("scripts/pretrain.py"),
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         training=settings.training.pretraining.model_dump(),
     script:
@@ -41,7 +41,6 @@ rule zero_shot_heads:
     """The heads of all built-in tasks that are used, from class names and templates through the pre-trained text tower."""
     input:
         clip="results/{pool}/weights/clip.safetensors",
-        sources=sources("scripts/zero_shot_heads.py"),
     output:
         **{task: f"results/{{pool}}/heads/{task}.safetensors" for task in BUILT_IN},
     log:
@@ -55,6 +54,7 @@ rule zero_shot_heads:
         mem_mb=memory("heads"),
         runtime=minutes("heads"),
     params:
+        code=code("scripts/zero_shot_heads.py"),
         texts={task: texts_of(task) for task in BUILT_IN},
     script:
         "../../scripts/zero_shot_heads.py"
@@ -70,6 +70,7 @@ use rule zero_shot_heads as zero_shot_head with:
     wildcard_constraints:
         task=any_of(settings.tasks),
     params:
+        code=code("scripts/zero_shot_heads.py"),
         texts=lambda wildcards: {wildcards.task: texts_of(wildcards.task)},
 
 
@@ -79,7 +80,6 @@ rule finetune:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         heads=["results/{pool}/heads/{task}.safetensors"],
         images=images_of("train", lambda wildcards: [wildcards.task]),
-        sources=sources("scripts/finetune.py"),
     output:
         "results/{pool}/weights/{task}.safetensors",
     log:
@@ -96,6 +96,7 @@ rule finetune:
         mem_mb=memory("train"),
         runtime=minutes("train"),
     params:
+        code=code("scripts/finetune.py"),
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         tasks=lambda wildcards: [wildcards.task],
         training=settings.training.finetuning.model_dump(),
@@ -108,7 +109,6 @@ use rule finetune as finetune_jointly with:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         heads=heads_of,
         images=images_of("train"),
-        sources=sources("scripts/finetune.py"),
     output:
         "results/{pool}/merged/{suite}/{method}.safetensors",
     log:
@@ -119,6 +119,7 @@ use rule finetune as finetune_jointly with:
         pool=any_of(pools_where(lambda pool: pool.is_trained)),
         method=any_of(methods_where(lambda method: method.is_joint)),
     params:
+        code=code("scripts/finetune.py"),
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         tasks=tasks_of,
         training=joint_training_of,

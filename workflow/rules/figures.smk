@@ -14,7 +14,6 @@ rule entropy_table:
         encoder=start_of_learning,
         heads=heads_of,
         images=images_of("test"),
-        sources=sources("scripts/entropy_table.py"),
     output:
         "results/{pool}/tables/{suite}/entropy.csv",
     log:
@@ -29,6 +28,7 @@ rule entropy_table:
         mem_mb=memory("score"),
         runtime=minutes("score"),
     params:
+        code=code("scripts/entropy_table.py"),
         tasks=tasks_of,
     script:
         "../../scripts/entropy_table.py"
@@ -38,9 +38,6 @@ rule figure:
     """A figure of a pool and suite."""
     input:
         unpack(evidence_of),
-        sources=lambda wildcards: sources(
-            "scripts/figure.py", f"remerge/figures/{wildcards.figure}.py"
-        ),
     output:
         svg=report(
             "results/{pool}/figures/{suite}/{figure}.svg",
@@ -64,6 +61,9 @@ rule figure:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=lambda wildcards: code(
+            "scripts/figure.py", f"remerge/figures/{wildcards.figure}.py"
+        ),
         tasks=tasks_of,
         methods=methods_told_in,
         origin=origin_of_pool,

@@ -13,8 +13,6 @@ include: "../inputs/images.smk"
 
 rule render_task:
     """One built-in task of the mini benchmark: drawn glyphs, or scikit-learn's handwritten digits."""
-    input:
-        sources=sources("scripts/render_task.py"),
     output:
         images=expand("results/images/32/{{task}}/{split}.safetensors", split=SPLITS),
         hashes=expand("results/images/32/{{task}}/{split}.hashes.txt", split=SPLITS),
@@ -30,14 +28,14 @@ rule render_task:
     resources:
         mem_mb=memory("render"),
         runtime=minutes("render"),
+    params:
+        code=code("scripts/render_task.py"),
     script:
         "../../scripts/render_task.py"
 
 
 rule read_folder_task:
     """One task of the user's own: a folder {{train,test}}/{{class}}/{{image}}."""
-    input:
-        sources=sources("scripts/read_folder_task.py"),
     output:
         images=expand(
             "results/images/{{size}}/{{task}}/{split}.safetensors", split=SPLITS
@@ -58,6 +56,7 @@ rule read_folder_task:
         mem_mb=memory("images"),
         runtime=minutes("images"),
     params:
+        code=code("scripts/read_folder_task.py"),
         folder=lambda wildcards: settings.tasks[wildcards.task].folder,
         texts=lambda wildcards: texts_of(wildcards.task),
         validation=lambda wildcards: settings.tasks[wildcards.task].validation,
@@ -68,8 +67,6 @@ rule read_folder_task:
 
 rule fetch_images:
     """Download one part of a task's data set from the Hugging Face Hub, and record exactly which."""
-    input:
-        sources=sources("scripts/fetch_images.py"),
     output:
         "results/downloads/{task}/{part}.json",
     log:
@@ -87,6 +84,7 @@ rule fetch_images:
         mem_mb=memory("download"),
         runtime=minutes("download"),
     params:
+        code=code("scripts/fetch_images.py"),
         repository=lambda wildcards: clip_task(wildcards.task).repository,
         folder=lambda wildcards: clip_task(wildcards.task).folder,
         revision=lambda wildcards: settings.images_of(wildcards.task).revision,
@@ -100,7 +98,6 @@ rule prepare_images:
     """Decode, resize and crop one split of one of the papers' tasks; write none if it cannot be had."""
     input:
         record=record_of,
-        sources=sources("scripts/prepare_images.py"),
     output:
         images="results/images/{size}/{task}/{split}.safetensors",
         hashes="results/images/{size}/{task}/{split}.hashes.txt",
@@ -118,6 +115,7 @@ rule prepare_images:
         mem_mb=memory("images"),
         runtime=minutes("images"),
     params:
+        code=code("scripts/prepare_images.py"),
         texts=lambda wildcards: texts_of(wildcards.task),
         source=lambda wildcards: settings.source_of(wildcards.task),
         folder=lambda wildcards: settings.images_of(wildcards.task).folder,
@@ -145,7 +143,6 @@ rule audit_images:
             task=tasks_of_size(wildcards),
             split=SPLITS,
         ),
-        sources=sources("scripts/audit_images.py"),
     output:
         "results/images/{size}/audit.csv",
     log:
@@ -160,6 +157,7 @@ rule audit_images:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/audit_images.py"),
         tasks=tasks_of_size,
         splits=SPLITS,
     script:
@@ -168,8 +166,6 @@ rule audit_images:
 
 rule render_pretraining:
     """The images the mini CLIP is pre-trained on: glyphs of all alphabets in a plain style."""
-    input:
-        sources=sources("scripts/render_pretraining.py"),
     output:
         "results/images/32/pretraining/train.safetensors",
     log:
@@ -182,5 +178,7 @@ rule render_pretraining:
     resources:
         mem_mb=memory("render"),
         runtime=minutes("render"),
+    params:
+        code=code("scripts/render_pretraining.py"),
     script:
         "../../scripts/render_pretraining.py"

@@ -19,7 +19,6 @@ rule learn_coefficients:
         heads=heads_of,
         images=images_of("test"),
         gate=gate_of,
-        sources=sources("scripts/learn_coefficients.py"),
     output:
         "results/{pool}/coefficients/{suite}/{method}.csv",
     log:
@@ -36,6 +35,7 @@ rule learn_coefficients:
         mem_mb=memory("adapt"),
         runtime=minutes("adapt"),
     params:
+        code=code("scripts/learn_coefficients.py"),
         tasks=tasks_of,
         pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
         method=parameters_of,
@@ -50,8 +50,6 @@ rule merge_task_vectors:
         task_vectors=task_vectors_of,
         coefficients=coefficients_of,
         gate=gate_of,
-        sources=sources("scripts/merge_task_vectors.py"),
-        algorithm=algorithm_sources,
         own=own_file_of,
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
@@ -72,6 +70,9 @@ rule merge_task_vectors:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
+        code=lambda wildcards: code(
+            "scripts/merge_task_vectors.py", algorithm_of(wildcards)
+        ),
         tasks=tasks_of,
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
         merging=merging_parameters_of,
@@ -86,7 +87,6 @@ rule expert_statistics:
         head="results/{pool}/heads/{task}.safetensors",
         images=images_of("validation", lambda wildcards: [wildcards.task]),
         gate=in_suite(first_suite_of, gate_of),
-        sources=sources("scripts/expert_statistics.py"),
     output:
         "results/{pool}/statistics/{method}/{task}.safetensors",
     log:
@@ -103,6 +103,7 @@ rule expert_statistics:
         mem_mb=memory("score"),
         runtime=minutes("score"),
     params:
+        code=code("scripts/expert_statistics.py"),
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
         images=lambda wildcards: settings.methods[wildcards.method].images,
         seed=lambda wildcards: settings.pools[wildcards.pool].seed,
@@ -118,7 +119,6 @@ rule merge_by_statistics:
             f"results/{wildcards.pool}/statistics/{wildcards.method}/{task}.safetensors"
             for task in tasks_of(wildcards)
         ],
-        sources=sources("scripts/merge_by_statistics.py"),
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
     log:
@@ -134,6 +134,7 @@ rule merge_by_statistics:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
+        code=code("scripts/merge_by_statistics.py"),
         method=parameters_of,
     script:
         "../../scripts/merge_by_statistics.py"
@@ -145,7 +146,6 @@ rule merge:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
         validation=validation_sweep_of,
-        sources=sources("scripts/merge.py"),
     output:
         encoder="results/{pool}/merged/{suite}/{method}.safetensors",
         record="results/{pool}/merged/{suite}/{method}.json",
@@ -162,6 +162,7 @@ rule merge:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
+        code=code("scripts/merge.py"),
         tasks=tasks_of,
         method=parameters_of,
     script:

@@ -15,7 +15,6 @@ rule report_page:
         studies=rules.studies.input,
         figures=rules.figures.input,
         template=os.path.relpath(ROOT / "workflow" / "report" / "page.html.j2"),
-        sources=sources("scripts/report_page.py"),
     output:
         "results/report.html",
     log:
@@ -30,6 +29,7 @@ rule report_page:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/report_page.py"),
         sections=report_sections(),
     script:
         "../../scripts/report_page.py"

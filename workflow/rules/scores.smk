@@ -18,7 +18,6 @@ rule score:
         encoder=encoder_of,
         heads=heads_of,
         images=images_of("test"),
-        sources=sources("scripts/score.py"),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
     log:
@@ -36,6 +35,7 @@ rule score:
         mem_mb=memory("score"),
         runtime=minutes("score"),
     params:
+        code=code("scripts/score.py"),
         tasks=tasks_of,
         columns=lambda wildcards: dict(
             pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method
@@ -53,7 +53,6 @@ rule score_experts:
         ),
         heads=expand("results/{{pool}}/heads/{task}.safetensors", task=tasks_of_pool()),
         images=images_of("test", lambda wildcards: tasks_of_pool()),
-        sources=sources("scripts/score_experts.py"),
     output:
         "results/{pool}/scores/experts.csv",
     log:
@@ -68,6 +67,7 @@ rule score_experts:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
+        code=code("scripts/score_experts.py"),
         tasks=tasks_of_pool(),
         scoring=settings.scoring.model_dump(),
     script:
@@ -78,7 +78,6 @@ rule score_individual:
     """Individual: every task's own expert, taken from the experts' scores."""
     input:
         experts="results/{pool}/scores/experts.csv",
-        sources=sources("scripts/score_individual.py"),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
     log:
@@ -96,6 +95,7 @@ rule score_individual:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/score_individual.py"),
         tasks=tasks_of,
     script:
         "../../scripts/score_individual.py"
@@ -108,7 +108,6 @@ rule sweep:
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
         heads=heads_of,
         images=split_images_of,
-        sources=sources("scripts/sweep.py"),
     output:
         "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
     log:
@@ -123,6 +122,7 @@ rule sweep:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
+        code=code("scripts/sweep.py"),
         tasks=tasks_of,
         grid=grid_of,
         scoring=settings.scoring.model_dump(),
@@ -138,7 +138,6 @@ rule trajectory:
         coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
         heads=heads_of,
         images=images_of("test"),
-        sources=sources("scripts/trajectory.py"),
     output:
         "results/{pool}/trajectories/{suite}/{method}.csv",
     log:
@@ -153,6 +152,7 @@ rule trajectory:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
+        code=code("scripts/trajectory.py"),
         tasks=tasks_of,
         every=settings.figures.every,
         method=parameters_of,
@@ -167,7 +167,6 @@ rule zero_shot_gate:
     input:
         scores=zero_shot_scores_of,
         published=PUBLISHED,
-        sources=sources("scripts/zero_shot_gate.py"),
     output:
         "results/{pool}/tables/{suite}/zero_shot_gate.csv",
     log:
@@ -182,6 +181,7 @@ rule zero_shot_gate:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/zero_shot_gate.py"),
         origin=origin_of_pool,
         architecture=architecture_of,
         tolerance=settings.zero_shot_tolerance,

@@ -15,7 +15,6 @@ rule corrupt_images:
     """Corrupt one task's test images; the same corruption of the same image is always the same."""
     input:
         images="results/images/{size}/{task}/test.safetensors",
-        sources=sources("scripts/corrupt_images.py"),
     output:
         "results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors",
     log:
@@ -32,6 +31,7 @@ rule corrupt_images:
         mem_mb=memory("images"),
         runtime=minutes("images"),
     params:
+        code=code("scripts/corrupt_images.py"),
         seed=0,
     script:
         "../../scripts/corrupt_images.py"
@@ -46,9 +46,7 @@ rule study:
         images=images_of_study,
         validation=validation_of_study,
         gate=in_suite(suite_of_study, gate_of),
-        sources=sources("scripts/study.py"),
-        algorithm=each_method_of_study(algorithm_sources),
-        own=each_method_of_study(own_file_of),
+        own=own_files_of_study,
     output:
         "results/{pool}/studies/{study}/{part}.csv",
     log:
@@ -63,6 +61,7 @@ rule study:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
+        code=lambda wildcards: code("scripts/study.py", *algorithms_of_study(wildcards)),
         tasks=lambda wildcards: settings.suites[suite_of_study(wildcards)],
         images=image_tasks_of_study,
         study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
@@ -83,7 +82,6 @@ rule study_table:
         ],
         experts="results/{pool}/scores/experts.csv",
         pretrained=lambda wildcards: zero_shot_scores_of(wildcards),
-        sources=sources("scripts/study_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/{study}.csv",
         markdown=report(
@@ -105,6 +103,7 @@ rule study_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/study_table.py"),
         study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
         tasks=tasks_of,
         labels=labels_of,
@@ -116,7 +115,6 @@ rule study_figure:
     """A study's table, drawn."""
     input:
         table="results/{pool}/tables/{suite}/{study}.csv",
-        sources=sources("scripts/study_figure.py"),
     output:
         svg=report(
             "results/{pool}/figures/{suite}/{study}.svg",
@@ -138,6 +136,7 @@ rule study_figure:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/study_figure.py"),
         kind=lambda wildcards: settings.studies[wildcards.study].kind,
         methods=described_methods_of,
         caption=lambda wildcards: settings.studies[wildcards.study].caption,

@@ -15,7 +15,6 @@ rule main_table:
     input:
         scores=scores_of,
         audit=audit_of,
-        sources=sources("scripts/main_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/main.csv",
         markdown=report(
@@ -38,6 +37,7 @@ rule main_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/main_table.py"),
         origins=lambda wildcards: {
             task: origin_of(task) for task in tasks_of(wildcards)
         },
@@ -51,7 +51,6 @@ rule experts_table:
     input:
         experts="results/{pool}/scores/experts.csv",
         audit=audit_of,
-        sources=sources("scripts/experts_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/experts.csv",
         markdown=report(
@@ -74,6 +73,7 @@ rule experts_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/experts_table.py"),
         tasks=tasks_of,
     script:
         "../../scripts/experts_table.py"
@@ -86,7 +86,6 @@ rule comparison_table:
         gate=gate_of,
         audit=audit_of,
         published=PUBLISHED,
-        sources=sources("scripts/comparison_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/comparison.csv",
         markdown=report(
@@ -110,6 +109,7 @@ rule comparison_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/comparison_table.py"),
         tasks=tasks_of,
         origin=origin_of_pool,
         architecture=architecture_of,
@@ -127,7 +127,6 @@ rule claims_table:
         studies=studies_of_suite,
         audit=audit_of,
         claims=CLAIMS,
-        sources=sources("scripts/claims_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/claims.csv",
         markdown=report(
@@ -149,6 +148,7 @@ rule claims_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/claims_table.py"),
         methods=lambda wildcards: list(methods_of(wildcards)),
         swept=swept_methods(),
         learned=learning_methods(),
@@ -165,7 +165,6 @@ rule cost_table:
     input:
         jobs=jobs_of,
         encoders=merged_encoders_of,
-        sources=sources("scripts/cost_table.py"),
     output:
         csv="results/{pool}/tables/{suite}/cost.csv",
         markdown=report(
@@ -187,6 +186,7 @@ rule cost_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
+        code=code("scripts/cost_table.py"),
         methods=table_rows_of,
     script:
         "../../scripts/cost_table.py"

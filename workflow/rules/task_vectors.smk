@@ -12,7 +12,6 @@ rule task_vector:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         finetuned="results/{pool}/weights/{task}.safetensors",
-        sources=sources("scripts/task_vector.py"),
     output:
         "results/{pool}/task_vectors/{task}.safetensors",
     log:
@@ -25,6 +24,8 @@ rule task_vector:
     resources:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
+    params:
+        code=code("scripts/task_vector.py"),
     script:
         "../../scripts/task_vector.py"
 
@@ -33,7 +34,6 @@ rule task_vector_cosine:
     """Cosine similarity between each two task vectors of a suite."""
     input:
         task_vectors=task_vectors_of,
-        sources=sources("scripts/task_vector_cosine.py"),
     output:
         "results/{pool}/tables/{suite}/cosine.csv",
     log:
@@ -47,6 +47,7 @@ rule task_vector_cosine:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
+        code=code("scripts/task_vector_cosine.py"),
         tasks=tasks_of,
     script:
         "../../scripts/task_vector_cosine.py"
@@ -56,7 +57,6 @@ rule conflicts_table:
     """Entries that task vectors of a suite move in opposite directions, by number of tasks and share kept."""
     input:
         task_vectors=task_vectors_of,
-        sources=sources("scripts/conflicts_table.py"),
     output:
         "results/{pool}/tables/{suite}/conflicts.csv",
     log:
@@ -70,6 +70,7 @@ rule conflicts_table:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
+        code=code("scripts/conflicts_table.py"),
         shares=[1.0, 0.2],
         frozen=frozen_of,
     script:

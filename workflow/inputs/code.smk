@@ -1,0 +1,24 @@
+"""The code behind a stage; each function is named after what it returns."""
+
+from functools import cache
+
+from remerge.code import code_digest
+from remerge.merging.registry import ALGORITHMS
+
+
+@cache
+def code(script, *modules):
+    """A stage's script, and a digest of it, the modules it applies and all they import."""
+    return {"script": script, "sha256": code_digest([script, *modules], ROOT)}
+
+
+def algorithm_of(wildcards):
+    """The library file of the algorithm behind a method."""
+    merging = ALGORITHMS[settings.methods[wildcards.method].algorithm].module
+    return Path(*merging.split(".")).with_suffix(".py").as_posix()
+
+
+def own_file_of(wildcards):
+    """The file of a method of the user's own."""
+    method = settings.methods[wildcards.method]
+    return [method.file] if method.algorithm == "own" else []
