@@ -233,7 +233,7 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     torch.manual_seed(0)
     encoder = build_clip("mini").visual.eval()
     pixels = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
-    images = ImageSet(pixels, np.arange(37) % 3, ("a", "b", "c"), ("{}",), "t", "test", "real")
+    images = ImageSet(pixels, np.arange(37) % 3, "t", "test", "real")
     head = torch.randn(128, 3)
     entropies, losses = entropies_and_losses(encoder, head, images, batch_size=10)
     once, _ = entropies_and_losses(encoder, head, images)

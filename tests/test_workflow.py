@@ -134,7 +134,7 @@ def test_a_new_method_makes_no_other_run_again(made: Path, config: dict[str, Any
 def test_a_new_suite_trains_nothing_again(made: Path, config: dict[str, Any]) -> None:
     config["suites"]["pair"] = ["digits", "arrows"]
     write_config(made, config)
-    assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_heads", "finetune", "task_vector"}
+    assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_head", "finetune", "task_vector"}
 
 
 def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, config: dict[str, Any]) -> None:

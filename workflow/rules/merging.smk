@@ -37,7 +37,7 @@ rule learn_coefficients:
     params:
         code=code("scripts/learn_coefficients.py"),
         tasks=tasks_of,
-        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        seed=seed_of,
         method=parameters_of,
         frozen=frozen_of,
     script:
@@ -106,7 +106,7 @@ rule expert_statistics:
         code=code("scripts/expert_statistics.py"),
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
         images=lambda wildcards: settings.methods[wildcards.method].images,
-        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        seed=seed_of,
     script:
         "../../scripts/expert_statistics.py"
 

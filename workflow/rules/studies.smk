@@ -66,7 +66,7 @@ rule study:
         images=image_tasks_of_study,
         study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
         methods=methods_of_study,
-        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        seed=seed_of,
         frozen=frozen_of,
         scoring=settings.scoring.model_dump(),
     script:
