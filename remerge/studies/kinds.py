@@ -9,28 +9,25 @@ from remerge.studies.variants import Variant
 from remerge.weights import Weights
 
 
-def variants(
-    study: Mapping[str, Any], part: str, task_vectors: Mapping[str, Weights], merging: Merging
-) -> Iterator[Variant]:
+def variants(study: Mapping[str, Any], task_vectors: Mapping[str, Weights], merging: Merging) -> Iterator[Variant]:
     """Yield the variants of one part of a study.
 
     Args:
-        study: As the configuration has it.
-        part: One of its parts: a split, a corruption, or ``all``.
+        study: What one of its parts depends on, as :meth:`remerge.config.models.Study.settings_of` has it.
         task_vectors: Of the suite's tasks, by task.
         merging: The methods of the configuration.
     """
     vectors = list(task_vectors.values())
     kind = study["kind"]
     if kind == "generalisation":
-        unseen = study["unseen"][int(part.removeprefix("split-")) - 1]
-        seen = {task: vector for task, vector in task_vectors.items() if task not in unseen}
+        seen = {task: vector for task, vector in task_vectors.items() if task not in study["unseen"]}
         yield from _by_methods(study["methods"], seen, merging, tasks=None)
     elif kind == "robustness":
         chosen = {task: task_vectors[task] for task in study["tasks"]}
         yield from _by_methods(study["methods"], chosen, merging, tasks=study["tasks"])
     elif kind == "task_counts":
-        for subset in arithmetic.subsets(list(task_vectors), study["counts"], study["subsets"], study["seed"]):
+        drawn = arithmetic.subsets(list(task_vectors), study["counts"], study["subsets"], study["seed"])
+        for subset in (tasks for tasks in drawn if len(tasks) == study["counts"][-1]):
             yield from _by_methods(
                 study["methods"], {task: task_vectors[task] for task in subset}, merging, tasks=subset
             )

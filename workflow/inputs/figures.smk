@@ -72,9 +72,15 @@ def evidence_of(wildcards):
 
 
 def methods_told_in(wildcards):
-    """The methods that a figure shows; all, so that each looks the same in every figure."""
-    tells = FIGURES[wildcards.figure].tells_methods
-    return described_methods_of(wildcards) if tells else {}
+    """What a figure says of methods, of all beside scores, so that each looks the same in every figure."""
+    entry = FIGURES[wildcards.figure]
+    if not entry.tells_methods:
+        return {}
+    if "sweeps" in entry.needs:
+        # Methods that differ in nothing but their scaling share a curve.
+        return described_methods_of(wildcards)
+    shown = methods_of(wildcards) if "scores" in entry.needs else learning_methods()
+    return looks_of_methods(shown)
 
 
 def figures_of(pool, suite):

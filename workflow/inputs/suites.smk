@@ -20,19 +20,19 @@ def tasks_of_pool():
     ]
 
 
-def task_vectors_of(wildcards):
-    """The task vectors that a suite merges."""
+def task_vectors_of(wildcards, tasks=tasks_of):
+    """The task vectors that a suite merges, or those of other tasks."""
     return [
         f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
-        for task in tasks_of(wildcards)
+        for task in tasks(wildcards)
     ]
 
 
-def heads_of(wildcards):
-    """The zero-shot heads of a suite's tasks."""
+def heads_of(wildcards, tasks=tasks_of):
+    """The zero-shot heads of a suite's tasks, or of others."""
     return [
         f"results/{wildcards.pool}/heads/{task}.safetensors"
-        for task in tasks_of(wildcards)
+        for task in tasks(wildcards)
     ]
 
 
