@@ -27,7 +27,7 @@ def table_of(name, condition=lambda wildcards: True):
     )
 
 
-def experts_scores_of(wildcards):
+def individual_scores_of(wildcards):
     """The scores of the experts on their own tasks."""
     experts = methods_where(lambda method: method.algorithm == "individual")
     return of_methods("scores/{suite}/{method}.csv", experts[:1])(wildcards)
@@ -37,7 +37,7 @@ def experts_scores_of(wildcards):
 EVIDENCE = {
     "images": images_of("test"),
     "scores": scores_of,
-    "experts": experts_scores_of,
+    "experts": individual_scores_of,
     "sweeps": of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
     "records": of_methods("merged/{suite}/{method}.json", scaled_methods()),
     "published_curves": lambda wildcards: [CURVES],

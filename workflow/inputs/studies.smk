@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from remerge.corruptions import CONSTANTS
+from remerge.studies.modules import LEARNING, MODULES
 
 
 def suite_of_study(wildcards):
@@ -58,10 +59,14 @@ def methods_drawn_in_study(wildcards):
     return looks_of_methods(names[: last + 1])
 
 
-def algorithms_of_study(wildcards):
-    """The modules of the algorithms that a study applies."""
-    names = methods_of_study(wildcards)
-    return sorted({algorithm_of(SimpleNamespace(method=name)) for name in names})
+def modules_of_study(wildcards):
+    """The library files that a study loads for its kind and its methods."""
+    study, methods = settings.studies[wildcards.study], methods_of_study(wildcards)
+    files = {algorithm_of(SimpleNamespace(method=name)) for name in methods}
+    files.add(file_of_module(MODULES[study.kind]))
+    if any(settings.methods[name].learns for name in methods):
+        files.add(file_of_module(LEARNING))
+    return sorted(files)
 
 
 def own_files_of_study(wildcards):

@@ -103,7 +103,9 @@ rule expert_statistics:
         mem_mb=memory("score"),
         runtime=minutes("score"),
     params:
-        code=code("scripts/expert_statistics.py"),
+        code=lambda wildcards: code(
+            "scripts/expert_statistics.py", algorithm_of(wildcards)
+        ),
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
         images=lambda wildcards: settings.methods[wildcards.method].images,
         seed=seed_of,
@@ -134,7 +136,9 @@ rule merge_by_statistics:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
-        code=code("scripts/merge_by_statistics.py"),
+        code=lambda wildcards: code(
+            "scripts/merge_by_statistics.py", algorithm_of(wildcards)
+        ),
         method=parameters_of,
     script:
         "../../scripts/merge_by_statistics.py"

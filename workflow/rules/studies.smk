@@ -61,7 +61,7 @@ rule study:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
-        code=lambda wildcards: code("scripts/study.py", *algorithms_of_study(wildcards)),
+        code=lambda wildcards: code("scripts/study.py", *modules_of_study(wildcards)),
         tasks=tasks_of_study,
         study=lambda wildcards: settings.studies[wildcards.study].settings_of(
             wildcards.part
@@ -81,7 +81,7 @@ rule study_table:
             f"results/{wildcards.pool}/studies/{wildcards.study}/{part}.csv"
             for part in settings.studies[wildcards.study].parts
         ],
-        experts="results/{pool}/scores/experts.csv",
+        experts=experts_scores_of,
         pretrained=lambda wildcards: zero_shot_scores_of(wildcards),
     output:
         csv="results/{pool}/tables/{suite}/{study}.csv",
