@@ -55,6 +55,7 @@ def test_everything_is_made(made: Path) -> None:
     coefficients = ("taskwise_coefficients", "layerwise_coefficients")
     studies = ("generalisation", "robustness", "pairs", "negation")
     assert figures == {f"{name}.{format}" for name in (*names, *coefficients, *studies) for format in ("svg", "png")}
+    assert pd.read_csv(made / TABLES / "experts.csv").notna().all(axis=None), "an expert was not scored on some task"
     assert {path.stem for path in (made / TABLES).glob("*.md")} >= {"main", "claims", "cost", *studies}
     technical = (made / "results/technical-report.html").read_text(encoding="utf-8")
     assert "main.md" in technical
