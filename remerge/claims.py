@@ -11,9 +11,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from remerge.answers import unpack_right
-from remerge.config.files import read_yaml
 from remerge.errors import RemergeError
 from remerge.scores import read_scores
+from remerge.strict_yaml import read_yaml
 from remerge.studies.tables import chosen_negation
 
 RESAMPLES = 10_000

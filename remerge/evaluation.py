@@ -108,7 +108,7 @@ def score_encoder(
             first = image_set.images[:COMPARED]
             row |= {"compared": len(first), "agree": int((predict(first) == predicted[:COMPARED]).sum())}
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["task", "correct", "n"], dtype=int)
 
 
 @cache

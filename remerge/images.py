@@ -3,7 +3,7 @@
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,7 @@ class ImageSet:
 
     Attributes:
         images: uint8 ``[n, height, width, 3]``, RGB, after the deterministic part of the preprocessing.
-        labels: int64 ``[n]``, indices into ``classes``.
-        classes: Class names in label order, as the zero-shot head's prompts use them.
-        templates: Prompts with one ``{}`` for the class name.
+        labels: int64 ``[n]``, indices into the task's class names.
         task: Name of the task.
         split: ``train``, ``validation`` or ``test``.
         origin: ``rendered`` (drawn by this package) or ``real``.
@@ -32,8 +30,6 @@ class ImageSet:
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
-    classes: tuple[str, ...]
-    templates: tuple[str, ...]
     task: str
     split: str
     origin: str
@@ -46,10 +42,11 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Description:
-    """What an image file's header says of its images; the fields are :class:`ImageSet`'s."""
+    """What an image file's header says of its images; the fields are :class:`ImageSet`'s.
 
-    classes: tuple[str, ...]
-    templates: tuple[str, ...]
+    Class names and templates are not among them: other words for the same images make another head and nothing else.
+    """
+
     task: str
     split: str
     origin: str
@@ -57,25 +54,23 @@ class Description:
 
 
 def save_images(path: str | Path, image_set: ImageSet, hashes: str | Path | None = None) -> None:
-    """Write ``image_set`` to a safetensors file; its header tells classes, templates, origin and fingerprint.
+    """Write ``image_set`` to a safetensors file; its header tells task, split, origin and fingerprint.
 
     See :func:`write_images` for ``hashes``.
     """
-    described = Description(
-        *(image_set.classes, image_set.templates, image_set.task, image_set.split, image_set.origin, image_set.missing)
-    )
+    described = Description(image_set.task, image_set.split, image_set.origin, image_set.missing)
     write_images(path, described, image_set.labels, image_set.images.shape[1:], image_set.images, hashes)
 
 
 def fingerprint(image_set: ImageSet) -> str:
-    """Return the SHA-256 of shape, class names, labels and pixels: equal when, and only when, the content is."""
-    digest = _begun(image_set.images.shape, image_set.classes, image_set.labels)
+    """Return the SHA-256 of shape, labels and pixels: equal when, and only when, the content is."""
+    digest = _begun(image_set.images.shape, image_set.labels)
     digest.update(np.ascontiguousarray(image_set.images).tobytes())
     return digest.hexdigest()
 
 
-def _begun(shape: tuple[int, ...], classes: Sequence[str], labels: npt.NDArray[np.int64]) -> "hashlib._Hash":
-    return hashlib.sha256(json.dumps([shape, classes]).encode() + np.ascontiguousarray(labels, np.int64).tobytes())
+def _begun(shape: tuple[int, ...], labels: npt.NDArray[np.int64]) -> "hashlib._Hash":
+    return hashlib.sha256(json.dumps(shape).encode() + np.ascontiguousarray(labels, np.int64).tobytes())
 
 
 def write_images(
@@ -100,13 +95,11 @@ def write_images(
         RemergeError: There are more or fewer images than labels, or one has another shape.
     """
     shape = (len(labels), *size)
-    digest = _begun(shape, described.classes, labels)
+    digest = _begun(shape, labels)
     metadata = {
         "task": described.task,
         "split": described.split,
         "origin": described.origin,
-        "classes": json.dumps(described.classes, ensure_ascii=False),
-        "templates": json.dumps(described.templates, ensure_ascii=False),
         "missing": described.missing,
         "n": str(len(labels)),
         "fingerprint": digest.hexdigest(),
@@ -158,8 +151,6 @@ def load_images(path: str | Path) -> ImageSet:
             return ImageSet(
                 images=_mapped(path, shape),
                 labels=file.get_tensor("labels"),
-                classes=tuple(json.loads(metadata["classes"])),
-                templates=tuple(json.loads(metadata["templates"])),
                 task=metadata["task"],
                 split=metadata["split"],
                 origin=metadata["origin"],

@@ -1,5 +1,6 @@
 """Score files, tidy CSV of integers, and what is computed from them: percentages, averages, intervals."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,15 +23,23 @@ COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """
 
 
-def write_scores(path: str | Path, scores: pd.DataFrame) -> None:
-    """Write a score file: columns in the standard order, rows as they come."""
-    frame = _checked(scores, path)
+def write_scores(path: str | Path, scores: pd.DataFrame, *, may_be_empty: bool = False) -> None:
+    """Write a score file: columns in the standard order, rows as they come.
+
+    Raises:
+        RemergeError: See :func:`read_scores`.
+    """
+    frame = _checked(scores, path, may_be_empty)
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_scores(path: str | Path) -> pd.DataFrame:
+def read_scores(path: str | Path, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a score file.
+
+    Args:
+        path: The file.
+        may_be_empty: Whether it may have no rows, as a study has of whose tasks too few have images.
 
     Raises:
         RemergeError: The file does not exist, has no rows, lacks a column, has a row twice, or has a count that
@@ -44,14 +53,27 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         raise RemergeError(f"{path}: no such score file") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise RemergeError(f"{path}: not a score file: {error}") from error
-    return _checked(frame, path)
+    return _checked(frame, path, may_be_empty)
 
 
-def _checked(frame: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+def read_parts(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read score files as one frame; it has no rows where there was nothing to score.
+
+    Raises:
+        RemergeError: See :func:`read_scores`.
+    """
+    parts = [read_scores(path, may_be_empty=True) for path in paths]
+    # An empty part's columns have no types, and would cost the others theirs.
+    return pd.concat([part for part in parts if not part.empty] or parts[:1], ignore_index=True)
+
+
+def _checked(frame: pd.DataFrame, path: str | Path, may_be_empty: bool) -> pd.DataFrame:
     if missing := [column for column in ("task", "split", "correct", "n") if column not in frame]:
         raise RemergeError(f"{path}: no column {', '.join(missing)}")
     if unknown := [column for column in frame if column not in COLUMNS]:
         raise RemergeError(f"{path}: unknown column {', '.join(unknown)}; known: {', '.join(COLUMNS)}")
+    if frame.empty and may_be_empty:
+        return frame
     if frame.empty:
         raise RemergeError(f"{path}: no scores")
     for column in ("correct", "n"):

@@ -62,6 +62,8 @@ def pretrain(
     image_set: ImageSet,
     architecture: str,
     *,
+    classes: Sequence[str],
+    templates: Sequence[str],
     steps: int,
     batch_size: int,
     learning_rate: float,
@@ -77,8 +79,10 @@ def pretrain(
     alone does not get far.
 
     Args:
-        image_set: Images with labels; captions are made from its class names and templates.
+        image_set: Images with labels.
         architecture: Key of :data:`remerge.architectures.ARCHITECTURES`.
+        classes: Class names in label order, of which captions are made.
+        templates: Captions with one ``{}`` for the class name.
         steps: Optimiser steps.
         batch_size: Images per step.
         learning_rate: Muon's peak rate.
@@ -94,9 +98,7 @@ def pretrain(
     with torch.no_grad():
         clip.token_embedding.weight.mul_(TOKEN_EMBEDDING_GAIN).requires_grad_(False)
     tokenize = tokenizer(architecture)
-    captions = [
-        tokenize([template.format(name) for name in image_set.classes]).to(device) for template in image_set.templates
-    ]
+    captions = [tokenize([template.format(name) for name in classes]).to(device) for template in templates]
     matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]
     others = [p for name, p in clip.named_parameters() if p.requires_grad and not ("resblocks" in name and p.ndim == 2)]
     optimizers: list[torch.optim.Optimizer] = [

@@ -11,7 +11,7 @@ from remerge.encoders import load_encoder, to_input
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
-from remerge.merging import fisher, regmean
+from remerge.merging import registry
 from remerge.weights import save_weights
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ encoder = load_encoder(inputs.expert).to(device)
 images = load_images(inputs.images[0]).images
 chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
 batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
+algorithm = registry.load(params.algorithm)
 if params.algorithm == "fisher":
-    found = fisher.statistics(encoder, load_head(inputs.head).to(device), batch, params.seed)
+    found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch, params.seed)
 else:
-    found = regmean.statistics(encoder, batch)
+    found = algorithm.statistics(encoder, batch)
 save_weights(snakemake.output[0], found)
 provenance.record(snakemake)

@@ -7,7 +7,7 @@ import pandas as pd
 from remerge import provenance
 from remerge.audit import contaminated
 from remerge.logs import log_to
-from remerge.scores import read_scores
+from remerge.scores import read_parts
 from remerge.tables import experts_table, experts_table_latex, experts_table_markdown, write_csv, write_text
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 flags = contaminated(pd.read_csv(snakemake.input.audit))
-table = experts_table(read_scores(snakemake.input.experts), snakemake.params.tasks)
+table = experts_table(read_parts(snakemake.input.experts), snakemake.params.tasks)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, experts_table_markdown(table, flags))
 write_text(snakemake.output.latex, experts_table_latex(table, flags))

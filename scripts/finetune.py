@@ -24,7 +24,7 @@ expert = finetune(
     load_encoder(inputs.pretrained),
     [load_head(path) for path in inputs.heads],
     [load_images(path) for path in inputs.images],
-    seed=params.pool["seed"],
+    seed=params.seed,
     device=device_for(snakemake.resources),
     progress=progress,
     **params.training,

@@ -37,7 +37,7 @@ history = learn_coefficients(
     load_weights(inputs.pretrained),
     task_vectors,
     adaptation_batches(
-        [load_images(path) for path in inputs.images], batch_size=method["batch_size"], seed=params.pool["seed"]
+        [load_images(path) for path in inputs.images], batch_size=method["batch_size"], seed=params.seed
     ),
     tasks=params.tasks,
     granularity=method["granularity"],

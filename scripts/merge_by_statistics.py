@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from remerge import provenance
 from remerge.architectures import described
 from remerge.logs import log_to
-from remerge.merging import fisher, regmean
+from remerge.merging import registry
 from remerge.weights import load_weights, read_metadata, save_weights
 
 if TYPE_CHECKING:
@@ -16,9 +16,10 @@ provenance.begin(snakemake)
 inputs, method = snakemake.input, snakemake.params.method
 task_vectors = [load_weights(path) for path in inputs.task_vectors]
 statistics = [load_weights(path) for path in inputs.statistics]
+algorithm = registry.load(method["algorithm"])
 if method["algorithm"] == "fisher":
-    merged = fisher.merge(task_vectors, statistics)
+    merged = algorithm.merge(task_vectors, statistics)
 else:
-    merged = regmean.merge(task_vectors, statistics, method["off_diagonal"])
+    merged = algorithm.merge(task_vectors, statistics, method["off_diagonal"])
 save_weights(snakemake.output[0], merged, described(read_metadata(inputs.task_vectors[0])["architecture"]))
 provenance.record(snakemake)

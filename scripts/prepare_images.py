@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params, wildcards = snakemake.params, snakemake.wildcards
-classes, templates = map(tuple, params.texts.values())
 if params.source == "hub":
-    split = reading.from_hub(snakemake.input.record, len(classes), wildcards.split, params.test_images)
+    split = reading.from_hub(snakemake.input.record, len(params.classes), wildcards.split, params.test_images)
 elif params.source == "torchvision":
     split = reading.from_torchvision(wildcards.task, wildcards.split, params.test_images)
 elif params.source == "folder":
-    split = reading.from_folder(params.folder, classes, wildcards.split, params.test_images)
+    split = reading.from_folder(params.folder, tuple(params.classes), wildcards.split, params.test_images)
 else:
     split = reading.absent(f"the configuration leaves it out (clip_tasks.{wildcards.task}.source: none)")
 if split.missing:
@@ -33,7 +32,7 @@ key = fingerprint_of(
     depends_on, [params.code, wildcards.task, wildcards.split, size, params.content, params.test_images]
 )
 kept = KeptImages(f".snakemake/remerge/resume/{snakemake.output.images}", key, (size, size, 3))
-described = Description(classes, templates, wildcards.task, wildcards.split, "real", split.missing)
+described = Description(wildcards.task, wildcards.split, "real", split.missing)
 write_split(
     snakemake.output.images,
     described,

@@ -19,16 +19,16 @@ provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 key = fingerprint_of([inputs.images], list(params))
 progress = Progress(f".snakemake/remerge/resume/{snakemake.output.clip}", key)
-pool = params.pool
 clip = pretrain(
     load_images(inputs.images),
-    pool["architecture"],
-    seed=pool["seed"],
+    params.architecture,
+    seed=params.seed,
     device=device_for(snakemake.resources),
     progress=progress,
+    **params.texts,
     **params.training,
 )
-metadata = described(pool["architecture"])
+metadata = described(params.architecture)
 save_weights(snakemake.output.clip, clip.state_dict(), metadata)
 save_weights(snakemake.output.encoder, clip.visual.state_dict(), metadata)
 progress.done()

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
-classes, templates = map(tuple, params.texts.values())
 splits = list_folder(params.folder, partial(stratified, share=params.validation))
 for path, hashes, (split, listing) in zip(output.images, output.hashes, splits.items(), strict=True):
-    described = Description(classes, templates, wildcards.task, split, "real")
+    described = Description(wildcards.task, split, "real")
     write_split(path, described, listing.labels, listing.paths, int(wildcards.size), snakemake.threads, hashes)
 provenance.record(snakemake)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from remerge import provenance
 from remerge.logs import log_to
-from remerge.scores import read_scores, write_scores
+from remerge.scores import read_parts, write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 wildcards = snakemake.wildcards
-experts = read_scores(snakemake.input.experts)
+experts = read_parts(snakemake.input.experts)
 own = experts[(experts["expert"] == experts["task"]) & experts["task"].isin(snakemake.params.tasks)]
 own = own.drop(columns="expert").assign(pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method)
 write_scores(snakemake.output[0], own)

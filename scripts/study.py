@@ -21,7 +21,7 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 heads = dict(zip(params.tasks, map(load_head, inputs.heads), strict=True))
-images = dict(zip(params.images, map(load_images, inputs.images), strict=True))
+images = dict(zip(params.tasks, map(load_images, inputs.images), strict=True))
 splits = {"test": images}
 if inputs.get("validation"):
     splits["validation"] = dict(zip(params.tasks, map(load_images, inputs.validation), strict=True))
@@ -29,6 +29,6 @@ pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretr
 bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
 task_vectors = dict(zip(params.tasks, map(load_weights, inputs.task_vectors), strict=True))
 merge = Merging(params.methods, bench, params.seed, params.frozen)
-found = bench.score(variants(params.study, wildcards.part, task_vectors, merge))
+found = bench.score(variants(params.study, task_vectors, merge))
 write_scores(snakemake.output[0], found.assign(pool=wildcards.pool, study=wildcards.study, part=wildcards.part))
 provenance.record(snakemake)

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from remerge import provenance
 from remerge.logs import log_to
-from remerge.scores import read_scores
+from remerge.scores import read_parts, read_scores
 from remerge.studies.tables import notes, rounded, study_table
 from remerge.tables import write_csv, write_text
 
@@ -18,7 +18,7 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
-experts = read_scores(inputs.experts)
+experts = read_parts(inputs.experts)
 own = experts[experts["expert"] == experts["task"]].assign(method="individual")
 references = pd.concat([own, read_scores(inputs.pretrained).assign(method="pretrained")])
 table = study_table(params.study, scores, references)

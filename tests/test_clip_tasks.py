@@ -143,7 +143,7 @@ def test_a_folder_gives_the_papers_labels(tmp_path: Path) -> None:
 
 
 def test_a_split_is_written_with_hashes_and_an_absent_one_says_why(tmp_path: Path) -> None:
-    described = Description(("a", "b"), ("{}",), "task", "test", "real")
+    described = Description("task", "test", "real")
     labels = np.array([0, 1, 1, 0])
     encoded = [png(10), png(20), png(10), png(30)]
     write_split(tmp_path / "s", described, labels, encoded, 8, 2, tmp_path / "h")
@@ -157,13 +157,13 @@ def test_a_split_is_written_with_hashes_and_an_absent_one_says_why(tmp_path: Pat
         write_split(tmp_path / "less", described, labels, encoded[:3], 8, 2)
     assert not (tmp_path / "less").exists()
     gone = absent("nowhere to be had")
-    lost = Description(("a", "b"), ("{}",), "task", "test", "real", gone.missing)
+    lost = Description("task", "test", "real", gone.missing)
     write_split(tmp_path / "none", lost, gone.labels, gone.encoded, 8, 2)
     assert (len(load_images(tmp_path / "none")), load_images(tmp_path / "none").missing) == (0, "nowhere to be had")
 
 
 def test_writing_to_loaded_pixels_changes_no_file(tmp_path: Path) -> None:
-    write_split(tmp_path / "s", Description(("a",), ("{}",), "t", "test", "real"), np.array([0]), [png(7)], 8, 1)
+    write_split(tmp_path / "s", Description("t", "test", "real"), np.array([0]), [png(7)], 8, 1)
     before = (tmp_path / "s").read_bytes()
     load_images(tmp_path / "s").images[:] = 0
     assert (tmp_path / "s").read_bytes() == before

@@ -15,7 +15,7 @@ def image_set() -> ImageSet:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (6, 4, 5, 3)).astype(np.uint8)
     labels = np.array([0, 1, 2, 0, 1, 2])
-    return ImageSet(images, labels, ("ß", "b,c", 'd"e'), ("a {}.",), "task", "train", "real")
+    return ImageSet(images, labels, 'ß, "t"', "train", "real")
 
 
 def test_a_set_comes_back(image_set: ImageSet, tmp_path: Path) -> None:
@@ -38,9 +38,8 @@ def test_the_fingerprint_tells_every_change(image_set: ImageSet) -> None:
     variants = [
         replace(image_set, images=other),
         replace(image_set, labels=image_set.labels[::-1]),
-        replace(image_set, classes=("ß", "b", "c")),
     ]
-    assert len({fingerprint(each) for each in (image_set, *variants)}) == 4
+    assert len({fingerprint(each) for each in (image_set, *variants)}) == 3
 
 
 def test_files_at_fault_are_named(image_set: ImageSet, tmp_path: Path) -> None:

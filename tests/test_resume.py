@@ -13,7 +13,7 @@ from remerge.resume import KeptImages
 
 SHAPE = (8, 8, 3)
 KEY = "a" * 64
-DESCRIBED = Description(("one",), ("a {}",), "task", "test", "real")
+DESCRIBED = Description("task", "test", "real")
 
 
 def pictures(count: int = 6) -> list[Image.Image]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from remerge.errors import RemergeError
-from remerge.scores import average_accuracy, best_scaling, read_scores, wilson_interval, write_scores
+from remerge.scores import average_accuracy, best_scaling, read_parts, read_scores, wilson_interval, write_scores
 
 
 def scores(**columns: list[object]) -> pd.DataFrame:
@@ -66,6 +66,18 @@ def sweep(split: str, correct: dict[float, int]) -> pd.DataFrame:
     return pd.DataFrame(
         [{"scaling": s, "task": "a", "split": split, "correct": c, "n": 10} for s, c in correct.items()]
     )
+
+
+def test_parts_are_read_as_one_and_a_part_may_be_empty(tmp_path: Path) -> None:
+    nothing = pd.DataFrame(columns=["task", "split", "correct", "n"])
+    with pytest.raises(RemergeError, match="no scores"):
+        write_scores(tmp_path / "none.csv", nothing)
+    write_scores(tmp_path / "none.csv", nothing, may_be_empty=True)
+    write_scores(tmp_path / "some.csv", scores())
+    read = read_parts([tmp_path / "none.csv", tmp_path / "some.csv"])
+    assert read["correct"].tolist() == [3, 50]
+    assert pd.api.types.is_integer_dtype(read["n"])
+    assert read_parts([tmp_path / "none.csv"]).empty
 
 
 def test_the_best_scaling_is_chosen_on_validation_images_alone() -> None:

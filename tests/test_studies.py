@@ -1,12 +1,14 @@
 """Studies: their variants against dense formulas, their tables against arithmetic by hand, their images seeded."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from remerge.config.models import Generalisation, Robustness, TaskCounts
 from remerge.corruptions import CONSTANTS, corrupt, corrupt_all
 from remerge.cost import cost_table
 from remerge.figures.conflicts import conflicts_figure
@@ -14,7 +16,9 @@ from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
 from remerge.merging.conflicts import sign_conflicts
 from remerge.studies import arithmetic, ties
+from remerge.studies.kinds import variants
 from remerge.studies.tables import notes, rounded, study_table
+from remerge.studies.variants import Variant
 from remerge.weights import Weights
 
 
@@ -64,6 +68,40 @@ def test_pairs_and_negation_are_scored_where_they_should_be(vectors: dict[str, W
     torch.testing.assert_close(found[1].task_vector["w"], vectors["a"]["w"] + vectors["c"]["w"])
     (first, *_) = arithmetic.negation(vectors, {"a": "b", "b": "c", "c": "a"}, [0.4])
     assert (first.scaling, first.tasks) == (-0.4, ["a", "b"])
+
+
+class Unmerged:
+    """In place of the methods: what each merges is told by its columns alone."""
+
+    def by(self, name: str, task_vectors: dict[str, Weights]) -> Variant:
+        return Variant({"method": name}, {}, 1.0)
+
+
+def merged_in(study: Any, part: str, tasks: str) -> list[str]:
+    made = variants(study.settings_of(part), {task: {} for task in tasks}, Unmerged())  # type: ignore[arg-type]
+    return [str(variant.columns["merged"]) for variant in made]
+
+
+def test_parts_of_a_study_merge_what_the_whole_study_says() -> None:
+    counts = TaskCounts(kind="task_counts", suite="s", counts=[2, 4, 3], subsets=2, seed=3, methods=["m"])
+    drawn = ["+".join(subset) for subset in arithmetic.subsets("abcde", [2, 4, 3], 2, seed=3)]
+    assert [merged for part in counts.parts for merged in merged_in(counts, part, "abcde")] == drawn
+    unseen = Generalisation(kind="generalisation", suite="s", unseen=[["a"], ["b", "d"]], methods=["m"])
+    assert [merged_in(unseen, part, "abcd") for part in unseen.parts] == [["b+c+d"], ["a+c"]]
+
+
+def test_a_part_more_changes_nothing_that_another_depends_on() -> None:
+    counts = {"kind": "task_counts", "suite": "s", "methods": ["m"]}
+    splits = {"kind": "generalisation", "suite": "s", "methods": ["m"]}
+    images = {"kind": "robustness", "suite": "s", "tasks": ["a"], "methods": ["m"]}
+    one: Any
+    for one, other in (
+        (TaskCounts(**counts, counts=[2, 3]), TaskCounts(**counts, counts=[2, 3, 5])),
+        (Generalisation(**splits, unseen=[["a"]]), Generalisation(**splits, unseen=[["a"], ["b"]])),
+        (Robustness(**images, corruptions=["contrast"]), Robustness(**images, corruptions=["contrast", "pixelate"])),
+    ):
+        assert len(other.parts) == len(one.parts) + 1
+        assert [one.settings_of(part) for part in one.parts] == [other.settings_of(part) for part in one.parts]
 
 
 def test_subsets_are_seeded_different_and_no_more_than_there_are() -> None:
@@ -233,7 +271,7 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     torch.manual_seed(0)
     encoder = build_clip("mini").visual.eval()
     pixels = np.random.default_rng(0).integers(0, 256, (37, 32, 32, 3), dtype=np.uint8)
-    images = ImageSet(pixels, np.arange(37) % 3, ("a", "b", "c"), ("{}",), "t", "test", "real")
+    images = ImageSet(pixels, np.arange(37) % 3, "t", "test", "real")
     head = torch.randn(128, 3)
     entropies, losses = entropies_and_losses(encoder, head, images, batch_size=10)
     once, _ = entropies_and_losses(encoder, head, images)

@@ -55,6 +55,7 @@ def test_everything_is_made(made: Path) -> None:
     coefficients = ("taskwise_coefficients", "layerwise_coefficients")
     studies = ("generalisation", "robustness", "pairs", "negation")
     assert figures == {f"{name}.{format}" for name in (*names, *coefficients, *studies) for format in ("svg", "png")}
+    assert pd.read_csv(made / TABLES / "experts.csv").notna().all(axis=None), "an expert was not scored on some task"
     assert {path.stem for path in (made / TABLES).glob("*.md")} >= {"main", "claims", "cost", *studies}
     technical = (made / "results/technical-report.html").read_text(encoding="utf-8")
     assert "main.md" in technical
@@ -134,7 +135,7 @@ def test_a_new_method_makes_no_other_run_again(made: Path, config: dict[str, Any
 def test_a_new_suite_trains_nothing_again(made: Path, config: dict[str, Any]) -> None:
     config["suites"]["pair"] = ["digits", "arrows"]
     write_config(made, config)
-    assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_heads", "finetune", "task_vector"}
+    assert not set(planned(made)) & {"render_task", "pretrain", "zero_shot_head", "finetune", "task_vector"}
 
 
 def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, config: dict[str, Any]) -> None:

@@ -424,6 +424,10 @@ class Study(Strict):
         """What is made one by one: each is a job of its own."""
         return ["all"]
 
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """Return, as plain values, what one part depends on: another part more or less does not make it run again."""
+        return self.model_dump(exclude={"suite"})
+
 
 class Generalisation(Study):
     """Merge some tasks, score on all (AdaMerging, Table 3)."""
@@ -439,6 +443,10 @@ class Generalisation(Study):
     def parts(self) -> list[str]:
         """One per split."""
         return [f"split-{number}" for number in range(1, len(self.unseen) + 1)]
+
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """The tasks that this split does not merge."""
+        return super().settings_of(part) | {"unseen": self.unseen[self.parts.index(part)]}
 
 
 class Robustness(Study):
@@ -458,6 +466,10 @@ class Robustness(Study):
         """Clean images and each corruption."""
         return ["clean", *self.corruptions]
 
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """Tasks and methods; which images they are scored on, the job's inputs say."""
+        return self.model_dump(include={"kind", "tasks", "methods"})
+
 
 class TaskCounts(Study):
     """Merge random subsets of the tasks (TIES-Merging, section 6)."""
@@ -470,6 +482,15 @@ class TaskCounts(Study):
     subsets: int = Field(3, ge=1, description="Random subsets of each size.")
     seed: int = Field(0, ge=0, description="Of the subsets.")
     methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
+
+    @property
+    def parts(self) -> list[str]:
+        """One per number of tasks."""
+        return [f"count-{count}" for count in dict.fromkeys(self.counts)]
+
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """The numbers of tasks up to this one: its subsets are drawn after theirs."""
+        return super().settings_of(part) | {"counts": list(dict.fromkeys(self.counts))[: self.parts.index(part) + 1]}
 
 
 class TiesAblation(Study):

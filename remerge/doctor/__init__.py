@@ -7,12 +7,12 @@ from huggingface_hub import constants
 from snakemake.utils import update_config
 
 from remerge.config import Config, load_config
-from remerge.config.files import read_yaml
 from remerge.doctor import cluster, disk, gpu, machine
 from remerge.doctor.check import Check, lines
 from remerge.doctor.downloads import drive_folder, repositories
 from remerge.downloads.wanted import wanted_from_hub
 from remerge.errors import RemergeError
+from remerge.strict_yaml import read_yaml
 
 __all__ = ["Check", "configuration", "examine", "report"]
 

@@ -1,15 +1,13 @@
 """A method of the configuration, applied to some task vectors and, where it learns, to some images."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from remerge.adaptation import adaptation_batches
 from remerge.merging import registry
-from remerge.merging.adamerging import learn_coefficients
-from remerge.merging.coefficients import merge_by
 from remerge.merging.streaming import merged_by
-from remerge.merging.ties import trimmed_and_elected
+from remerge.studies.modules import LEARNING
 from remerge.studies.variants import Bench, Variant
 from remerge.weights import Weights
 
@@ -37,29 +35,15 @@ class Merging:
         method = self.methods[name]
         vectors: Sequence[Weights] = list(task_vectors.values())
         if method["algorithm"] == "adamerging":
-            return Variant({"method": name}, self._learned(method, list(task_vectors), vectors), 1.0)
+            return Variant({"method": name}, self._learned(method, task_vectors), 1.0)
         parameters = {key: value for key, value in method.items() if key not in NOT_MERGING}
         if "keep" in parameters:
             parameters["frozen"] = self.frozen
         rule = registry.load(method["algorithm"]).rule(vectors, **parameters)
         return Variant({"method": name}, merged_by(rule, vectors), method.get("scaling", 1.0))
 
-    def _learned(self, method: Mapping[str, Any], tasks: list[str], vectors: Sequence[Weights]) -> Weights:
-        if method["keep"] is not None:
-            vectors = trimmed_and_elected(vectors, method["keep"], method["scope"], self.frozen)
-        images = [self.bench.images["test"][task] for task in tasks]
-        history = learn_coefficients(
-            self.bench.encoder,
-            [self.bench.heads[task] for task in tasks],
-            self.bench.pretrained,
-            vectors,
-            adaptation_batches(images, batch_size=method["batch_size"], seed=self.seed),
-            tasks=tasks,
-            granularity=method["granularity"],
-            steps=method["steps"],
-            learning_rate=method["learning_rate"],
-            initial=method["initial"],
-            record_every=method["steps"],
-            device=self.bench.device,
-        )
-        return merge_by(vectors, history.values[-1], history.layers)
+    def _learned(self, method: Mapping[str, Any], task_vectors: Mapping[str, Weights]) -> Weights:
+        # Only where it is wanted, so that a study without AdaMerging does not run again when that changes.
+        module: Any = importlib.import_module(LEARNING)
+        learned: Weights = module.learned(self.bench, method, task_vectors, seed=self.seed, frozen=self.frozen)
+        return learned

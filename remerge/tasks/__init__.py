@@ -7,9 +7,8 @@ import hashlib
 from dataclasses import dataclass
 
 from remerge.images import ImageSet
-from remerge.tasks.alphabets import ALPHABETS, PRINTED_DIGITS
+from remerge.tasks.alphabets import ALPHABETS, PRINTED, PRINTED_DIGITS
 
-TEMPLATES = ("a picture of the {}.", "the {}.")
 SIZES = {"train": 4000, "validation": 300, "test": 500}
 PRETRAINING_IMAGES_PER_CLASS = 250
 
@@ -23,7 +22,6 @@ class Task:
         title: What it shows, for people.
         origin: ``rendered`` or ``real``.
         classes: Class names in label order.
-        templates: Prompts with one ``{}``.
         style: The visual style of a rendered task (:mod:`remerge.tasks.styles`).
         slant: Tilt of all its glyphs in degrees.
     """
@@ -34,7 +32,6 @@ class Task:
     classes: tuple[str, ...]
     style: str = ""
     slant: float = 0.0
-    templates: tuple[str, ...] = TEMPLATES
 
 
 def _rendered(name: str, title: str, style: str, slant: float = 0.0) -> Task:
@@ -83,7 +80,7 @@ def _draw(task: Task, split: str, n: int) -> ImageSet:
     labels = generator.permutation(np.arange(n) % len(task.classes))
     masks = draw_glyphs(ALPHABETS[task.name], labels, generator, task.slant)
     images = (np.clip(STYLES[task.style](masks, generator), 0, 1) * 255).astype(np.uint8)
-    return ImageSet(images, labels, task.classes, task.templates, task.name, split, task.origin)
+    return ImageSet(images, labels, task.name, split, task.origin)
 
 
 def _handwritten() -> dict[str, ImageSet]:
@@ -95,10 +92,7 @@ def _handwritten() -> dict[str, ImageSet]:
     images, labels = handwritten_digits(np.random.Generator(np.random.PCG64(_seed("digits"))))
     test, held_out = SIZES["test"], SIZES["test"] + SIZES["validation"]
     parts = {"train": slice(held_out, None), "validation": slice(test, held_out), "test": slice(test)}
-    return {
-        split: ImageSet(images[part], labels[part], task.classes, task.templates, task.name, split, task.origin)
-        for split, part in parts.items()
-    }
+    return {split: ImageSet(images[part], labels[part], task.name, split, task.origin) for split, part in parts.items()}
 
 
 def pretraining_images() -> ImageSet:
@@ -108,22 +102,12 @@ def pretraining_images() -> ImageSet:
     from remerge.tasks.glyphs import draw_glyphs
     from remerge.tasks.styles import STYLES
 
-    alphabets = [PRINTED_DIGITS, *ALPHABETS.values()]
-    images, labels = [], []
-    classes: list[str] = []
-    for alphabet in alphabets:
+    images, labels, classes = [], [], 0
+    for alphabet in PRINTED:
         generator = np.random.Generator(np.random.PCG64(_seed("pretraining", alphabet.characters)))
         own = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
         masks = draw_glyphs(alphabet, own, generator)
         images.append((np.clip(STYLES["plain"](masks, generator), 0, 1) * 255).astype(np.uint8))
-        labels.append(own + len(classes))
-        classes.extend(alphabet.classes)
-    return ImageSet(
-        np.concatenate(images),
-        np.concatenate(labels),
-        tuple(classes),
-        TEMPLATES,
-        "pretraining",
-        "train",
-        "rendered",
-    )
+        labels.append(own + classes)
+        classes += len(alphabet.characters)
+    return ImageSet(np.concatenate(images), np.concatenate(labels), "pretraining", "train", "rendered")

@@ -38,3 +38,5 @@ ALPHABETS = {
 
 # Pre-training draws these in print; the task `digits` itself shows real handwriting.
 PRINTED_DIGITS = Alphabet("0123456789", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf"))
+PRINTED = (PRINTED_DIGITS, *ALPHABETS.values())
+"""What pre-training shows, in the order of its labels."""

@@ -74,8 +74,8 @@ def test_every_fault_is_survived_and_the_results_are_the_same(
     profile = folder / "profiles" / "slurm" / "config.yaml"
     settings = yaml.safe_load(profile.read_text(encoding="utf-8"))
     # Too little on the first attempt, enough on the second or third.
-    settings["set-resources"]["score_experts"] = {
-        **settings["set-resources"]["score_experts"],
+    settings["set-resources"]["score_expert"] = {
+        **settings["set-resources"]["score_expert"],
         "mem_mb": "attempt * 500",
     }
     profile.write_text(yaml.safe_dump(settings), encoding="utf-8")

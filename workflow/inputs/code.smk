@@ -12,10 +12,16 @@ def code(script, *modules):
     return {"script": script, "sha256": code_digest([script, *modules], ROOT)}
 
 
+def file_of_module(module):
+    """The library file of a module that a script loads by its name."""
+    return Path(*module.split(".")).with_suffix(".py").as_posix()
+
+
 def algorithm_of(wildcards):
     """The library file of the algorithm behind a method."""
-    merging = ALGORITHMS[settings.methods[wildcards.method].algorithm].module
-    return Path(*merging.split(".")).with_suffix(".py").as_posix()
+    return file_of_module(
+        ALGORITHMS[settings.methods[wildcards.method].algorithm].module
+    )
 
 
 def own_file_of(wildcards):

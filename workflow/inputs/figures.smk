@@ -27,7 +27,7 @@ def table_of(name, condition=lambda wildcards: True):
     )
 
 
-def experts_scores_of(wildcards):
+def individual_scores_of(wildcards):
     """The scores of the experts on their own tasks."""
     experts = methods_where(lambda method: method.algorithm == "individual")
     return of_methods("scores/{suite}/{method}.csv", experts[:1])(wildcards)
@@ -37,7 +37,7 @@ def experts_scores_of(wildcards):
 EVIDENCE = {
     "images": images_of("test"),
     "scores": scores_of,
-    "experts": experts_scores_of,
+    "experts": individual_scores_of,
     "sweeps": of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
     "records": of_methods("merged/{suite}/{method}.json", scaled_methods()),
     "published_curves": lambda wildcards: [CURVES],
@@ -72,9 +72,15 @@ def evidence_of(wildcards):
 
 
 def methods_told_in(wildcards):
-    """The methods that a figure shows; all, so that each looks the same in every figure."""
-    tells = FIGURES[wildcards.figure].tells_methods
-    return described_methods_of(wildcards) if tells else {}
+    """What a figure says of methods, of all beside scores, so that each looks the same in every figure."""
+    entry = FIGURES[wildcards.figure]
+    if not entry.tells_methods:
+        return {}
+    if "sweeps" in entry.needs:
+        # Methods that differ in nothing but their scaling share a curve.
+        return described_methods_of(wildcards)
+    shown = methods_of(wildcards) if "scores" in entry.needs else learning_methods()
+    return looks_of_methods(shown)
 
 
 def figures_of(pool, suite):

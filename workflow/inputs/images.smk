@@ -36,6 +36,13 @@ def folder_content_of(wildcards):
     return found.fingerprint if found else None
 
 
+def classes_read_by(wildcards):
+    """What tells images' labels: class names where folders are named after them, else the labels themselves."""
+    names = clip_task(wildcards.task).classes
+    in_folders = settings.source_of(wildcards.task) == "folder"
+    return list(names) if in_folders else list(range(len(names)))
+
+
 def test_images_of(wildcards):
     """How many images are drawn from a test split, if not all; of other splits, always all."""
     if wildcards.split != "test":

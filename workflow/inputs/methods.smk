@@ -40,6 +40,12 @@ def described_methods_of(wildcards):
     return {name: method.model_dump() for name, method in methods_of(wildcards).items()}
 
 
+def looks_of_methods(names):
+    """What decides how methods look in figures."""
+    deciding = {"label", "algorithm", "granularity", "keep"}
+    return {name: settings.methods[name].model_dump(include=deciding) for name in names}
+
+
 def uses_of(method):
     """The data a method looks at beyond the checkpoints."""
     chosen = settings.methods[method]

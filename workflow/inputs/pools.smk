@@ -16,6 +16,11 @@ def size_of(wildcards):
     return settings.pools[wildcards.pool].image_size
 
 
+def seed_of(wildcards):
+    """What a pool's training, draws and adaptation are seeded with."""
+    return settings.pools[wildcards.pool].seed
+
+
 def frozen_of(wildcards):
     """How many parameters beside the encoder the authors of a pool's checkpoints flatten along with it."""
     return settings.pools[wildcards.pool].frozen

@@ -22,6 +22,21 @@ def scores_of(wildcards):
     ]
 
 
+def tasks_up_to(wildcards):
+    """A task, and before it those that suites name earlier: a task added at the end of a suite changes no other's."""
+    named = [task for tasks in settings.suites.values() for task in tasks]
+    order = list(dict.fromkeys(named))
+    return order[: order.index(wildcards.task) + 1]
+
+
+def experts_scores_of(wildcards):
+    """The scores of a suite's experts on each other's tasks, and of some more; each pair is in the later one's file."""
+    return [
+        f"results/{wildcards.pool}/expert_scores/{task}.csv"
+        for task in tasks_of(wildcards)
+    ]
+
+
 def grid_of(wildcards):
     """The scalings of a sweep: on validation images those to choose from, on test images those of the figure."""
     if wildcards.split == "validation":

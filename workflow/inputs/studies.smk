@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from remerge.corruptions import CONSTANTS
+from remerge.studies.modules import LEARNING, MODULES
 
 
 def suite_of_study(wildcards):
@@ -10,10 +11,20 @@ def suite_of_study(wildcards):
     return settings.studies[wildcards.study].suite
 
 
-def image_tasks_of_study(wildcards):
-    """The tasks whose images a study looks at."""
+def tasks_of_study(wildcards):
+    """The tasks that a study merges and looks at."""
     study = settings.studies[wildcards.study]
     return study.tasks if study.kind == "robustness" else settings.suites[study.suite]
+
+
+def task_vectors_of_study(wildcards):
+    """The task vectors that a study merges."""
+    return task_vectors_of(wildcards, tasks_of_study)
+
+
+def heads_of_study(wildcards):
+    """The zero-shot heads of a study's tasks."""
+    return heads_of(wildcards, tasks_of_study)
 
 
 def images_of_study(wildcards):
@@ -23,7 +34,7 @@ def images_of_study(wildcards):
     name = f"corrupted/{wildcards.part}-{study.severity}" if corrupted else "test"
     return [
         f"results/images/{size}/{task}/{name}.safetensors"
-        for task in image_tasks_of_study(wildcards)
+        for task in tasks_of_study(wildcards)
     ]
 
 
@@ -40,10 +51,22 @@ def methods_of_study(wildcards):
     return {name: parameters_of(SimpleNamespace(method=name)) for name in names}
 
 
-def algorithms_of_study(wildcards):
-    """The modules of the algorithms that a study applies."""
-    names = methods_of_study(wildcards)
-    return sorted({algorithm_of(SimpleNamespace(method=name)) for name in names})
+def methods_drawn_in_study(wildcards):
+    """A study's methods and those before them, on which their looks depend."""
+    shown = methods_of_study(wildcards)
+    names = list(settings.methods)
+    last = max((names.index(name) for name in shown), default=-1)
+    return looks_of_methods(names[: last + 1])
+
+
+def modules_of_study(wildcards):
+    """The library files that a study loads for its kind and its methods."""
+    study, methods = settings.studies[wildcards.study], methods_of_study(wildcards)
+    files = {algorithm_of(SimpleNamespace(method=name)) for name in methods}
+    files.add(file_of_module(MODULES[study.kind]))
+    if any(settings.methods[name].learns for name in methods):
+        files.add(file_of_module(LEARNING))
+    return sorted(files)
 
 
 def own_files_of_study(wildcards):

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from remerge.tasks.clip import clip_task
+from remerge.tasks.prompts import TEMPLATES, pretraining_classes
 
 
 def tasks_of(wildcards):
@@ -19,22 +20,19 @@ def tasks_of_pool():
     ]
 
 
-BUILT_IN = [task for task in tasks_of_pool() if task not in settings.tasks]
-
-
-def task_vectors_of(wildcards):
-    """The task vectors that a suite merges."""
+def task_vectors_of(wildcards, tasks=tasks_of):
+    """The task vectors that a suite merges, or those of other tasks."""
     return [
         f"results/{wildcards.pool}/task_vectors/{task}.safetensors"
-        for task in tasks_of(wildcards)
+        for task in tasks(wildcards)
     ]
 
 
-def heads_of(wildcards):
-    """The zero-shot heads of a suite's tasks."""
+def heads_of(wildcards, tasks=tasks_of):
+    """The zero-shot heads of a suite's tasks, or of others."""
     return [
         f"results/{wildcards.pool}/heads/{task}.safetensors"
-        for task in tasks_of(wildcards)
+        for task in tasks(wildcards)
     ]
 
 
@@ -54,16 +52,18 @@ def first_suite_of(wildcards):
 
 def texts_of(task):
     """The class names and templates a task's zero-shot head is made from."""
-    if task in MINI_TASKS or task in CLIP_TASKS:
-        described = MINI_TASKS[task] if task in MINI_TASKS else clip_task(task)
-        return {
-            "classes": list(described.classes),
-            "templates": list(described.templates),
-        }
-    return {
-        "classes": list(own_classes[task]),
-        "templates": settings.tasks[task].templates,
-    }
+    if task in MINI_TASKS:
+        classes, templates = MINI_TASKS[task].classes, TEMPLATES
+    elif task in CLIP_TASKS:
+        classes, templates = clip_task(task).classes, clip_task(task).templates
+    else:
+        classes, templates = own_classes[task], settings.tasks[task].templates
+    return {"classes": list(classes), "templates": list(templates)}
+
+
+def pretraining_texts():
+    """The class names and templates that the mini CLIP is pre-trained on."""
+    return {"classes": list(pretraining_classes()), "templates": list(TEMPLATES)}
 
 
 def origin_of(task):

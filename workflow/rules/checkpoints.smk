@@ -196,7 +196,7 @@ rule random_clip:
     params:
         code=code("scripts/random_clip.py"),
         architecture=architecture_of,
-        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        seed=seed_of,
     script:
         "../../scripts/random_clip.py"
 
@@ -221,6 +221,6 @@ rule random_expert:
         runtime=minutes("convert"),
     params:
         code=code("scripts/random_expert.py"),
-        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        seed=seed_of,
     script:
         "../../scripts/random_expert.py"

@@ -31,22 +31,24 @@ rule pretrain:
         runtime=minutes("train"),
     params:
         code=code("scripts/pretrain.py"),
-        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        architecture=architecture_of,
+        seed=seed_of,
+        texts=pretraining_texts(),
         training=settings.training.pretraining.model_dump(),
     script:
         "../../scripts/pretrain.py"
 
 
-rule zero_shot_heads:
-    """The heads of all built-in tasks that are used, from class names and templates through the pre-trained text tower."""
+rule zero_shot_head:
+    """A task's head, from class names and templates through the pre-trained text tower."""
     input:
         clip="results/{pool}/weights/clip.safetensors",
     output:
-        **{task: f"results/{{pool}}/heads/{task}.safetensors" for task in BUILT_IN},
+        "results/{pool}/heads/{task}.safetensors",
     log:
-        "logs/{pool}/zero_shot_heads.log",
+        "logs/{pool}/zero_shot_head/{task}.log",
     benchmark:
-        "benchmarks/jobs/{pool}/zero_shot_heads.tsv"
+        "benchmarks/jobs/{pool}/zero_shot_head/{task}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -54,24 +56,10 @@ rule zero_shot_heads:
         mem_mb=memory("heads"),
         runtime=minutes("heads"),
     params:
-        code=code("scripts/zero_shot_heads.py"),
-        texts={task: texts_of(task) for task in BUILT_IN},
+        code=code("scripts/zero_shot_head.py"),
+        texts=lambda wildcards: texts_of(wildcards.task),
     script:
-        "../../scripts/zero_shot_heads.py"
-
-
-use rule zero_shot_heads as zero_shot_head with:
-    output:
-        "results/{pool}/heads/{task}.safetensors",
-    log:
-        "logs/{pool}/zero_shot_head/{task}.log",
-    benchmark:
-        "benchmarks/jobs/{pool}/zero_shot_head/{task}.tsv"
-    wildcard_constraints:
-        task=any_of(settings.tasks),
-    params:
-        code=code("scripts/zero_shot_heads.py"),
-        texts=lambda wildcards: {wildcards.task: texts_of(wildcards.task)},
+        "../../scripts/zero_shot_head.py"
 
 
 rule finetune:
@@ -97,7 +85,7 @@ rule finetune:
         runtime=minutes("train"),
     params:
         code=code("scripts/finetune.py"),
-        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        seed=seed_of,
         tasks=lambda wildcards: [wildcards.task],
         training=settings.training.finetuning.model_dump(),
     script:
@@ -120,6 +108,6 @@ use rule finetune as finetune_jointly with:
         method=any_of(methods_where(lambda method: method.is_joint)),
     params:
         code=code("scripts/finetune.py"),
-        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        seed=seed_of,
         tasks=tasks_of,
         training=joint_training_of,

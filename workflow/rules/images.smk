@@ -1,6 +1,6 @@
 """Images of every task, once: uint8 arrays after the deterministic part of the preprocessing.
 
-makes  results/images/{size}/{task}/{split}.safetensors   labels, class names and templates travel in the same file
+makes  results/images/{size}/{task}/{split}.safetensors   labels travel in the same file
        results/images/{size}/{task}/{split}.hashes.txt    a hash of every image's pixels
        results/images/{size}/audit.csv                    images that are in two splits
        results/images/32/pretraining/train.safetensors
@@ -58,7 +58,6 @@ rule read_folder_task:
     params:
         code=code("scripts/read_folder_task.py"),
         folder=lambda wildcards: settings.tasks[wildcards.task].folder,
-        texts=lambda wildcards: texts_of(wildcards.task),
         validation=lambda wildcards: settings.tasks[wildcards.task].validation,
         content=lambda wildcards: folders[wildcards.task].fingerprint,
     script:
@@ -116,7 +115,7 @@ rule prepare_images:
         runtime=minutes("images"),
     params:
         code=code("scripts/prepare_images.py"),
-        texts=lambda wildcards: texts_of(wildcards.task),
+        classes=classes_read_by,
         source=lambda wildcards: settings.source_of(wildcards.task),
         folder=lambda wildcards: settings.images_of(wildcards.task).folder,
         content=folder_content_of,

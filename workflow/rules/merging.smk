@@ -37,7 +37,7 @@ rule learn_coefficients:
     params:
         code=code("scripts/learn_coefficients.py"),
         tasks=tasks_of,
-        pool=lambda wildcards: settings.pools[wildcards.pool].model_dump(),
+        seed=seed_of,
         method=parameters_of,
         frozen=frozen_of,
     script:
@@ -103,10 +103,12 @@ rule expert_statistics:
         mem_mb=memory("score"),
         runtime=minutes("score"),
     params:
-        code=code("scripts/expert_statistics.py"),
+        code=lambda wildcards: code(
+            "scripts/expert_statistics.py", algorithm_of(wildcards)
+        ),
         algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
         images=lambda wildcards: settings.methods[wildcards.method].images,
-        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        seed=seed_of,
     script:
         "../../scripts/expert_statistics.py"
 
@@ -134,7 +136,9 @@ rule merge_by_statistics:
         mem_mb=memory("merge"),
         runtime=minutes("merge"),
     params:
-        code=code("scripts/merge_by_statistics.py"),
+        code=lambda wildcards: code(
+            "scripts/merge_by_statistics.py", algorithm_of(wildcards)
+        ),
         method=parameters_of,
     script:
         "../../scripts/merge_by_statistics.py"

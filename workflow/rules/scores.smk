@@ -2,7 +2,7 @@
 
 needs  encoders, heads, results/images/{size}/{task}/{split}.safetensors
 makes  results/{pool}/scores/{suite}/{method}.csv            on test images
-       results/{pool}/scores/experts.csv                     each expert on every task
+       results/{pool}/expert_scores/{task}.csv               each expert on every task, a file per task
        results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
        results/{pool}/trajectories/{suite}/{method}.csv      AdaMerging's encoders on the way
        results/{pool}/tables/{suite}/zero_shot_gate.csv      zero-shot accuracy beside the published
@@ -45,20 +45,21 @@ rule score:
         "../../scripts/score.py"
 
 
-rule score_experts:
-    """Score every expert on every task, in one job: imports would take longer than the scoring."""
+rule score_expert:
+    """Score an expert on its task and those before it, and their experts on its task: one more task adds its own pairs."""
     input:
-        encoders=expand(
-            "results/{{pool}}/weights/{task}.safetensors", task=tasks_of_pool()
-        ),
-        heads=expand("results/{{pool}}/heads/{task}.safetensors", task=tasks_of_pool()),
-        images=images_of("test", lambda wildcards: tasks_of_pool()),
+        encoders=lambda wildcards: [
+            f"results/{wildcards.pool}/weights/{task}.safetensors"
+            for task in tasks_up_to(wildcards)
+        ],
+        heads=lambda wildcards: heads_of(wildcards, tasks_up_to),
+        images=images_of("test", tasks_up_to),
     output:
-        "results/{pool}/scores/experts.csv",
+        "results/{pool}/expert_scores/{task}.csv",
     log:
-        "logs/{pool}/score_experts.log",
+        "logs/{pool}/score_expert/{task}.log",
     benchmark:
-        "benchmarks/jobs/{pool}/score_experts.tsv"
+        "benchmarks/jobs/{pool}/score_expert/{task}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -67,17 +68,17 @@ rule score_experts:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
-        code=code("scripts/score_experts.py"),
-        tasks=tasks_of_pool(),
+        code=code("scripts/score_expert.py"),
+        tasks=tasks_up_to,
         scoring=settings.scoring.model_dump(),
     script:
-        "../../scripts/score_experts.py"
+        "../../scripts/score_expert.py"
 
 
 rule score_individual:
     """Individual: every task's own expert, taken from the experts' scores."""
     input:
-        experts="results/{pool}/scores/experts.csv",
+        experts=experts_scores_of,
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
     log:

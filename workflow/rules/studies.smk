@@ -41,8 +41,8 @@ rule study:
     """Make and score the encoders of one part of a study."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        task_vectors=in_suite(suite_of_study, task_vectors_of),
-        heads=in_suite(suite_of_study, heads_of),
+        task_vectors=task_vectors_of_study,
+        heads=heads_of_study,
         images=images_of_study,
         validation=validation_of_study,
         gate=in_suite(suite_of_study, gate_of),
@@ -61,12 +61,13 @@ rule study:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
-        code=lambda wildcards: code("scripts/study.py", *algorithms_of_study(wildcards)),
-        tasks=lambda wildcards: settings.suites[suite_of_study(wildcards)],
-        images=image_tasks_of_study,
-        study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
+        code=lambda wildcards: code("scripts/study.py", *modules_of_study(wildcards)),
+        tasks=tasks_of_study,
+        study=lambda wildcards: settings.studies[wildcards.study].settings_of(
+            wildcards.part
+        ),
         methods=methods_of_study,
-        seed=lambda wildcards: settings.pools[wildcards.pool].seed,
+        seed=seed_of,
         frozen=frozen_of,
         scoring=settings.scoring.model_dump(),
     script:
@@ -80,7 +81,7 @@ rule study_table:
             f"results/{wildcards.pool}/studies/{wildcards.study}/{part}.csv"
             for part in settings.studies[wildcards.study].parts
         ],
-        experts="results/{pool}/scores/experts.csv",
+        experts=experts_scores_of,
         pretrained=lambda wildcards: zero_shot_scores_of(wildcards),
     output:
         csv="results/{pool}/tables/{suite}/{study}.csv",
@@ -106,7 +107,9 @@ rule study_table:
         code=code("scripts/study_table.py"),
         study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
         tasks=tasks_of,
-        labels=labels_of,
+        labels=lambda wildcards: {
+            name: settings.methods[name].label for name in methods_of_study(wildcards)
+        },
     script:
         "../../scripts/study_table.py"
 
@@ -138,8 +141,9 @@ rule study_figure:
     params:
         code=code("scripts/study_figure.py"),
         kind=lambda wildcards: settings.studies[wildcards.study].kind,
-        methods=described_methods_of,
-        caption=lambda wildcards: settings.studies[wildcards.study].caption,
+        methods=methods_drawn_in_study,
+        # For the report alone: Snakemake compares no parameter that takes the input.
+        caption=lambda wildcards, input: settings.studies[wildcards.study].caption,
     script:
         "../../scripts/study_figure.py"
 

@@ -1,6 +1,6 @@
 """Tables, as CSV, Markdown and LaTeX, from score files alone.
 
-needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/scores/experts.csv
+needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/expert_scores/{task}.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
@@ -49,7 +49,7 @@ rule main_table:
 rule experts_table:
     """Accuracy of every expert on every task."""
     input:
-        experts="results/{pool}/scores/experts.csv",
+        experts=experts_scores_of,
         audit=audit_of,
     output:
         csv="results/{pool}/tables/{suite}/experts.csv",

@@ -1,4 +1,4 @@
-"""Score every expert on test images of every task."""
+"""Score the last task's expert on test images of every task, and the other experts on the last task's."""
 
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,12 @@ inputs, params = snakemake.input, snakemake.params
 heads = dict(zip(params.tasks, map(load_head, inputs.heads), strict=True))
 images = dict(zip(params.tasks, map(load_images, inputs.images), strict=True))
 device = device_for(snakemake.resources)
-frames = [
-    score_encoder(load_encoder(path), heads, images, device=device, answers=True, **params.scoring).assign(
-        expert=expert
-    )
-    for expert, path in zip(params.tasks, inputs.encoders, strict=True)
-]
-write_scores(snakemake.output[0], pd.concat(frames).assign(pool=snakemake.wildcards.pool, split="test"))
+last = snakemake.wildcards.task
+frames = []
+for expert, path in zip(params.tasks, inputs.encoders, strict=True):
+    scored = images if expert == last else {last: images[last]}
+    scores = score_encoder(load_encoder(path), heads, scored, device=device, answers=True, **params.scoring)
+    frames.append(scores.assign(expert=expert))
+columns = {"pool": snakemake.wildcards.pool, "split": "test"}
+write_scores(snakemake.output[0], pd.concat(frames).assign(**columns), may_be_empty=True)
 provenance.record(snakemake)

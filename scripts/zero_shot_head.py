@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 architecture = architecture_in(snakemake.input.clip)
-clip = load_clip(snakemake.input.clip)
-for path, (task, texts) in zip(snakemake.output, snakemake.params.texts.items(), strict=True):
-    head = zero_shot_head(clip, tokenizer(architecture), texts["classes"], texts["templates"])
-    save_head(path, head, {"task": task, **described(architecture)})
+head = zero_shot_head(load_clip(snakemake.input.clip), tokenizer(architecture), **snakemake.params.texts)
+save_head(snakemake.output[0], head, {"task": snakemake.wildcards.task, **described(architecture)})
 provenance.record(snakemake)

@@ -1,0 +1,145 @@
+"""What an edit runs again: twenty-five edits of one finished project, and the jobs that a dry run plans after each."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project import copy_project, planned, snakemake
+
+Edit = Callable[[Path], None]
+STUDIES: dict[str, Any] = {
+    "task-counts": {"kind": "task_counts", "suite": "three", "counts": [2], "methods": ["arithmetic"]},
+    "density": {"kind": "ties_density", "suite": "three", "keep": [0.5, 1.0]},
+}
+METHODS: dict[str, Any] = {
+    "fisher": {"label": "Fisher Merging", "algorithm": "fisher"},
+    "regmean": {"label": "RegMean", "algorithm": "regmean"},
+}
+
+
+def text(file: str, before: str, after: str) -> Edit:
+    """Replace text in a file."""
+
+    def edit(folder: Path) -> None:
+        content = (folder / file).read_text(encoding="utf-8")
+        assert before in content, f"{file}: no {before!r}"
+        (folder / file).write_text(content.replace(before, after, 1), encoding="utf-8")
+
+    return edit
+
+
+def more(file: str, code: str) -> Edit:
+    """Append to a file."""
+
+    def edit(folder: Path) -> None:
+        with (folder / file).open("a", encoding="utf-8") as opened:
+            opened.write(code)
+
+    return edit
+
+
+def setting(*keys: Any, value: Any) -> Edit:
+    """Set a value of the configuration."""
+
+    def edit(folder: Path) -> None:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        place = config
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    return edit
+
+
+NOTHING: dict[str, int] = {}
+# A table of a study, drawn, judged and shown.
+SHOWN = {"study_table": 1, "study_figure": 1, "claims_table": 1, "report_page": 1}
+EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
+    "a comment": (more("remerge/logs.py", "# More to say.\n"), NOTHING),
+    "a log message": (text("remerge/logs.py", 'f"end: ', 'f"finished: '), NOTHING),
+    "a message of what trains": (
+        text("remerge/evaluation.py", "out of memory: going on", "memory is full: on"),
+        NOTHING,
+    ),
+    "an error's text": (text("remerge/weights.py", ": no such file", ": is not there"), NOTHING),
+    "a docstring": (text("remerge/training.py", "Train a CLIP from random weights", "Train a CLIP"), NOTHING),
+    "an annotation": (text("remerge/heads.py", "classes: Sequence[str]", "classes: tuple[str, ...]"), NOTHING),
+    "the version": (text("remerge/__init__.py", "__version__ = ", '__version__ = "9" + '), NOTHING),
+    "formatting": (
+        text("scripts/score.py", "log_to(snakemake.log[0])", "\n\nlog_to(\n    snakemake.log[0]\n)"),
+        NOTHING,
+    ),
+    "a comment in a rule": (more("workflow/rules/merging.smk", "\n# More to say.\n"), NOTHING),
+    "a figure's caption": (
+        text("remerge/figures/registry.py", "The main table as a picture.", "A picture."),
+        {"report_page": 1},
+    ),
+    "how a figure is drawn": (more("remerge/figures/radar.py", "CHANGED = 1\n"), {"figure": 1, "report_page": 1}),
+    "how tables are laid out": (more("remerge/tables.py", "CHANGED = 1\n"), {}),
+    "an algorithm": (more("remerge/merging/averaging.py", "CHANGED = 1\n"), {}),
+    "an algorithm with statistics": (more("remerge/merging/fisher.py", "CHANGED = 1\n"), {}),
+    "how coefficients are learned": (more("remerge/merging/adamerging.py", "CHANGED = 1\n"), {}),
+    "a kind of study": (more("remerge/studies/ties.py", "CHANGED = 1\n"), {"study": 1, **SHOWN}),
+    "a method's label": (setting("methods", "averaging", "label", value="Mean"), {}),
+    "a method's scaling": (setting("methods", "arithmetic", "scaling", value=0.4), {}),
+    "a method more": (setting("methods", "more", value={"label": "More", "algorithm": "ties"}), {}),
+    "a corruption more": (
+        setting("studies", "robustness", "corruptions", value=["gaussian_noise", "contrast"]),
+        {"corrupt_images": 2, "study": 1, **SHOWN},
+    ),
+    "a split more": (
+        setting("studies", "generalisation", "unseen", value=[["shapes"], ["digits"]]),
+        {"study": 1, **SHOWN},
+    ),
+    "a subset count more": (setting("studies", "task-counts", "counts", value=[2, 3]), {"study": 1, **SHOWN}),
+    "a template": (setting("tasks", "shapes", "templates", value=["a sketch of a {}."]), {}),
+    "a template of mini": (text("remerge/tasks/prompts.py", "a picture of", "an image of"), {}),
+    "a task more": (setting("suites", "three", value=["digits", "shapes", "arrows", "latin"]), {}),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose results, of no content, are all there and made of what it now is."""
+    folder = copy_project(tmp_path_factory.mktemp("finished"))
+    for name, study in STUDIES.items():
+        setting("studies", name, value=study)(folder)
+    for name, method in METHODS.items():
+        setting("methods", name, value=method)(folder)
+    plan = snakemake(folder, "--dry-run")
+    for files in re.findall(r"^    (?:output|benchmark): (.+)$", plan, flags=re.MULTILINE):
+        for name in files.split(", "):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name, encoding="utf-8")
+    snakemake(folder, "--touch")
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path) -> Iterator[Path]:
+    """The finished project, whose code and configuration are put back after a test."""
+    kept = {
+        path: path.read_bytes()
+        for pattern in ("config.yaml", "remerge/**/*.py", "scripts/*.py", "workflow/**/*.smk")
+        for path in finished.glob(pattern)
+    }
+    yield finished
+    for path, content in kept.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def test_a_finished_project_has_nothing_to_do(project: Path) -> None:
+    assert planned(project) == {}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_runs_again_what_depends_on_it_and_no_more(project: Path, name: str) -> None:
+    edit, expected = EDITS[name]
+    edit(project)
+    assert planned(project) == expected
