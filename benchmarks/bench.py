@@ -142,9 +142,35 @@ def sharded(results: Results, folder: Path) -> None:
             save_weights(own / file, weights)
             where |= dict.fromkeys(weights, file)
         (own / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
-    found = run("sharded", folder / "sharded")
+    found = run("on_disk", folder / "sharded")
     results.add("ties 8 x 2 GB of bfloat16, in parts", "seconds", found["seconds"], "s")
     results.add("ties 8 x 2 GB of bfloat16, in parts", "anonymous memory", found["anonymous_gb"], "GB", "at most 3")
+
+
+def coarse(results: Results, folder: Path) -> None:
+    """Two checkpoints of 1 GB in bfloat16, merged on disk: differences of few distinct values, and one huge tensor."""
+    shapes = {
+        "equal values": {f"layers.{k}.weight": (5000, 5000) for k in range(20)},
+        "one tensor of 131072 x 4096": {"embedding.weight": (131072, 4096)},
+    }
+    for kind, own in shapes.items():
+        root = folder / "coarse" / kind.replace(" ", "-")
+        for seed, name in enumerate(["pretrained", "task-0", "task-1"]):
+            path = root / name / "model.safetensors"
+            if not path.exists():
+                save_weights(path, {key: _moved(shape, seed) for key, shape in own.items()})
+        found = run("on_disk", root)
+        case = f"ties 2 x 1 GB of bfloat16, {kind}"
+        results.add(case, "seconds", found["seconds"], "s")
+        results.add(case, "anonymous memory", found["anonymous_gb"], "GB", "at most 3")
+
+
+def _moved(shape: tuple[int, int], seed: int) -> torch.Tensor:
+    """A bfloat16 tensor, and what a little training makes of it: most entries stay, or move by one rounding step."""
+    weights = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 0.02
+    if seed:
+        weights += torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 2e-5
+    return weights.bfloat16()
 
 
 def scoring(results: Results, folder: Path) -> None:
@@ -202,6 +228,7 @@ PARTS = {
     "fusionbench": fusionbench,
     "growth": growth,
     "sharded": sharded,
+    "coarse": coarse,
     "adapting": adapting,
     "scoring": scoring,
     "starting": starting,
@@ -212,7 +239,7 @@ def main() -> None:
     """Run the parts asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
-    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="for 31 GB of random weights")
+    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="for 38 GB of random weights")
     given = parser.parse_args()
     results = Results()
     for part in given.parts or PARTS:

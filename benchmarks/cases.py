@@ -146,13 +146,13 @@ def adaptation(folder: str, tasks: int, architecture: str, images: int, rounds: 
     return {name: min(values) for name, values in seconds.items()}
 
 
-def sharded(folder: str) -> None:
-    """Merge eight checkpoints of two gigabytes of bfloat16 each, in two parts, on disk."""
+def on_disk(folder: str) -> None:
+    """Merge all checkpoints ``task-*`` of a folder on disk."""
     root = Path(folder)
     merge_checkpoints(
         "ties",
         root / "pretrained",
-        [root / f"task-{index}" for index in range(8)],
+        sorted(root.glob("task-*")),
         root / "merged",
         scaling=0.3,
         parameters={"keep": KEEP},
@@ -232,9 +232,9 @@ def main() -> None:
         flat = torch.cat([merged[key].flatten() for key in sorted(merged)])
         found = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
         print(json.dumps({**found, "sample": flat[:: len(flat) // 20000].tolist()}))
-    elif case == "sharded":
+    elif case == "on_disk":
         begin = time.perf_counter()
-        sharded(arguments[0])
+        on_disk(arguments[0])
         print(json.dumps({"seconds": time.perf_counter() - begin, "anonymous_gb": peak.kilobytes / 1e6}))
     elif case == "adaptation":
         print(json.dumps(adaptation(arguments[0], 8, arguments[1], int(arguments[2]))))

@@ -11,6 +11,7 @@ from remerge.archive import pack, rebuild
 from remerge.errors import RemergeError
 from remerge.provenance import DAMAGED, FOLDER, chain, mend
 
+PUBLISHED = Path(__file__).parent.parent / "published"
 DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
 
 
@@ -40,9 +41,10 @@ def show_claims(folder: Path, file: Path) -> str:
     import pandas as pd
 
     from remerge.audit import contaminated
-    from remerge.claims import Scores, claims_markdown, claims_table, read_claims
+    from remerge.claims import Scores, claims_markdown, claims_table, of_run, read_claims
+    from remerge.measured import read_measured
 
-    claims = read_claims(file)
+    claims, measured = read_claims(file), read_measured(PUBLISHED / "methods.yaml")
     found = sorted(folder.glob("*/tables/*/claims.csv"))
     if not found:
         raise RemergeError(f"{folder}: no claims table: run `snakemake --cores all` first")
@@ -51,7 +53,8 @@ def show_claims(folder: Path, file: Path) -> str:
         inputs, params = _declared_by(folder, path)
         flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
         scores = Scores.declared(inputs, params, folder)
-        table = claims_table(claims, scores, flags, params["architecture"], params["origin"])
+        fitted = of_run(claims, params.get("described", {}), measured)
+        table = claims_table(fitted, scores, flags, params["architecture"], params["origin"])
         text = claims_markdown(table, len(claims))
         parts.append(f"Pool {path.parts[-4]}, suite {path.parts[-2]}\n\n{text}")
     return "\n".join(parts)
@@ -145,7 +148,7 @@ def main() -> None:
     origin.set_defaults(run=lambda given: print(chain(given.file)))
     judged = commands.add_parser("claims", help="print a verdict on every claim of the papers, from score files alone")
     judged.add_argument("folder", nargs="?", type=Path, default=Path("results"))
-    judged.add_argument("--claims", type=Path, default=Path(__file__).parent.parent / "published" / "claims.yaml")
+    judged.add_argument("--claims", type=Path, default=PUBLISHED / "claims.yaml")
     judged.set_defaults(run=lambda given: print(show_claims(given.folder, given.claims)))
     mended = commands.add_parser("mend", help="set damaged results aside, so that the next run makes them again")
     mended.add_argument("results", nargs="?", type=Path, default=Path("results"))

@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from remerge.answers import unpack_right
 from remerge.errors import RemergeError
+from remerge.measured import Measured, Methods
 from remerge.scores import read_scores
 from remerge.strict_yaml import read_yaml
 from remerge.studies.tables import chosen_negation
 
+AUTHORS = "task-vectors"
+"""Origin of the checkpoints that the papers' numbers were measured on."""
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 WEIGHTS_AT_ONCE = 2**22
@@ -83,6 +86,8 @@ class Published(_Strict):
     source: str
     encoder: str
     origin: str
+    other_parameters: tuple[str, ...] = ()
+    """Methods that this run has with other parameters; :func:`of_run` fills it in."""
 
 
 class Claim(_Strict):
@@ -118,6 +123,45 @@ def read_claims(path: str | Path) -> dict[str, Claim]:
 def _where(location: tuple[int | str, ...]) -> str:
     # Of a side, which may be one of several things, pydantic tells the fault of each.
     return "".join(f".{part}" for part in location if not str(part).startswith("Of"))
+
+
+def of_run(
+    claims: Mapping[str, Claim], methods: Methods, measured: Mapping[str, Mapping[str, Measured]]
+) -> dict[str, Claim]:
+    """Return claims with methods named as a run names them, and those noted that it has with other parameters.
+
+    A claim means a method by what it was published with: a run's method that has the same algorithm and parameters,
+    whatever its name, or else the one of the same name.
+
+    Args:
+        claims: The claims by id.
+        methods: The run's methods.
+        measured: What published methods were measured with, by origin; claims without published numbers mean the
+            authors' own.
+    """
+    fitted = {}
+    for name, claim in claims.items():
+        known = measured.get(claim.published.origin if claim.published else AUTHORS, {})
+        sides = [_side_of_run(side, methods, known) for side in (claim.above, claim.below)]
+        update: dict[str, Any] = {"above": sides[0][0], "below": sides[1][0]}
+        if claim.published:
+            others = tuple(dict.fromkeys(other for _, other in sides if other))
+            update["published"] = claim.published.model_copy(update={"other_parameters": others})
+        fitted[name] = claim.model_copy(update=update)
+    return fitted
+
+
+def _side_of_run(side: Side, methods: Methods, known: Mapping[str, Measured]) -> tuple[Side, str]:
+    """A side with its method named as in a run, and that name if its parameters are not the published ones."""
+    field = next((key for key in ("method", "sweep", "trajectory") if getattr(side, key, None)), "")
+    wanted = getattr(side, field, "")
+    if wanted not in known:
+        return side, ""
+    free = ["scaling"] if field == "sweep" else []
+    same = [name for name, method in methods.items() if known[wanted].is_of(method, but=free)]
+    # Of methods that differ in the scaling alone the first has the curve.
+    found = wanted if wanted in same and not free else same[0] if same else wanted
+    return side.model_copy(update={field: found}), "" if same or wanted not in methods else wanted
 
 
 @dataclass(frozen=True)
@@ -378,6 +422,8 @@ def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: st
     published = verdict.claim.published
     if published and (published.encoder.split(",")[0].replace("/", "-"), published.origin) != (encoder, origin):
         told.append(f"published for other checkpoints: {published.encoder}, {published.origin}")
+    if published and published.other_parameters:
+        told.append(f"published with other parameters: {', '.join(published.other_parameters)}")
     return told
 
 

@@ -4,8 +4,9 @@ import io
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -22,6 +23,10 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 # Enough that threads never wait for the writer, few enough that memory stays flat.
 IMAGES_AHEAD_PER_THREAD = 16
+
+Pixels = npt.NDArray[np.uint8]
+Change = Callable[[int, Pixels], Pixels]
+"""What is done, before it is resized, to the original image of an index in its split, uint8 ``[height, width, 3]``."""
 
 
 def open_image(encoded: Path | bytes | Image.Image) -> Image.Image:
@@ -54,16 +59,23 @@ def _plain(image: Image.Image) -> Image.Image:
     return image
 
 
-def prepare(encoded: Path | bytes | Image.Image, size: int) -> npt.NDArray[np.uint8]:
+def prepare(encoded: Path | bytes | Image.Image, size: int, change: Callable[[Pixels], Pixels] | None = None) -> Pixels:
     """Resize the shortest side to ``size`` (bicubic), crop the centre, convert to RGB.
 
     To the pixel what torchvision's ``Resize`` and ``CenterCrop`` do in open_clip's evaluation transform, which
     converts to RGB last, so that grey images are resized as grey.
 
+    Args:
+        encoded: See :func:`open_image`.
+        size: Side of the result in pixels.
+        change: Applied to the original image first, which is converted to RGB for it.
+
     Returns:
         uint8 ``[size, size, 3]``.
     """
     image = open_image(encoded)
+    if change is not None:
+        image = Image.fromarray(change(np.asarray(image.convert("RGB"))))
     wide, high = (int(size * side / min(image.size)) for side in image.size)
     left, top = round((wide - size) / 2), round((high - size) / 2)
     resized = image.resize((wide, high), Image.Resampling.BICUBIC)
@@ -71,16 +83,28 @@ def prepare(encoded: Path | bytes | Image.Image, size: int) -> npt.NDArray[np.ui
 
 
 def prepare_all(
-    encoded: Iterable[Path | bytes | Image.Image], size: int, threads: int
-) -> Iterator[npt.NDArray[np.uint8]]:
+    encoded: Iterable[Path | bytes | Image.Image],
+    size: int,
+    threads: int,
+    change: Change | None = None,
+    begin: int = 0,
+) -> Iterator[Pixels]:
     """Prepare images on several threads (Pillow decodes and resizes outside Python's lock), in their order.
 
     Only a few images per thread are in memory, however slowly the result is taken.
+
+    Args:
+        encoded: See :func:`open_image`.
+        size: Side of the prepared images in pixels.
+        threads: How many prepare at once.
+        change: What is done to every original image first.
+        begin: Index of the first of these images in its split.
     """
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
-        for image in encoded:
-            waiting.append(pool.submit(prepare, image, size))
+        waiting: deque[Future[Pixels]] = deque()
+        for index, image in enumerate(encoded, begin):
+            changed = None if change is None else partial(change, index)
+            waiting.append(pool.submit(prepare, image, size, changed))
             if len(waiting) >= IMAGES_AHEAD_PER_THREAD * threads:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
@@ -95,6 +119,7 @@ def write_split(
     threads: int,
     hashes: str | Path | None = None,
     kept: KeptImages | None = None,
+    change: Change | None = None,
 ) -> None:
     """Prepare a split's images and write them to an image file as they come.
 
@@ -107,12 +132,14 @@ def write_split(
         threads: How many prepare at once.
         hashes: See :func:`remerge.images.write_images`.
         kept: Images that an earlier run has prepared, and where to keep those of this one.
+        change: What is done to every original image before it is resized, such as
+            :class:`remerge.corruptions.Corruption`.
     """
     gigabytes = len(labels) * size * size * 3 / 1e9
     name = f"{described.task} {described.split}"
     print(f"{name}: {len(labels)} images of {size} x {size}, {gigabytes:.2f} GB in {path}", file=sys.stderr)
     begin = 0 if kept is None else len(kept)
-    prepared = prepare_all(islice(encoded, begin, None), size, threads)
+    prepared = prepare_all(islice(encoded, begin, None), size, threads, change, begin)
     images = prepared if kept is None else chain(kept, kept.keep(prepared))
     shown = ProgressBar(images, desc=name, unit="image", total=len(labels))
     write_images(path, described, labels, (size, size, 3), shown, hashes)

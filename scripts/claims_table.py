@@ -6,8 +6,9 @@ import pandas as pd
 
 from remerge import provenance
 from remerge.audit import contaminated
-from remerge.claims import Scores, claims_markdown, claims_table, read_claims
+from remerge.claims import Scores, claims_markdown, claims_table, of_run, read_claims
 from remerge.logs import log_to
+from remerge.measured import read_measured
 from remerge.tables import write_csv, write_text
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
-claims = read_claims(inputs.claims)
+claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
 flags = contaminated(pd.read_csv(inputs.audit))
 scores = Scores.declared(dict(inputs.items()), dict(params.items()))
 table = claims_table(claims, scores, flags, params.architecture, params.origin)

@@ -8,6 +8,7 @@ from remerge import provenance
 from remerge.audit import contaminated
 from remerge.comparison import compare, comparison_markdown
 from remerge.logs import log_to
+from remerge.measured import published_as, read_measured
 from remerge.published import SHARED_WEIGHTS, of_pool, read_published
 from remerge.scores import read_scores
 from remerge.tables import write_csv, write_text
@@ -24,7 +25,10 @@ own = SHARED_WEIGHTS.get(params.origin, params.origin)
 elsewhere = gate[gate["origin"] != own].set_index("task")["origin"].to_dict()
 flags = contaminated(pd.read_csv(inputs.audit))
 published = of_pool(read_published(inputs.published), params.origin, params.architecture)
-table = compare(scores, published, list(params.labels), params.tasks, flags, elsewhere)
+measured = read_measured(inputs.measured).get(params.origin, {})
+names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}
+table = compare(scores, published, list(params.methods), params.tasks, flags, elsewhere, names, notes)
+labels = {name: method["label"] for name, method in params.methods.items()}
 write_csv(snakemake.output.csv, table)
-write_text(snakemake.output.markdown, comparison_markdown(table, params.labels))
+write_text(snakemake.output.markdown, comparison_markdown(table, labels))
 provenance.record(snakemake)

@@ -1,10 +1,12 @@
-"""Corrupt one task's test images."""
+"""Corrupt the test images of a task that the workflow draws: what is drawn is the original."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from remerge import provenance
-from remerge.corruptions import corrupt_all
+from remerge.corruptions import Corruption
 from remerge.images import load_images, save_images
 from remerge.logs import log_to
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 clean, wildcards = load_images(snakemake.input.images), snakemake.wildcards
-corrupted = corrupt_all(clean.images, wildcards.corruption, int(wildcards.severity), snakemake.params.seed)
-save_images(snakemake.output[0], replace(clean, images=corrupted))
+corruption = Corruption(wildcards.corruption, int(wildcards.severity), snakemake.params.seed)
+images = np.stack([corruption(index, image) for index, image in enumerate(clean.images)])
+save_images(snakemake.output[0], replace(clean, images=images))
 provenance.record(snakemake)

@@ -8,7 +8,7 @@ from remerge.images import Description
 from remerge.logs import log_to
 from remerge.preparation import write_split
 from remerge.resume import KeptImages, fingerprint_of
-from remerge.tasks.clip import reading
+from remerge.tasks.clip.reading import read_split
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params, wildcards = snakemake.params, snakemake.wildcards
-if params.source == "hub":
-    split = reading.from_hub(snakemake.input.record, len(params.classes), wildcards.split, params.test_images)
-elif params.source == "torchvision":
-    split = reading.from_torchvision(wildcards.task, wildcards.split, params.test_images)
-elif params.source == "folder":
-    split = reading.from_folder(params.folder, tuple(params.classes), wildcards.split, params.test_images)
-else:
-    split = reading.absent(f"the configuration leaves it out (clip_tasks.{wildcards.task}.source: none)")
+split = read_split(
+    params.source,
+    wildcards.task,
+    wildcards.split,
+    tuple(params.classes),
+    snakemake.input.record,
+    params.folder,
+    params.test_images,
+)
 if split.missing:
     print(f"WARNING: {wildcards.task} is left out of every average: {split.missing}", file=sys.stderr)
 size = int(wildcards.size)

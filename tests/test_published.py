@@ -104,13 +104,18 @@ def test_a_comparison_has_interval_difference_and_flags() -> None:
         ["MNIST", "DTD"],
         {"MNIST": "3 of 10000 test images are also in train"},
         {"MNIST": "fusionbench"},
+        {"ties": "ties"},
+        {"ties": "published otherwise"},
     )
     row, average = table.iloc[0], table.iloc[1]
     assert row["difference"] == pytest.approx(0.4)
     assert (row["low"], row["high"]) == (pytest.approx(97.39, abs=0.01), pytest.approx(97.98, abs=0.01))
     # 97.3 as printed may be 97.39.
     assert row["agrees"]
-    assert row["flags"] == "contaminated split; other images (agrees with fusionbench); truncated decimals"
+    assert (
+        row["flags"]
+        == "contaminated split; other images (agrees with fusionbench); truncated decimals; published otherwise"
+    )
     assert average["task"] == "average (1/2)"
     markdown = comparison_markdown(table, {"ties": "TIES"})
     assert "97.4 to 98.0" in markdown
@@ -122,7 +127,8 @@ def test_a_printed_value_agrees_exactly_when_some_value_printed_so_is_in_the_int
     correct: int, printed: int, decimals: str
 ) -> None:
     row = compare(
-        scores({"MNIST": (correct, 500)}), one_published(printed / 10, decimals), ["ties"], ["MNIST"], {}, {}
+        *(scores({"MNIST": (correct, 500)}), one_published(printed / 10, decimals), ["ties"], ["MNIST"]),
+        *({}, {}, {"ties": "ties"}, {}),
     ).iloc[0]
     low, high = row["low"], row["high"]
     begin, end = (
@@ -202,7 +208,8 @@ def test_the_gate_allows_for_the_draw_of_test_images(published: pd.DataFrame) ->
 def test_a_comparison_of_a_part_says_so(published: pd.DataFrame) -> None:
     found = scores({"SVHN": (300, 1_000), "MNIST": (4_800, 10_000)}, "pretrained")
     own = of_pool(published, "task-vectors", "ViT-B-32")
-    table = compare(found, own, ["pretrained"], ["SVHN", "MNIST"], {}, {}).set_index("task")
+    table = compare(found, own, ["pretrained"], ["SVHN", "MNIST"], {}, {}, {"pretrained": "pretrained"}, {})
+    table = table.set_index("task")
     assert "1000 of 26032 test images" in table.loc["SVHN", "flags"]
     assert "test images" not in table.loc["MNIST", "flags"]
 

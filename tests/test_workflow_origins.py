@@ -27,8 +27,10 @@ from transformers import CLIPConfig, CLIPModel
 
 from remerge.architectures import ARCHITECTURES
 from remerge.checkpoints.transformers_clip import image_encoder_weights
+from remerge.corruptions import Corruption
 from remerge.encoders import build_clip, load_encoder
 from remerge.images import load_images
+from remerge.preparation import prepare_all
 from remerge.weights import load_weights, read_metadata
 
 TABLE = "results/pool/tables/suite/main.md"
@@ -94,6 +96,37 @@ def test_a_task_that_cannot_be_had_is_left_out_said_so_and_tried_again(tmp_path:
     assert "(1/2)" not in (folder / TABLE).read_text()
     assert hub.count("GET") == downloads + 2
     assert planned(folder, TABLE) == {}
+
+
+def test_corrupted_images_are_made_from_the_originals_and_missing_ones_stay_missing(
+    tmp_path: Path, hub: HubServer
+) -> None:
+    test = parquet(20, 30)
+    hub.repositories = {
+        "datasets/ylecun/mnist": {
+            "mnist/train-00000-of-00001.parquet": parquet(40, 0),
+            "mnist/test-00000-of-00001.parquet": test,
+        }
+    }
+    folder = project(tmp_path / "project", {"origin": "random", "architecture": "mini"}, ["MNIST", "EuroSAT", "shapes"])
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | {"tasks": {"shapes": {"folder": "shapes"}}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    made = {
+        task: folder / f"results/images/48/{task}/corrupted/gaussian_noise-2.safetensors"
+        for task in config["suites"]["suite"]
+    }
+    snakemake(folder, *(str(path.relative_to(folder)) for path in made.values()))
+    originals = {
+        "MNIST": [row["bytes"] for row in pq.read_table(io.BytesIO(test))["image"].to_pylist()],
+        "shapes": sorted((folder / "shapes" / "test").glob("*/*.png")),
+    }
+    for task, encoded in originals.items():
+        expected = list(prepare_all(encoded, 48, 1, Corruption("gaussian_noise", 2, 0)))
+        assert (load_images(made[task]).images == np.stack(expected)).all()
+    assert load_images(made["shapes"]).labels.tolist() == [0] * 4 + [1] * 4
+    lost = load_images(made["EuroSAT"])
+    assert len(lost) == 0
+    assert lost.missing
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])

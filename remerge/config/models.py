@@ -456,7 +456,10 @@ class Robustness(Study):
     kind: Literal["robustness"]
     tasks: list[str] = Field(min_length=1, description="The tasks of the suite that are merged and scored.")
     corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]
-        list(CONSTANTS), min_length=1, description="Corruptions beside the clean images."
+        list(CONSTANTS),
+        min_length=1,
+        description="Corruptions beside the clean images. As published, they act on original images, before these are "
+        "resized and cropped.",
     )
     severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions; published: 2.")
     methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")

@@ -41,7 +41,7 @@ FIGURES = {
         "alike, a dent is a task that merging has sacrificed.",
     ),
     "scalings": Figure(
-        ("sweeps", "records", "scores", "published_curves"),
+        ("sweeps", "records", "scores", "published_curves", "published_methods"),
         "Test accuracy of the pre-trained weights plus lambda times the merged task vector: it rises from the "
         "pre-trained encoder's to a peak and falls when the step is too long. Markers: the main table's lambda; a "
         "tuned one was chosen on validation images. Bands are 95 % intervals.",

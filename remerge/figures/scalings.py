@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, reference_line
+from remerge.measured import curves_as, read_measured
 from remerge.scores import accuracy, average_accuracy
 
 
@@ -23,6 +24,8 @@ def draw(evidence: Evidence) -> Figure:
         chosen.setdefault(curve, {})[record["method"]] = record["scaling"]
     published = evidence.table("published_curves")
     same = (published["origin"] == evidence.origin) & (published["architecture"] == evidence.architecture)
+    measured = read_measured(evidence.files["published_methods"][0]).get(evidence.origin, {})
+    curves = published[same].assign(method=published["method"].map(curves_as(evidence.methods, measured)))
     return scaling_figure(
         sweeps,
         evidence.averages("pretrained", "individual"),
@@ -30,7 +33,7 @@ def draw(evidence: Evidence) -> Figure:
         evidence.labels,
         evidence.looks,
         evidence.tasks,
-        published[same],
+        curves.dropna(subset="method"),
     )
 
 
@@ -53,7 +56,8 @@ def scaling_figure(
         labels: Methods' names for people.
         looks: Methods' looks.
         tasks: Tasks in order, one small panel each.
-        published: Columns ``method``, ``scaling`` and ``average``: what others measured on the same checkpoints.
+        published: Columns ``method``, ``scaling`` and ``average``: what others measured on the same checkpoints, by the
+            method whose curve it belongs to.
     """
     rows = -(-len(tasks) // 4)
     figure = new_figure(2.9 + 1.25 * rows)
@@ -69,11 +73,10 @@ def scaling_figure(
             label = labels[marked] if marked != name else None
             _mark(main, curve.set_index("scaling")["average"], scaling, looks[marked], label)
     for method, points in published.groupby("method", sort=False) if published is not None else ():
-        if (name := str(method)) in looks:
-            look, label = looks[name], f"{labels[name]}, published"
-            points = points.sort_values("scaling")
-            (drawn,) = main.plot(points["scaling"], points["average"], color=look.color, linestyle="none", label=label)
-            drawn.set(marker=look.marker, markerfacecolor="white")
+        look, label = looks[str(method)], f"{labels[str(method)]}, published"
+        points = points.sort_values("scaling")
+        (drawn,) = main.plot(points["scaling"], points["average"], color=look.color, linestyle="none", label=label)
+        drawn.set(marker=look.marker, markerfacecolor="white")
     for name, value in references.items():
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")

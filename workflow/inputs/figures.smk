@@ -41,6 +41,7 @@ EVIDENCE = {
     "sweeps": of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
     "records": of_methods("merged/{suite}/{method}.json", scaled_methods()),
     "published_curves": lambda wildcards: [CURVES],
+    "published_methods": lambda wildcards: [MEASURED],
     "trajectories": of_methods("trajectories/{suite}/{method}.csv", learning_methods()),
     "taskwise_coefficients": of_methods(
         "coefficients/{suite}/{method}.csv", learning_methods("task")

@@ -19,10 +19,23 @@ def clip_tasks_from(source):
 
 def record_of(wildcards):
     """The record of a download that a split of a task is read from, if it is downloaded from the Hub."""
-    if settings.source_of(wildcards.task) != "hub":
+    if source_of(wildcards) != "hub":
         return []
-    part = "test" if wildcards.split == "test" else "train"
+    # Images are corrupted for tests alone: then the split is no wildcard.
+    part = "test" if wildcards.get("split", "test") == "test" else "train"
     return f"results/downloads/{wildcards.task}/{part}.json"
+
+
+def source_of(wildcards):
+    """Where a task's original images come from; `own` for a folder that the user made a task of."""
+    task = wildcards.task
+    return "own" if task in settings.tasks else settings.source_of(task)
+
+
+def folder_of(wildcards):
+    """The folder that a task's original images are read from, if they are."""
+    own = settings.tasks.get(wildcards.task)
+    return (own or settings.images_of(wildcards.task)).folder
 
 
 def attempt_of(wildcards):
@@ -38,6 +51,8 @@ def folder_content_of(wildcards):
 
 def classes_read_by(wildcards):
     """What tells images' labels: class names where folders are named after them, else the labels themselves."""
+    if wildcards.task in settings.tasks:
+        return []
     names = clip_task(wildcards.task).classes
     in_folders = settings.source_of(wildcards.task) == "folder"
     return list(names) if in_folders else list(range(len(names)))
@@ -45,7 +60,7 @@ def classes_read_by(wildcards):
 
 def test_images_of(wildcards):
     """How many images are drawn from a test split, if not all; of other splits, always all."""
-    if wildcards.split != "test":
+    if wildcards.get("split", "test") != "test":
         return None
     return settings.images_of(wildcards.task).test_images
 

@@ -16,6 +16,7 @@ from remerge.tasks.folder import class_names
 ROOT = Path(workflow.basedir)
 SPLITS = ["train", "validation", "test"]
 PUBLISHED = os.path.relpath(ROOT / "published" / "main.csv")
+MEASURED = os.path.relpath(ROOT / "published" / "methods.yaml")
 CURVES = os.path.relpath(ROOT / "published" / "curves.csv")
 CLAIMS = os.path.relpath(ROOT / "published" / "claims.yaml")
 

@@ -116,8 +116,8 @@ rule prepare_images:
     params:
         code=code("scripts/prepare_images.py"),
         classes=classes_read_by,
-        source=lambda wildcards: settings.source_of(wildcards.task),
-        folder=lambda wildcards: settings.images_of(wildcards.task).folder,
+        source=source_of,
+        folder=folder_of,
         content=folder_content_of,
         test_images=test_images_of,
     script:

@@ -1,6 +1,7 @@
 """Studies beyond the main table: many encoders made and scored in one job each.
 
-needs  results/{pool}/task_vectors, heads; results/images/{size}/{task}/{test,validation}.safetensors
+needs  results/{pool}/task_vectors, heads; results/images/{size}/{task}/{test,validation}.safetensors;
+       original test images, where they are corrupted
 makes  results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors
        results/{pool}/studies/{study}/{part}.csv            correct answers and n of every encoder
        results/{pool}/tables/{suite}/{study}.{csv,md}       what they come to
@@ -12,7 +13,7 @@ include: "../inputs/studies.smk"
 
 
 rule corrupt_images:
-    """Corrupt one task's test images; the same corruption of the same image is always the same."""
+    """Corrupt a built-in task's test images; the same corruption of the same image is always the same."""
     input:
         images="results/images/{size}/{task}/test.safetensors",
     output:
@@ -22,6 +23,7 @@ rule corrupt_images:
     benchmark:
         "benchmarks/jobs/corrupt_images/{size}/{task}/{corruption}-{severity}.tsv"
     wildcard_constraints:
+        task=any_of(MINI_TASKS),
         corruption=any_of(CONSTANTS),
         severity="[1-5]",
     conda:
@@ -35,6 +37,38 @@ rule corrupt_images:
         seed=0,
     script:
         "../../scripts/corrupt_images.py"
+
+
+rule prepare_corrupted_images:
+    """Decode and corrupt one task's original test images, then resize and crop them as the clean ones."""
+    input:
+        record=record_of,
+    output:
+        "results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors",
+    log:
+        "logs/prepare_corrupted_images/{size}/{task}/{corruption}-{severity}.log",
+    benchmark:
+        "benchmarks/jobs/prepare_corrupted_images/{size}/{task}/{corruption}-{severity}.tsv"
+    wildcard_constraints:
+        task=any_of([*CLIP_TASKS, *settings.tasks]),
+        corruption=any_of(CONSTANTS),
+        severity="[1-5]",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory("images"),
+        runtime=minutes("images"),
+    params:
+        code=code("scripts/prepare_corrupted_images.py"),
+        classes=classes_read_by,
+        source=source_of,
+        folder=folder_of,
+        content=folder_content_of,
+        test_images=test_images_of,
+        seed=0,
+    script:
+        "../../scripts/prepare_corrupted_images.py"
 
 
 rule study:

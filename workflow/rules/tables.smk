@@ -86,6 +86,7 @@ rule comparison_table:
         gate=gate_of,
         audit=audit_of,
         published=PUBLISHED,
+        measured=MEASURED,
     output:
         csv="results/{pool}/tables/{suite}/comparison.csv",
         markdown=report(
@@ -113,7 +114,7 @@ rule comparison_table:
         tasks=tasks_of,
         origin=origin_of_pool,
         architecture=architecture_of,
-        labels=labels_of,
+        methods=described_methods_of,
     script:
         "../../scripts/comparison_table.py"
 
@@ -127,6 +128,7 @@ rule claims_table:
         studies=studies_of_suite,
         audit=audit_of,
         claims=CLAIMS,
+        measured=MEASURED,
     output:
         csv="results/{pool}/tables/{suite}/claims.csv",
         markdown=report(
@@ -150,6 +152,7 @@ rule claims_table:
     params:
         code=code("scripts/claims_table.py"),
         methods=lambda wildcards: list(methods_of(wildcards)),
+        described=described_methods_of,
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,

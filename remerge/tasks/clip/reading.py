@@ -1,4 +1,4 @@
-"""The images of the papers' tasks, from wherever they are: labels at once, images one after the other."""
+"""The original images of tasks, from wherever they are: labels at once, images one after the other."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +30,40 @@ class Split:
     labels: npt.NDArray[np.int64]
     encoded: Iterable[Path | bytes | Image.Image]
     missing: str = ""
+
+
+def read_split(
+    source: str,
+    task: str,
+    split: str,
+    classes: tuple[str, ...],
+    record: str | Path | None,
+    folder: str | Path | None,
+    test_images: int | None,
+) -> Split:
+    """Read one split of a task.
+
+    Args:
+        source: ``hub``, ``torchvision``, ``folder`` or ``none`` for one of the papers' tasks; ``own`` for a task that
+            the user keeps in a folder, whose class folders in sorted order are the classes.
+        task: The task's name.
+        split: ``train``, ``validation`` or ``test``; of an ``own`` task only ``test``.
+        classes: The task's class names.
+        record: For ``hub``, what :func:`remerge.downloads.records.record` wrote.
+        folder: For ``folder`` and ``own``, where the images are.
+        test_images: How many test images are drawn, if not all.
+    """
+    match source:
+        case "hub":
+            return from_hub(str(record), len(classes), split, test_images)
+        case "torchvision":
+            return from_torchvision(task, split, test_images)
+        case "folder":
+            return from_folder(str(folder), classes, split, test_images)
+        case "own":
+            listing = list_folder(str(folder), lambda labels: labels[:0])["test"]
+            return Split(listing.labels, listing.paths)
+    return absent(f"the configuration leaves it out (clip_tasks.{task}.source: none)")
 
 
 def absent(reason: str) -> Split:

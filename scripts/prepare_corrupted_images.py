@@ -1,0 +1,37 @@
+"""Corrupt the original test images of a task, then prepare them."""
+
+from typing import TYPE_CHECKING
+
+from remerge import provenance
+from remerge.corruptions import Corruption
+from remerge.images import Description
+from remerge.logs import log_to
+from remerge.preparation import write_split
+from remerge.resume import KeptImages, fingerprint_of
+from remerge.tasks.clip.reading import read_split
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
+split = read_split(
+    params.source,
+    wildcards.task,
+    "test",
+    tuple(params.classes),
+    snakemake.input.record,
+    params.folder,
+    params.test_images,
+)
+corruption = Corruption(wildcards.corruption, int(wildcards.severity), params.seed)
+size = int(wildcards.size)
+depends_on = [snakemake.input.record] if snakemake.input.record else []
+key = fingerprint_of(
+    depends_on, [params.code, wildcards.task, size, params.content, params.test_images, repr(corruption)]
+)
+kept = KeptImages(f".snakemake/remerge/resume/{output[0]}", key, (size, size, 3))
+described = Description(wildcards.task, "test", "real", split.missing)
+write_split(output[0], described, split.labels, split.encoded, size, snakemake.threads, kept=kept, change=corruption)
+provenance.record(snakemake)
