@@ -116,7 +116,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name, encoding="utf-8")
-    snakemake(folder, "--touch")
+    snakemake(folder, "--touch", "--forceall")
     return folder
 
 
