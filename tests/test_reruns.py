@@ -58,6 +58,34 @@ def setting(*keys: Any, value: Any) -> Edit:
 NOTHING: dict[str, int] = {}
 # A table of a study, drawn, judged and shown.
 SHOWN = {"study_table": 1, "study_figure": 1, "claims_table": 1, "report_page": 1}
+# A method in the main table, judged and shown: accuracies, radar, scalings and steps.
+SCORED = {"merge": 1, "score": 1, "main_table": 1, "cost_table": 1, "claims_table": 1, "figure": 4, "report_page": 1}
+# All that a suite's task vectors are merged to; studies but the two parts of robustness, which merges two other tasks.
+MERGED = {
+    "finetune": 1,
+    "task_vector": 1,
+    "expert_statistics": 2,
+    "finetune_jointly": 1,
+    "learn_coefficients": 2,
+    "merge_task_vectors": 5,
+    "merge_by_statistics": 2,
+    "merge": 7,
+    "score": 9,
+    "score_individual": 1,
+    "sweep": 3,
+    "trajectory": 2,
+    "study": 5,
+    "study_table": 6,
+    "study_figure": 6,
+    "task_vector_cosine": 1,
+    "conflicts_table": 1,
+    "entropy_table": 1,
+    "experts_table": 1,
+    "main_table": 1,
+    "cost_table": 1,
+    "claims_table": 1,
+    "report_page": 1,
+}
 EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
     "a comment": (more("remerge/logs.py", "# More to say.\n"), NOTHING),
     "a log message": (text("remerge/logs.py", 'f"end: ', 'f"finished: '), NOTHING),
@@ -79,14 +107,70 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         {"report_page": 1},
     ),
     "how a figure is drawn": (more("remerge/figures/radar.py", "CHANGED = 1\n"), {"figure": 1, "report_page": 1}),
-    "how tables are laid out": (more("remerge/tables.py", "CHANGED = 1\n"), {}),
-    "an algorithm": (more("remerge/merging/averaging.py", "CHANGED = 1\n"), {}),
-    "an algorithm with statistics": (more("remerge/merging/fisher.py", "CHANGED = 1\n"), {}),
-    "how coefficients are learned": (more("remerge/merging/adamerging.py", "CHANGED = 1\n"), {}),
+    "how tables are laid out": (
+        more("remerge/tables.py", "CHANGED = 1\n"),
+        {
+            "main_table": 1,
+            "experts_table": 1,
+            "claims_table": 1,
+            "cost_table": 1,
+            "study_table": 6,
+            "study_figure": 6,
+            "report_page": 1,
+        },
+    ),
+    "an algorithm": (
+        more("remerge/merging/averaging.py", "CHANGED = 1\n"),
+        {**SCORED, **SHOWN, "merge_task_vectors": 1, "study": 1},
+    ),
+    "an algorithm with statistics": (
+        more("remerge/merging/fisher.py", "CHANGED = 1\n"),
+        {**SCORED, "expert_statistics": 3, "merge_by_statistics": 1},
+    ),
+    "how coefficients are learned": (
+        more("remerge/merging/adamerging.py", "CHANGED = 1\n"),
+        {
+            **SCORED,
+            **SHOWN,
+            "learn_coefficients": 2,
+            "merge_task_vectors": 2,
+            "merge": 2,
+            "score": 2,
+            "trajectory": 2,
+            "figure": 6,
+            "study": 2,
+        },
+    ),
     "a kind of study": (more("remerge/studies/ties.py", "CHANGED = 1\n"), {"study": 1, **SHOWN}),
-    "a method's label": (setting("methods", "averaging", "label", value="Mean"), {}),
-    "a method's scaling": (setting("methods", "arithmetic", "scaling", value=0.4), {}),
-    "a method more": (setting("methods", "more", value={"label": "More", "algorithm": "ties"}), {}),
+    "a method's label": (
+        setting("methods", "averaging", "label", value="Mean"),
+        {
+            "main_table": 1,
+            "cost_table": 1,
+            "study_table": 1,
+            "study_figure": 1,
+            "figure": 4,
+            "report_page": 1,
+        },
+    ),
+    "a method's scaling": (
+        setting("methods", "arithmetic", "scaling", value=0.4),
+        {
+            **SCORED,
+            **SHOWN,
+            "study": 1,
+            "entropy_table": 1,
+            "figure": 5,
+        },
+    ),
+    "a method more": (
+        setting("methods", "more", value={"label": "More", "algorithm": "ties"}),
+        {
+            **SCORED,
+            "merge_task_vectors": 1,
+            "sweep": 1,
+        },
+    ),
     "a corruption more": (
         setting("studies", "robustness", "corruptions", value=["gaussian_noise", "contrast"]),
         {"corrupt_images": 2, "study": 1, **SHOWN},
@@ -96,9 +180,27 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         {"study": 1, **SHOWN},
     ),
     "a subset count more": (setting("studies", "task-counts", "counts", value=[2, 3]), {"study": 1, **SHOWN}),
-    "a template": (setting("tasks", "shapes", "templates", value=["a sketch of a {}."]), {}),
+    "a template": (
+        setting("tasks", "shapes", "templates", value=["a sketch of a {}."]),
+        {
+            **MERGED,
+            "zero_shot_head": 1,
+            "score_expert": 2,
+            "figure": 9,
+        },
+    ),
     "a template of mini": (text("remerge/tasks/prompts.py", "a picture of", "an image of"), {}),
-    "a task more": (setting("suites", "three", value=["digits", "shapes", "arrows", "latin"]), {}),
+    "a task more": (
+        setting("suites", "three", value=["digits", "shapes", "arrows", "latin"]),
+        {
+            **MERGED,
+            "render_task": 1,
+            "audit_images": 1,
+            "zero_shot_head": 1,
+            "score_expert": 1,
+            "figure": 10,
+        },
+    ),
 }
 
 
@@ -116,7 +218,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name, encoding="utf-8")
-    snakemake(folder, "--touch")
+    snakemake(folder, "--touch", "--forceall")
     return folder
 
 

@@ -56,7 +56,12 @@ def methods_drawn_in_study(wildcards):
     shown = methods_of_study(wildcards)
     names = list(settings.methods)
     last = max((names.index(name) for name in shown), default=-1)
-    return looks_of_methods(names[: last + 1])
+    looks = looks_of_methods(names[: last + 1])
+    # The others' labels are not drawn.
+    return {
+        name: look if name in shown else look | {"label": name}
+        for name, look in looks.items()
+    }
 
 
 def modules_of_study(wildcards):
