@@ -54,7 +54,7 @@ def show_claims(folder: Path, file: Path) -> str:
         flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
         scores = Scores.declared(inputs, params, folder)
         fitted = of_run(claims, params.get("described", {}), measured)
-        table = claims_table(fitted, scores, flags, params["architecture"], params["origin"])
+        table = claims_table(fitted, scores, flags, params["architecture"], params["origin"], params.get("tasks", ()))
         text = claims_markdown(table, len(claims))
         parts.append(f"Pool {path.parts[-4]}, suite {path.parts[-2]}\n\n{text}")
     return "\n".join(parts)

@@ -11,9 +11,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from remerge.answers import unpack_right
+from remerge.coverage import share
 from remerge.errors import RemergeError
 from remerge.measured import Measured, Methods
-from remerge.scores import read_scores
+from remerge.scores import merged_tasks, read_parts, read_scores
 from remerge.strict_yaml import read_yaml
 from remerge.studies.tables import chosen_negation
 
@@ -257,7 +258,7 @@ class Scores:
             case OfMethod():
                 found = {side.method: self._of_method(side.method)}
             case OfBest():
-                found = {name: self._of_method(name) for name in self.merged}
+                found = self._of_most_tasks({name: self._of_method(name) for name in self.merged})
             case OfSweep():
                 found = self._curve(side)
             case OfTrajectory():
@@ -270,6 +271,16 @@ class Scores:
 
     def _of_method(self, method: str) -> pd.DataFrame | None:
         return read_scores(self.methods[method]) if method in self.methods else None
+
+    def tasks(self) -> set[str]:
+        """Return the tasks that have images: all that some method is scored on."""
+        return {task for path in self.methods.values() for task in read_scores(path)["task"]}
+
+    def _of_most_tasks(self, found: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame | None]:
+        """Those that merge the most tasks: to merge fewer makes it easier to be best on them."""
+        merged = {name: merged_tasks(scores) for name, scores in found.items() if scores is not None}
+        most = "" if "" in merged.values() else max(merged.values(), key=lambda told: told.count("+"), default="")
+        return {name: found[name] for name, told in merged.items() if told == most}
 
     def _curve(self, side: OfSweep) -> dict[str, pd.DataFrame | None]:
         if side.sweep not in self.sweeps:
@@ -288,7 +299,8 @@ class Scores:
 
     def _parts(self, study: str) -> pd.DataFrame | None:
         files = self.studies.get(study, ())
-        return pd.concat([read_scores(file) for file in files], ignore_index=True) if files else None
+        scores = read_parts(files) if files else pd.DataFrame()
+        return None if scores.empty else scores
 
     def _study(self, side: OfStudy) -> pd.DataFrame | None:
         scores = self._parts(side.study)
@@ -335,6 +347,8 @@ def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
     encoders = [encoder for side in sides for encoder in side.values()]
     if not all(sides) or any("right" not in encoder for encoder in encoders):
         return None
+    if not _comparable(claim, sides, scores.merged):
+        return None
     keyed = [_keyed(encoder, claim) for encoder in encoders]
     keys = [key for key in keyed[0].index if all(key in other.index for other in keyed)]
     if not keys:
@@ -358,9 +372,21 @@ def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
     )
 
 
+def _comparable(claim: Claim, sides: Sequence[Mapping[str, pd.DataFrame]], merging: Sequence[str]) -> bool:
+    """Whether the encoders merge the same tasks, those that merge any."""
+    merged = set()
+    for side, encoders in zip((claim.above, claim.below), sides, strict=True):
+        for name, scores in encoders.items():
+            told = merged_tasks(scores)
+            if told or name in merging or isinstance(side, OfSweep | OfTrajectory):
+                merged.add(told)
+    return len(merged) <= 1
+
+
 def _keyed(encoder: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     """Rows by what pairs them with the other side's: part and merged tasks where a study has several, and task."""
-    keys = [column for column in ("part", "merged") if column in encoder and encoder[column].notna().all()]
+    several = ("part", "merged") if "study" in encoder else ()
+    keys = [column for column in several if column in encoder and encoder[column].notna().all()]
     index = [encoder[column] for column in keys] if keys else [pd.Series("-", index=encoder.index)]
     keyed = encoder.set_index([*index, encoder["task"]], drop=False)
     if keyed.index.has_duplicates:
@@ -428,7 +454,12 @@ def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: st
 
 
 def claims_table(
-    claims: Mapping[str, Claim], scores: Scores, flags: Mapping[str, str], encoder: str, origin: str
+    claims: Mapping[str, Claim],
+    scores: Scores,
+    flags: Mapping[str, str],
+    encoder: str,
+    origin: str,
+    tasks: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return one row per claim whose encoders were made.
 
@@ -438,6 +469,7 @@ def claims_table(
         flags: By task, what is wrong with its splits.
         encoder: The pool's architecture.
         origin: Where its checkpoints come from.
+        tasks: The suite's tasks; caveats name those without images.
 
     Returns:
         Columns ``id``, ``claim``, ``paper``, ``section``, ``verdict``, ``above``, ``below``, ``difference``, ``low``,
@@ -445,6 +477,9 @@ def claims_table(
         ``caveats``.
     """
     rows = []
+    present = scores.tasks()
+    absent = [task for task in tasks if task not in present]
+    without = [f"{share(present, tasks)} tasks: no images of {', '.join(absent)}"] if absent else []
     for name, claim in claims.items():
         verdict = judge(claim, scores)
         if verdict is None:
@@ -467,7 +502,7 @@ def claims_table(
                 "published above": published.above if published else None,
                 "published below": published.below if published else None,
                 "source": published.source if published else f"arXiv:{claim.paper}, {claim.section}",
-                "caveats": "; ".join(caveats(verdict, flags, encoder, origin)),
+                "caveats": "; ".join([*caveats(verdict, flags, encoder, origin), *without]),
             }
         )
     return pd.DataFrame(rows)
@@ -498,13 +533,14 @@ def claims_markdown(table: pd.DataFrame, total: int) -> str:
     count = table["verdict"].value_counts()
     counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
     return (
-        f"{text}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not made. Difference: "
-        "points of average accuracy, with a 95 % paired bootstrap interval (10,000 resamples of test images within "
-        "every task; an image brings all answers to it along). A claim holds if the whole interval reaches its margin, "
-        "0 unless printed, and does not hold if the whole interval is below it. The intervals cover the choice of test "
-        "images only; where a side is the best of several, the best is chosen anew in every resample. One training "
-        "seed: the spread between seeds is not in the intervals. n: test images compared. Source: where the published "
-        "numbers were printed (published/sources.csv), or the paper's section.\n"
+        f"{text}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not made or merge other"
+        " tasks. Difference: points of average accuracy, with a 95 % paired bootstrap interval (10,000 resamples of"
+        " test images within every task; an image brings all answers to it along). A claim holds if the whole "
+        "interval reaches its margin, 0 unless printed, and does not hold if the whole interval is below it. The "
+        "intervals cover the choice of test images only; where a side is the best of several, the best is chosen "
+        "anew in every resample. One training seed: the spread between seeds is not in the intervals. n: test "
+        "images compared. Source: where the published numbers were printed (published/sources.csv), or the paper's "
+        "section.\n"
     )
 
 

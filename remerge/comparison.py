@@ -73,6 +73,7 @@ def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dic
         "contaminated split" if flag else "",
         f"{DIFFERENT_IMAGES} (agrees with {other})" if other else "",
         "truncated decimals" if row["decimals"] == "truncated" and not is_exact else "",
+        f"merged: {row['merged'].replace('+', ', ')}" if isinstance(row.get("merged"), str) else "",
         row["note"],
         note,
     ]

@@ -6,8 +6,16 @@ from typing import Any
 
 import pandas as pd
 
+from remerge.files import atomic_path
+
 STAGES = ("expert_statistics", "learn_coefficients", "sweep", "merge_task_vectors", "merge_by_statistics", "merge")
 """Rules whose jobs make a method's encoder."""
+
+
+def write_earlier(path: str | Path, seconds: float) -> None:
+    """Write, as Snakemake's benchmark files are, how long a job had worked before the run that finished it."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"s\tmax_rss\n{seconds:.4f}\t-\n", encoding="ascii")
 
 
 def cost_table(
@@ -18,7 +26,8 @@ def cost_table(
     Args:
         methods: By id, ``label`` and ``uses``.
         jobs: Snakemake's benchmark files ``.../{rule}/{suite}/{method}.tsv``; sweeps and statistics
-            have a folder per method.
+            have a folder per method. Of a job that was cut off and went on, Snakemake measures the last run alone:
+            what :func:`write_earlier` wrote belongs here too.
         encoders: The merged encoders, ``.../{method}.safetensors``.
 
     Returns:

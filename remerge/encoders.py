@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from remerge.architectures import ARCHITECTURES
 from remerge.errors import RemergeError
-from remerge.weights import load_weights, read_metadata
+from remerge.weights import check_finite, load_weights, read_metadata
 
 # A CLIP small enough to be pre-trained in a minute on two cores.
 MINI: dict[str, Any] = {
@@ -64,7 +64,7 @@ def load_clip(path: str | Path) -> open_clip.CLIP:
     """Return the CLIP, both towers, stored in a safetensors file, in evaluation mode.
 
     Raises:
-        RemergeError: The file does not tell its architecture, or its weights are not those of a CLIP.
+        RemergeError: The file does not tell its architecture, or its weights are not those of a CLIP or not finite.
     """
     return _filled(build_clip(architecture_in(path)), path).eval()
 
@@ -75,7 +75,8 @@ def load_encoder(path: str | Path) -> nn.Module:
     The module maps float ``[n, 3, height, width]`` (see :func:`to_input`) to features ``[n, d]``, not normalised.
 
     Raises:
-        RemergeError: The file does not tell its architecture, or its weights are not those of an image encoder.
+        RemergeError: The file does not tell its architecture, or its weights are not those of an image encoder, or not
+            finite.
     """
     # Only the image tower is wanted: on the meta device the text tower costs nothing.
     with torch.device("meta"):
@@ -85,7 +86,9 @@ def load_encoder(path: str | Path) -> nn.Module:
 
 def _filled(module: nn.Module, path: str | Path, assign: bool = False) -> nn.Module:
     try:
-        module.load_state_dict(dict(load_weights(path)), assign=assign)
+        weights = dict(load_weights(path))
+        check_finite(path, weights, "delete it to have it made again, or replace the checkpoint it was made from")
+        module.load_state_dict(weights, assign=assign)
     except RuntimeError as error:
         raise RemergeError(f"{path}: not the weights of a {read_metadata(path)['architecture']}: {error}") from error
     return module

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from remerge.encoders import to_input
+from remerge.errors import RemergeError
 from remerge.heads import logits
 from remerge.images import ImageSet
 
@@ -20,11 +21,19 @@ GROUPS = 10
 def entropies_and_losses(
     encoder: nn.Module, head: Tensor, image_set: ImageSet, *, device: str = "cpu", batch_size: int = 256
 ) -> tuple[Tensor, Tensor]:
-    """Return every image's softmax entropy and cross-entropy, ``[n]`` each, in nats."""
+    """Return every image's softmax entropy and cross-entropy, ``[n]`` each, in nats.
+
+    Raises:
+        RemergeError: A class score is NaN or infinite; the message names the task.
+    """
     entropies, losses = [], []
     for start in range(0, len(image_set), batch_size):
         part = slice(start, start + batch_size)
         scores = logits(encoder(to_input(torch.from_numpy(image_set.images[part]).to(device))), head.to(device))
+        if not scores.isfinite().all():
+            raise RemergeError(
+                f"{image_set.task}: class scores are NaN or infinite; look for such entries in the encoder's weights"
+            )
         log = scores.log_softmax(dim=1)
         entropies.append(-(log.exp() * log).sum(dim=1).cpu())
         labels = torch.from_numpy(image_set.labels[part]).to(device)

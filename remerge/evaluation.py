@@ -13,9 +13,15 @@ from torch import Tensor, nn
 from remerge.answers import pack_classes, pack_right
 from remerge.devices import out_of_memory
 from remerge.encoders import to_input
+from remerge.errors import RemergeError
 from remerge.heads import logits
 from remerge.images import ImageSet
 from remerge.progress import ProgressBar
+
+NOT_FINITE = (
+    "images {} to {}: the encoder's features in {} are NaN or infinite; look for such entries in its weights, or score "
+    "in float32 (scoring.precision)"
+)
 
 # Images per task on which a shorter precision is compared with float32.
 COMPARED = 512
@@ -43,6 +49,9 @@ def predictions(
 
     Returns:
         int64 ``[n]``, on the CPU.
+
+    Raises:
+        RemergeError: A feature is NaN or infinite, of which the largest class score would be any class's.
     """
     found = [torch.empty(0, dtype=torch.int64)]
     head = head.to(device)
@@ -52,6 +61,8 @@ def predictions(
         try:
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
                 features = encoder(to_input(batch.to(device)))
+            if not features.isfinite().all():
+                raise RemergeError(NOT_FINITE.format(start, start + len(batch), precision))
             found.append(logits(features.float(), head).argmax(dim=1).cpu())
         except RuntimeError as error:
             if batch_size == 1 or not out_of_memory(error):
@@ -90,6 +101,9 @@ def score_encoder(
         Columns ``task``, ``correct`` and ``n``, in the order of ``image_sets``; with ``answers`` also ``right`` and
         ``predicted``, packed by :mod:`remerge.answers`; with another precision than float32 also ``compared``, a
         number of the task's first images, and ``agree``, on how many of them float32 predicts the same.
+
+    Raises:
+        RemergeError: A feature is NaN or infinite; the message names the task.
     """
     encoder = encoder.to(device).eval()
     _tell(precision, batch_size)
@@ -99,7 +113,10 @@ def score_encoder(
             print(f"{task}: not scored: {image_set.missing}", file=sys.stderr)
             continue
         predict = partial(predictions, encoder, heads[task], device=device, batch_size=batch_size)
-        predicted = predict(image_set.images, precision=precision)
+        try:
+            predicted = predict(image_set.images, precision=precision)
+        except RemergeError as error:
+            raise RemergeError(f"{task}: {error}") from error
         right = predicted.numpy() == image_set.labels
         row: dict[str, object] = {"task": task, "correct": int(right.sum()), "n": len(image_set)}
         if answers:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from remerge.weights import load_weights, save_weights
+from remerge.weights import check_finite, load_weights, save_weights
 
 
 @torch.no_grad()
@@ -45,5 +45,11 @@ def save_head(path: str | Path, head: Tensor, metadata: dict[str, str]) -> None:
 
 
 def load_head(path: str | Path) -> Tensor:
-    """Read a head that :func:`save_head` wrote."""
-    return load_weights(path)["head"]
+    """Read a head that :func:`save_head` wrote.
+
+    Raises:
+        RemergeError: It holds NaN or infinity.
+    """
+    weights = load_weights(path)
+    check_finite(path, weights, "delete it to have it made again")
+    return weights["head"]

@@ -42,7 +42,9 @@ class Progress:
         self.path = Path(path)
         self.key = key
         self.seconds = seconds
-        self._saved = time.monotonic()
+        self.earlier = 0.0
+        """Seconds that earlier runs worked, until they last saved the state that was loaded."""
+        self._begun = self._saved = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """Return the state that was saved last, or None if there is none, or none that can be read."""
@@ -55,7 +57,10 @@ class Progress:
         # Any fault of the file only means to begin anew.
         except Exception:
             return None
-        return kept["state"] if isinstance(kept, dict) and kept.get("key") == self.key else None
+        if not isinstance(kept, dict) or kept.get("key") != self.key:
+            return None
+        self.earlier = kept["seconds"]
+        return dict(kept["state"])
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
         """Save what ``state`` returns, if it is time."""
@@ -64,8 +69,9 @@ class Progress:
         # Images are prepared without it, which would cost seconds.
         import torch
 
+        seconds = self.earlier + time.monotonic() - self._begun
         with atomic_path(self.path) as temporary:
-            torch.save({"key": self.key, "state": state()}, temporary)
+            torch.save({"key": self.key, "seconds": seconds, "state": state()}, temporary)
         self._saved = time.monotonic()
 
     def done(self) -> None:

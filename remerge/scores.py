@@ -23,6 +23,10 @@ COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """
 
 
+NO_SCORES = ["task", "split", "correct", "n"]
+"""Columns of scores of nothing."""
+
+
 def write_scores(path: str | Path, scores: pd.DataFrame, *, may_be_empty: bool = False) -> None:
     """Write a score file: columns in the standard order, rows as they come.
 
@@ -67,6 +71,14 @@ def read_parts(paths: Sequence[str | Path]) -> pd.DataFrame:
     return pd.concat([part for part in parts if not part.empty] or parts[:1], ignore_index=True)
 
 
+def merged_tasks(scores: pd.DataFrame) -> str:
+    """Return what tasks an encoder of the main table merges, such as ``a+b``, where these are not all; else nothing."""
+    if "merged" not in scores or "study" in scores:
+        return ""
+    named = scores["merged"].dropna()
+    return "" if named.empty else str(named.iloc[0])
+
+
 def _checked(frame: pd.DataFrame, path: str | Path, may_be_empty: bool) -> pd.DataFrame:
     if missing := [column for column in ("task", "split", "correct", "n") if column not in frame]:
         raise RemergeError(f"{path}: no column {', '.join(missing)}")
@@ -75,7 +87,7 @@ def _checked(frame: pd.DataFrame, path: str | Path, may_be_empty: bool) -> pd.Da
     if frame.empty and may_be_empty:
         return frame
     if frame.empty:
-        raise RemergeError(f"{path}: no scores")
+        raise RemergeError(f"{path}: no scores: none of its tasks has images of this split; provide some")
     for column in ("correct", "n"):
         if not pd.api.types.is_integer_dtype(frame[column]):
             raise RemergeError(f"{path}: {column} must be whole numbers")

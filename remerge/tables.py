@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.coverage import absence
 from remerge.files import atomic_path
 from remerge.scores import accuracy, average_accuracy, wilson_interval
 
@@ -52,7 +53,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
         Columns ``method``, ``uses``; per task ``{task}`` (percent), ``{task} correct``, ``{task} n``,
         ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent); ``average``, ``half_width`` (of the
         average's 95 % interval, points), ``normalised`` (percent) and ``tasks``; where scoring was in bfloat16, also
-        ``compared`` and ``agree`` (see :func:`remerge.evaluation.score_encoder`). Unscored cells are missing.
+        ``compared`` and ``agree`` (see :func:`remerge.evaluation.score_encoder`); where an encoder does not merge, or
+        was not trained on, all tasks, also ``merged``, such as ``a+b``. Unscored cells are missing.
     """
     experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
     rows = []
@@ -63,6 +65,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
             row |= _cells(task, own[own["task"] == task])
         if "compared" in own:
             row |= {"compared": own["compared"].sum(), "agree": own["agree"].sum()}
+        if "merged" in own and own["merged"].notna().any():
+            row["merged"] = own["merged"].iloc[0]
         if not own.empty:
             average = average_accuracy(own, ["method"]).iloc[0]
             row |= {
@@ -178,14 +182,28 @@ def main_table_latex(
 def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in Markdown, each expert's own task bold."""
     headers, body = _experts_layout(table, _MARKDOWN)
-    note = _MARKDOWN.plain(" ".join([EXPERTS_NOTE, *_contaminated(flags, table["expert"])]))
+    note = _MARKDOWN.plain(" ".join(_experts_notes(table, flags)))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
 
 
 def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, _LATEX)
-    return _latex(headers, body, _LATEX.plain(" ".join([EXPERTS_NOTE, *_contaminated(flags, table["expert"])])))
+    return _latex(headers, body, _LATEX.plain(" ".join(_experts_notes(table, flags))))
+
+
+def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
+    tasks = list(table["expert"])
+    cells = table.set_index("expert")
+    absent = [
+        f"{len(found)}/{len(tasks)} {kind}; without: {', '.join(task for task in tasks if task not in found)}."
+        for kind, found in (
+            ("tasks have test images", [task for task in tasks if cells[task].notna().any()]),
+            ("tasks have an expert", [task for task in tasks if cells.loc[task].notna().any()]),
+        )
+        if len(found) < len(tasks)
+    ]
+    return [EXPERTS_NOTE, *absent, *_contaminated(flags, tasks)]
 
 
 def _experts_layout(table: pd.DataFrame, markup: _Markup) -> tuple[list[str], list[list[str]]]:
@@ -194,7 +212,8 @@ def _experts_layout(table: pd.DataFrame, markup: _Markup) -> tuple[list[str], li
     for _, row in table.iterrows():
         cells = [_number(row[task]) for task in tasks]
         own = tasks.index(row["expert"])
-        cells[own] = markup.best.format(cells[own])
+        if cells[own] != "–":
+            cells[own] = markup.best.format(cells[own])
         body.append([markup.plain(str(row["expert"])), *cells])
     return ["Expert", *map(markup.plain, tasks)], body
 
@@ -203,7 +222,10 @@ def _main_layout(
     table: pd.DataFrame, methods: Mapping[str, Row], tasks: list[str], markup: _Markup
 ) -> tuple[list[str], list[list[str]]]:
     columns = [*tasks, "average", "normalised"]
-    competes = [row.competes for row in methods.values()]
+    merged = _merged(table, len(tasks))
+    # What merges fewer tasks than others has an easier time on those.
+    most = max((count for row, count in zip(methods.values(), merged, strict=True) if row.competes), default=0)
+    competes = [row.competes and count == most for row, count in zip(methods.values(), merged, strict=True)]
     marked = {column: _marked(table[column], competes, markup) for column in columns}
     body = [
         [
@@ -213,10 +235,19 @@ def _main_layout(
         ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
+    for index, count in enumerate(merged):
+        if count < len(tasks):
+            body[index][0] += f" ({count}/{len(tasks)} tasks)"
     incomplete = table["tasks"].fillna(0) < len(tasks)
     for index in incomplete[incomplete].index:
         body[index][-3] += f" ({int(table['tasks'].fillna(0)[index])}/{len(tasks)})"
     return ["Method", *map(markup.plain, tasks), "Average", "Normalised", "Looks at"], body
+
+
+def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
+    """How many tasks each row merges."""
+    named = table["merged"] if "merged" in table else [None] * len(table)
+    return [text.count("+") + 1 if isinstance(text, str) else tasks for text in named]
 
 
 def _marked(values: pd.Series, competes: Sequence[bool], markup: _Markup) -> list[str]:
@@ -253,9 +284,26 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
         f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
         "(sampling of test images only).",
         f"Images {kinds}.",
+        *_absent(table, list(origins)),
         *_contaminated(flags, origins),
         *_precision(table),
     ]
+
+
+def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+    """What it means that tasks have no images."""
+    scored = [task for task in tasks if f"{task} n" in table and table[f"{task} n"].notna().any()]
+    told = []
+    if sentence := absence(scored, tasks):
+        merged = "Their task vectors, where there are any, are merged; AdaMerging's coefficients for them do not move."
+        told = [f"{sentence} {merged}"]
+    counts = _merged(table, len(tasks))
+    if fewer := [str(label) for label, count in zip(table["method"], counts, strict=True) if count < len(tasks)]:
+        told.append(
+            f"Merged from, or trained on, fewer tasks, for want of an expert, or of images to collect statistics from: "
+            f"{', '.join(fewer)}; compare them with each other only."
+        )
+    return told
 
 
 def _precision(table: pd.DataFrame) -> list[str]:

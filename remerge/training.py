@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, normalize
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from remerge.encoders import build_clip, to_input, tokenizer
+from remerge.errors import RemergeError
 from remerge.heads import logits
 from remerge.images import ImageSet
 from remerge.progress import ProgressBar
@@ -58,6 +59,14 @@ def _keep(progress: Progress | None, step: int, parts: Mapping[str, Any]) -> Non
         progress.save(lambda: {"step": step, **{name: part.state_dict() for name, part in parts.items()}})
 
 
+def _finite(loss: Tensor, step: int) -> float:
+    """Return the loss, or stop a training that nothing can come of."""
+    value = loss.item()
+    if not math.isfinite(value):
+        raise RemergeError(f"the loss is {value} at step {step}; lower the learning_rate in training")
+    return value
+
+
 def pretrain(
     image_set: ImageSet,
     architecture: str,
@@ -92,6 +101,9 @@ def pretrain(
 
     Returns:
         The trained CLIP, on the CPU, in evaluation mode.
+
+    Raises:
+        RemergeError: The loss is no longer a finite number.
     """
     torch.manual_seed(seed)
     clip = build_clip(architecture).to(device).train()
@@ -127,7 +139,7 @@ def pretrain(
                 schedule.step()
             bar.update()
             if step % 10 == 0:
-                bar.set_postfix(loss=f"{loss.item():.3f}")
+                bar.set_postfix(loss=f"{_finite(loss, step):.3f}")
             _keep(progress, step + 1, parts)
     return clip.cpu().eval()
 
@@ -157,9 +169,9 @@ def finetune(
         encoder: The pre-trained image encoder; it is not modified.
         heads: One per task, float32 ``[features, classes]``.
         image_sets: Training images and labels of each task. With several, every step has as many images of each,
-            and the tasks' losses are averaged.
+            at least one, and the tasks' losses are averaged.
         steps: Optimiser steps.
-        batch_size: Images per step, of all tasks together.
+        batch_size: Images per step, of all tasks together; more where there are more tasks.
         learning_rate: Peak rate.
         weight_decay: AdamW's.
         warmup: Steps of linear warm-up.
@@ -170,6 +182,9 @@ def finetune(
 
     Returns:
         The expert, on the CPU, in evaluation mode.
+
+    Raises:
+        RemergeError: The loss is no longer a finite number.
     """
     expert = copy.deepcopy(encoder).to(device).train()
     heads = [head.to(device) for head in heads]
@@ -177,7 +192,7 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
     parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
     begin = _resumed(progress, parts)
-    share = batch_size // len(image_sets)
+    share = max(1, batch_size // len(image_sets))
     batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
     names = ", ".join(image_set.task for image_set in image_sets)
     with ProgressBar(total=steps, initial=begin, desc=f"fine-tune {names}", unit="step") as bar:
@@ -200,7 +215,7 @@ def finetune(
             schedule.step()
             bar.update()
             if step % 10 == 0:
-                bar.set_postfix(loss=f"{loss.item():.3f}")
+                bar.set_postfix(loss=f"{_finite(loss, step):.3f}")
             _keep(progress, step + 1, parts)
     return expert.cpu().eval()
 

@@ -74,7 +74,11 @@ def save_weights(path: str | Path, weights: Weights, metadata: Mapping[str, str]
     """Write weights to a safetensors file; equal weights and metadata give equal bytes.
 
     Tensors that share memory, as tied weights do, are written once per name.
+
+    Raises:
+        RemergeError: A tensor holds NaN or infinity; nothing has been written.
     """
+    check_finite(path, weights, "nothing has been written; look for such entries in what it is made from")
     tensors: dict[str, Tensor] = {}
     written: set[int] = set()
     for key in sorted(weights):
@@ -86,6 +90,26 @@ def save_weights(path: str | Path, weights: Weights, metadata: Mapping[str, str]
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, dict(metadata) if metadata else None)
         sort_metadata(temporary)
+
+
+def check_finite(path: str | Path, weights: Weights, remedy: str) -> None:
+    """Refuse weights that hold NaN or infinity, which make plausible numbers of nothing.
+
+    Args:
+        path: The file that they are in or were to be written to, for the message.
+        weights: Tensors of any dtype; those of integers pass.
+        remedy: What to do about it, for the message.
+
+    Raises:
+        RemergeError: Some do; the message names the file, the first tensor and how many of its entries.
+    """
+    for key in weights:
+        tensor = weights[key]
+        # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
+        if not tensor.is_floating_point() or tensor.sum(dtype=computing_dtype(tensor.dtype)).isfinite():
+            continue
+        if count := int((~tensor.isfinite()).sum()):
+            raise RemergeError(f"{path}: {key!r} has {count} entries that are NaN or infinite; {remedy}")
 
 
 def check_compatible(pretrained: Weights, finetuned: Sequence[Weights]) -> None:

@@ -20,7 +20,7 @@ inputs, params = snakemake.input, snakemake.params
 claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
 flags = contaminated(pd.read_csv(inputs.audit))
 scores = Scores.declared(dict(inputs.items()), dict(params.items()))
-table = claims_table(claims, scores, flags, params.architecture, params.origin)
+table = claims_table(claims, scores, flags, params.architecture, params.origin, params.tasks)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, claims_markdown(table, len(claims)))
 provenance.record(snakemake)

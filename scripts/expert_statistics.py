@@ -8,6 +8,7 @@ import torch
 from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder, to_input
+from remerge.experts import save_absent, why_absent
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -21,14 +22,18 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 device = device_for(snakemake.resources)
-encoder = load_encoder(inputs.expert).to(device)
-images = load_images(inputs.images[0]).images
-chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
-batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
-algorithm = registry.load(params.algorithm)
-if params.algorithm == "fisher":
-    found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch, params.seed)
+image_set = load_images(inputs.images[0])
+reason = why_absent(inputs.expert)
+if reason or not len(image_set):
+    save_absent(snakemake.output[0], reason or f"no validation images: {image_set.missing}")
 else:
-    found = algorithm.statistics(encoder, batch)
-save_weights(snakemake.output[0], found)
+    encoder, images = load_encoder(inputs.expert).to(device), image_set.images
+    chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
+    batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
+    algorithm = registry.load(params.algorithm)
+    if params.algorithm == "fisher":
+        found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch, params.seed)
+    else:
+        found = algorithm.statistics(encoder, batch)
+    save_weights(snakemake.output[0], found)
 provenance.record(snakemake)

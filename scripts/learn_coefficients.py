@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 from remerge import provenance
 from remerge.adaptation import adaptation_batches
+from remerge.cost import write_earlier
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
+from remerge.experts import load_available
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -24,22 +26,25 @@ RECORD_EVERY = 5
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 method = snakemake.params.method
-task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
+available = load_available(snakemake.params.tasks, snakemake.input.task_vectors)
+task_vectors: list[Weights] = list(available.values())
 if method["keep"] is not None:
     trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": snakemake.params.frozen}
     task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
 inputs, params = snakemake.input, snakemake.params
 depends_on = [inputs.pretrained, *inputs.task_vectors, *inputs.heads, *inputs.images]
-progress = Progress(f".snakemake/remerge/resume/{snakemake.output[0]}", fingerprint_of(depends_on, list(params)))
+progress = Progress(
+    f".snakemake/remerge/resume/{snakemake.output.coefficients}", fingerprint_of(depends_on, list(params))
+)
+heads = dict(zip(params.tasks, map(load_head, inputs.heads), strict=True))
+images = dict(zip(params.tasks, map(load_images, inputs.images), strict=True))
 history = learn_coefficients(
     load_encoder(inputs.pretrained),
-    [load_head(path) for path in inputs.heads],
+    [heads[task] for task in available],
     load_weights(inputs.pretrained),
     task_vectors,
-    adaptation_batches(
-        [load_images(path) for path in inputs.images], batch_size=method["batch_size"], seed=params.seed
-    ),
-    tasks=params.tasks,
+    adaptation_batches([images[task] for task in available], batch_size=method["batch_size"], seed=params.seed),
+    tasks=list(available),
     granularity=method["granularity"],
     steps=method["steps"],
     learning_rate=method["learning_rate"],
@@ -48,6 +53,7 @@ history = learn_coefficients(
     device=device_for(snakemake.resources),
     progress=progress,
 )
-write_coefficients(snakemake.output[0], history)
+write_coefficients(snakemake.output.coefficients, history)
+write_earlier(snakemake.output.earlier, progress.earlier)
 progress.done()
 provenance.record(snakemake)

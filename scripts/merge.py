@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remerge import provenance
+from remerge.experts import SEPARATOR, merged_of
 from remerge.files import atomic_path
 from remerge.logs import log_to
 from remerge.merging.task_vectors import apply_task_vector
@@ -22,10 +23,11 @@ scaling = method.get("scaling", 1.0)
 if inputs.get("validation"):
     scaling = best_scaling(read_scores(inputs.validation))
 merged = apply_task_vector(load_weights(inputs.pretrained), load_weights(inputs.task_vector), scaling)
-save_weights(snakemake.output.encoder, merged, read_metadata(inputs.pretrained))
+incomplete = merged_of(inputs.task_vector)
+save_weights(snakemake.output.encoder, merged, read_metadata(inputs.pretrained) | incomplete)
 record = {
     **snakemake.wildcards,
-    "tasks": snakemake.params.tasks,
+    "tasks": incomplete["merged"].split(SEPARATOR) if incomplete else snakemake.params.tasks,
     "parameters": method,
     "scaling": scaling,
     "inputs": {

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from remerge import provenance
 from remerge.architectures import described
+from remerge.experts import load_available, merged_tasks
 from remerge.logs import log_to
 from remerge.merging import registry
-from remerge.weights import load_weights, read_metadata, save_weights
+from remerge.weights import save_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, method = snakemake.input, snakemake.params.method
-task_vectors = [load_weights(path) for path in inputs.task_vectors]
-statistics = [load_weights(path) for path in inputs.statistics]
 algorithm = registry.load(method["algorithm"])
+tasks = snakemake.params.tasks
+known = load_available(tasks, inputs.statistics)
+# An expert of whom nothing is known has no weight in the mean: its task is not merged, and tables say so.
+available = {task: vector for task, vector in load_available(tasks, inputs.task_vectors).items() if task in known}
+task_vectors, statistics = list(available.values()), [known[task] for task in available]
 if method["algorithm"] == "fisher":
     merged = algorithm.merge(task_vectors, statistics)
 else:
     merged = algorithm.merge(task_vectors, statistics, method["off_diagonal"])
-save_weights(snakemake.output[0], merged, described(read_metadata(inputs.task_vectors[0])["architecture"]))
+metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(list(available), tasks)
+save_weights(snakemake.output[0], merged, metadata)
 provenance.record(snakemake)

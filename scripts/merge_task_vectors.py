@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from remerge import provenance
 from remerge.architectures import described
+from remerge.experts import load_available, merged_tasks
 from remerge.logs import log_to
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
-from remerge.weights import load_weights, read_metadata, save_weights
+from remerge.weights import save_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,9 +17,11 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 algorithm = registry.load(snakemake.params.algorithm)
 parameters = dict(snakemake.params.merging)
+available = load_available(snakemake.params.tasks, snakemake.input.task_vectors)
+tasks, task_vectors = list(available), list(available.values())
 if snakemake.input.get("coefficients"):
-    parameters |= {"coefficients": snakemake.input.coefficients, "tasks": snakemake.params.tasks}
-task_vectors = [load_weights(path) for path in snakemake.input.task_vectors]
+    parameters |= {"coefficients": snakemake.input.coefficients, "tasks": tasks}
 merged = merged_by(algorithm.rule(task_vectors, **parameters), task_vectors)
-save_weights(snakemake.output[0], merged, described(read_metadata(snakemake.input.task_vectors[0])["architecture"]))
+metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(tasks, snakemake.params.tasks)
+save_weights(snakemake.output[0], merged, metadata)
 provenance.record(snakemake)

@@ -6,6 +6,7 @@ from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
+from remerge.experts import merged_of
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -25,5 +26,6 @@ frame = score_encoder(
     answers=True,
     **snakemake.params.scoring,
 )
-write_scores(snakemake.output[0], frame.assign(split="test", **snakemake.params.columns))
+columns = {**snakemake.params.columns, **merged_of(snakemake.input.encoder)}
+write_scores(snakemake.output[0], frame.assign(split="test", **columns))
 provenance.record(snakemake)

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from remerge import provenance
+from remerge.coverage import tasks_with_images
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
+from remerge.experts import why_absent
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
-from remerge.scores import write_scores
+from remerge.scores import NO_SCORES, write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,8 +28,10 @@ last = snakemake.wildcards.task
 frames = []
 for expert, path in zip(params.tasks, inputs.encoders, strict=True):
     scored = images if expert == last else {last: images[last]}
-    scores = score_encoder(load_encoder(path), heads, scored, device=device, answers=True, **params.scoring)
-    frames.append(scores.assign(expert=expert))
+    if not why_absent(path) and tasks_with_images(scored):
+        scores = score_encoder(load_encoder(path), heads, scored, device=device, answers=True, **params.scoring)
+        frames.append(scores.assign(expert=expert))
+found = pd.concat(frames) if frames else pd.DataFrame(columns=NO_SCORES)
 columns = {"pool": snakemake.wildcards.pool, "split": "test"}
-write_scores(snakemake.output[0], pd.concat(frames).assign(**columns), may_be_empty=True)
+write_scores(snakemake.output[0], found.assign(**columns), may_be_empty=True)
 provenance.record(snakemake)

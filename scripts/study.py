@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
+from remerge.experts import load_available
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -27,8 +28,9 @@ if inputs.get("validation"):
     splits["validation"] = dict(zip(params.tasks, map(load_images, inputs.validation), strict=True))
 pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
 bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
-task_vectors = dict(zip(params.tasks, map(load_weights, inputs.task_vectors), strict=True))
+task_vectors = load_available(params.tasks, inputs.task_vectors)
 merge = Merging(params.methods, bench, params.seed, params.frozen)
 found = bench.score(variants(params.study, task_vectors, merge))
-write_scores(snakemake.output[0], found.assign(pool=wildcards.pool, study=wildcards.study, part=wildcards.part))
+columns = {"pool": wildcards.pool, "study": wildcards.study, "part": wildcards.part}
+write_scores(snakemake.output[0], found.assign(**columns), may_be_empty=True)
 provenance.record(snakemake)

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
-scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
-experts = read_parts(inputs.experts)
+scores, experts = read_parts(inputs.scores), read_parts(inputs.experts)
 own = experts[experts["expert"] == experts["task"]].assign(method="individual")
-references = pd.concat([own, read_scores(inputs.pretrained).assign(method="pretrained")])
-table = study_table(params.study, scores, references)
+zero_shot = [read_scores(path).assign(method="pretrained") for path in inputs.pretrained]
+table = study_table(params.study, scores, pd.concat([own, *zero_shot]), params.tasks)
 headers, cells = rounded(table, params.labels)
 write_csv(snakemake.output.csv, table)
 text = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
-write_text(snakemake.output.markdown, f"{text}\n\n{notes(params.study, scores)}\n")
+write_text(snakemake.output.markdown, f"{text}\n\n{notes(params.study, scores, params.tasks)}\n")
 provenance.record(snakemake)

@@ -8,6 +8,7 @@ from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
+from remerge.experts import merged_of
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -32,5 +33,6 @@ for scaling in ProgressBar(snakemake.params.grid, desc=f"sweep {snakemake.wildca
     encoder.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
     scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
     frames.append(scores.assign(scaling=scaling))
-write_scores(snakemake.output[0], pd.concat(frames).assign(**snakemake.wildcards))
+columns = {**snakemake.wildcards, **merged_of(snakemake.input.task_vector)}
+write_scores(snakemake.output[0], pd.concat(frames).assign(**columns))
 provenance.record(snakemake)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from remerge import provenance
+from remerge.experts import save_absent, why_absent
 from remerge.logs import log_to
 from remerge.merging.task_vectors import task_vector
 from remerge.weights import load_weights, read_metadata, save_weights
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-difference = task_vector(load_weights(snakemake.input.pretrained), load_weights(snakemake.input.finetuned))
-save_weights(snakemake.output[0], difference, read_metadata(snakemake.input.finetuned))
+inputs, metadata = snakemake.input, read_metadata(snakemake.input.finetuned)
+if reason := why_absent(inputs.finetuned):
+    save_absent(snakemake.output[0], reason, metadata)
+else:
+    difference = task_vector(load_weights(inputs.pretrained), load_weights(inputs.finetuned))
+    save_weights(snakemake.output[0], difference, metadata)
 provenance.record(snakemake)

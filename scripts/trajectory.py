@@ -8,6 +8,7 @@ from remerge import provenance
 from remerge.devices import device_for
 from remerge.encoders import load_encoder
 from remerge.evaluation import score_encoder
+from remerge.experts import load_available, merged_tasks
 from remerge.heads import load_head
 from remerge.images import load_images
 from remerge.logs import log_to
@@ -26,7 +27,8 @@ provenance.begin(snakemake)
 tasks, method, wildcards = snakemake.params.tasks, snakemake.params.method, snakemake.wildcards
 encoder = load_encoder(snakemake.input.pretrained)
 pretrained = load_weights(snakemake.input.pretrained)
-task_vectors: list[Weights] = [load_weights(path) for path in snakemake.input.task_vectors]
+available = load_available(tasks, snakemake.input.task_vectors)
+task_vectors: list[Weights] = list(available.values())
 if method["keep"] is not None:
     trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": snakemake.params.frozen}
     task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
@@ -42,5 +44,5 @@ for step in ProgressBar(steps, desc=f"score {wildcards.method}", unit="encoder")
     scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
     frames.append(scores.assign(step=step))
 columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method, "split": "test"}
-write_scores(snakemake.output[0], pd.concat(frames).assign(**columns))
+write_scores(snakemake.output[0], pd.concat(frames).assign(**columns, **merged_tasks(list(available), tasks)))
 provenance.record(snakemake)

@@ -24,6 +24,7 @@ from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
 from remerge.resume import Progress
+from remerge.weights import Weights
 
 TASKS = ("one", "two", "three")
 CLASSES = (4, 3, 5)
@@ -125,6 +126,40 @@ def test_too_little_memory_means_fewer_images_at_a_time(
     setting.encoder.register_forward_pre_hook(lambda module, given: narrow(given[0]))
     torch.testing.assert_close(learn(), roomy, rtol=0, atol=1e-6)
     assert "out of memory: going on with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("granularity", ["task", "layer"])
+def test_coefficients_of_a_task_without_images_do_not_move(
+    setting: Setting, capsys: pytest.CaptureFixture[str], granularity: str
+) -> None:
+    """As if its task vector belonged to the pre-trained weights; the other tasks' entropy alone would move them."""
+
+    def learn(pretrained: Weights, chosen: Sequence[int], batches: Callable[[int], list[Tensor]]) -> Tensor:
+        return learn_coefficients(
+            setting.encoder,
+            [setting.heads[k] for k in chosen],
+            pretrained,
+            [setting.vectors[k] for k in chosen],
+            batches,
+            tasks=[TASKS[k] for k in chosen],
+            granularity=granularity,  # type: ignore[arg-type]
+            steps=5,
+            learning_rate=0.05,
+            initial=0.3,
+        ).values
+
+    def without_second(step: int) -> list[Tensor]:
+        return [batch[:0] if k == 1 else batch for k, batch in enumerate(setting.batches(step))]
+
+    found = learn(setting.pretrained, [0, 1, 2], without_second)
+    assert (found[:, 1] == 0.3).all()
+    assert (found[-1, [0, 2]] != 0.3).any()
+    start = {key: value + 0.3 * setting.vectors[1][key] for key, value in setting.pretrained.items()}
+    expected = learn(start, [0, 2], lambda step: setting.batches(step)[::2])
+    torch.testing.assert_close(found[:, [0, 2]], expected)
+    assert "no images of two: coefficients stay at 0.3" in capsys.readouterr().err
+    with pytest.raises(RemergeError, match="needs images of at least one of one, two, three"):
+        learn(setting.pretrained, [0, 1, 2], lambda step: [batch[:0] for batch in setting.batches(step)])
 
 
 def test_learning_goes_on_where_it_was_cut_off(setting: Setting, tmp_path: Path) -> None:

@@ -175,6 +175,24 @@ def test_the_table_says_what_to_bear_in_mind(pool: Path) -> None:
     assert "A is better. (margin -1)" in text
 
 
+def test_encoders_that_merge_other_tasks_are_not_compared(pool: Path) -> None:
+    few = {"x": [True] * 100, "y": [True] * 50}
+    for name in ("f", "g"):
+        write(pool / f"scores/s/{name}.csv", few, pool="p", suite="s", method=name, merged="x+y")
+    scores = Scores(methods={name: pool / f"scores/s/{name}.csv" for name in "abfg"}, merged=["b", "f", "g"])
+    assert judge(claim({"method": "f"}, {"method": "b"}), scores) is None
+    assert judge(claim({"method": "f"}, {"method": "g"}), scores) is not None
+    # A reference merges nothing.
+    assert judge(claim({"method": "f"}, {"method": "a"}), scores) is not None
+    best = judge(claim({"method": "a"}, {"best_of": "merged"}), scores)
+    assert best is not None
+    assert best.below == 55
+    told = claims_table(
+        {"one": claim({"method": "a"}, {"method": "b"})}, scores, {}, "mini", "trained", ["x", "y", "z"]
+    )
+    assert told["caveats"].tolist() == ["2/3 tasks: no images of z"]
+
+
 Answers = dict[str, npt.NDArray[np.bool_]]
 
 

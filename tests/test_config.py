@@ -145,11 +145,14 @@ def test_origins_and_images_that_do_not_fit_are_refused(
             "{kind: robustness, suite: eight, tasks: [digits], corruptions: [fog], methods: [ties]}",
             r"studies\.s\.corruptions\[0\]",
         ),
+        ("{kind: pairs, suite: one}", r"studies\.s\.suite: suite 'one' has one task, and pairs needs two"),
+        ("{kind: negation, suite: one}", r"studies\.s\.suite: suite 'one' has one task, and negation needs two"),
         ("{kind: negation, suite: eight, scalings: [0.5, 1.0]}", r"must hold 0, the encoder before anything"),
     ],
 )
 def test_bad_studies_are_refused_with_their_key(values: dict[str, Any], tmp_path: Path, text: str, told: str) -> None:
     values["studies"] = {"s": yaml.safe_load(text)}
+    values["suites"]["one"] = ["digits"]
     assert re.search(told, faults_of(values, tmp_path))
 
 

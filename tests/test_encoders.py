@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from remerge.adaptation import adaptation_batches
@@ -123,6 +124,54 @@ def test_correct_answers_are_counted(batch_size: int) -> None:
     sets = {"right": scored, "wrong": wrong, "none": none}
     scores = score_encoder(Brightness(), dict.fromkeys(sets, torch.eye(2)), sets, batch_size=batch_size, progress=False)
     assert scores.values.tolist() == [["right", 21, 21], ["wrong", 17, 21]]
+
+
+def test_features_that_are_not_finite_are_refused_with_their_task() -> None:
+    class Broken(Brightness):
+        def forward(self, images: Tensor) -> Tensor:
+            features = super().forward(images)
+            return torch.where(torch.arange(len(features))[:, None] == 2, torch.nan, features)
+
+    # The largest of scores that are all NaN would be that of class 0.
+    with pytest.raises(RemergeError, match="a: images 0 to 7: the encoder's features in float32 are NaN or infinite"):
+        score_encoder(Broken(), {"a": torch.eye(2)}, {"a": image_set(21)}, batch_size=7, progress=False)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_written_nor_run(clip_file: Path, tmp_path: Path, value: float) -> None:
+    weights = {"fine": torch.full((3,), 3e38), "broken": torch.tensor([1.0, value, value])}
+    with pytest.raises(RemergeError, match=r"w\.safetensors: 'broken' has 2 entries that are NaN or infinite; nothing"):
+        save_weights(tmp_path / "w.safetensors", weights)
+    assert list(tmp_path.iterdir()) == []
+    # Large entries whose sum is not finite are fine.
+    save_weights(tmp_path / "w.safetensors", {"fine": weights["fine"], "count": torch.tensor([1])})
+    tower = dict(load_weights(clip_file))
+    tower["proj"][0, 0] = value
+    save_file(tower, tmp_path / "tower.safetensors", read_metadata(clip_file))
+    with pytest.raises(RemergeError, match=r"tower\.safetensors: 'proj' has 1 entries that are NaN or inf"):
+        load_encoder(tmp_path / "tower.safetensors")
+    save_file({"head": torch.full((2, 2), value)}, tmp_path / "head.safetensors")
+    with pytest.raises(RemergeError, match="head'"):
+        load_head(tmp_path / "head.safetensors")
+
+
+def test_a_training_that_diverges_stops_and_says_what_to_lower(clip_file: Path) -> None:
+    recipe: dict[str, Any] = {"batch_size": 8, "weight_decay": 0.1, "warmup": 0, "crop": 1.0, "seed": 0}
+    with pytest.raises(RemergeError, match="the loss is nan at step 10; lower the learning_rate"):
+        finetune(
+            load_encoder(clip_file), [torch.eye(128)[:, :2]], [image_set()], steps=11, learning_rate=1e30, **recipe
+        )
+
+
+def test_a_batch_of_fewer_images_than_tasks_has_one_of_each(clip_file: Path) -> None:
+    sets = [image_set(), image_set(), image_set()]
+    recipe: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.1, "warmup": 1, "crop": 1.0, "seed": 0}
+    few, one_each = (
+        finetune(load_encoder(clip_file), [torch.eye(128)[:, :2]] * 3, sets, steps=2, batch_size=size, **recipe)
+        for size in (2, 3)
+    )
+    for key, tensor in one_each.state_dict().items():
+        assert torch.equal(few.state_dict()[key], tensor)
 
 
 def test_too_little_memory_means_smaller_batches(capsys: pytest.CaptureFixture[str]) -> None:

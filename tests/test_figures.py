@@ -17,7 +17,7 @@ from remerge.figures.layerwise_coefficients import depth, layerwise_figure
 from remerge.figures.samples import samples_figure
 from remerge.figures.scalings import scaling_figure
 from remerge.figures.steps import steps_figure
-from remerge.figures.style import looks, save_figure
+from remerge.figures.style import looks, new_figure, save_figure, tell_absent
 from remerge.figures.taskwise_coefficients import taskwise_figure
 from remerge.tasks import render
 
@@ -121,3 +121,8 @@ def test_methods_that_differ_in_their_scaling_alone_lie_on_one_curve() -> None:
     assert not evidence.merge_alike("ties", "ties-mean")
     _, legend = FIGURES["scalings"]().axes[0].get_legend_handles_labels()
     assert legend == [LABELS["ties"], LABELS["task-arithmetic"], LABELS["task-arithmetic-tuned"]]
+
+
+def test_a_figure_names_the_tasks_it_says_nothing_of() -> None:
+    assert not tell_absent(new_figure(1), TASKS, TASKS).get_suptitle()
+    assert tell_absent(new_figure(1), ["latin"], TASKS).get_suptitle() == "1/3 tasks; nothing of digits, greek"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from remerge.images import Description, load_images
 from remerge.preparation import write_split
-from remerge.resume import KeptImages
+from remerge.resume import KeptImages, Progress
 
 SHAPE = (8, 8, 3)
 KEY = "a" * 64
@@ -68,6 +69,23 @@ def test_a_damaged_image_and_those_after_it_are_prepared_again(tmp_path: Path, d
     (tmp_path / "kept").write_bytes(content)
     again = KeptImages(tmp_path / "kept", KEY, SHAPE)
     assert [int(image[0, 0, 0]) for image in again] == [0, 1, 2, 3]
+
+
+def test_the_time_of_earlier_runs_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("remerge.resume.time", SimpleNamespace(monotonic=lambda: now[0]))
+    for step, expected in ((1, 0.0), (2, 40.0), (3, 80.0)):
+        progress = Progress(tmp_path / "kept.pt", KEY)
+        assert progress.load() == ({"step": step - 1} if step > 1 else None)
+        assert progress.earlier == expected
+        now[0] += 40
+        state = {"step": step}
+        progress.save(lambda: state)  # noqa: B023
+        # What is worked after the last save is lost, and done again.
+        now[0] += 7
+    other = Progress(tmp_path / "kept.pt", "another")
+    assert other.load() is None
+    assert other.earlier == 0
 
 
 def test_other_work_begins_anew(tmp_path: Path) -> None:

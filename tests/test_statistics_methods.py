@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from remerge.encoders import build_clip
+from remerge.errors import RemergeError
 from remerge.merging import fisher, regmean
 
 
@@ -62,6 +63,14 @@ def test_regmean_without_off_diagonals_weighs_inputs_one_by_one() -> None:
     merged = regmean.merge(vectors, products, off_diagonal=1e-9)
     torch.testing.assert_close(merged["w"], torch.tensor([[2.0, 1.5]]))
     torch.testing.assert_close(merged["b"], torch.tensor([1.5]))
+
+
+def test_no_images_give_no_statistics() -> None:
+    nothing = torch.empty(0, 3, 1, 1)
+    with pytest.raises(RemergeError, match="needs images of the task"):
+        fisher.statistics(Linear(0), torch.eye(4), nothing)
+    with pytest.raises(RemergeError, match="needs images of the task"):
+        regmean.statistics(Linear(0), nothing)
 
 
 @pytest.fixture(scope="module")

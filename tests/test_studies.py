@@ -1,6 +1,11 @@
 """Studies: their variants against dense formulas, their tables against arithmetic by hand, their images seeded."""
 
+import random
+import re
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,15 +14,19 @@ import pytest
 import torch
 
 from remerge.config.models import Generalisation, Robustness, TaskCounts
-from remerge.cost import cost_table
+from remerge.cost import cost_table, write_earlier
 from remerge.figures.conflicts import conflicts_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
+from remerge.images import ImageSet
 from remerge.merging.conflicts import sign_conflicts
+from remerge.scores import read_parts, write_scores
 from remerge.studies import arithmetic, ties
 from remerge.studies.kinds import variants
+from remerge.studies.methods import Merging
 from remerge.studies.tables import notes, rounded, study_table
-from remerge.studies.variants import Variant
+from remerge.studies.variants import Bench, Variant
+from remerge.tables import write_csv
 from remerge.weights import Weights
 
 
@@ -72,6 +81,11 @@ def test_pairs_and_negation_are_scored_where_they_should_be(vectors: dict[str, W
 class Unmerged:
     """In place of the methods: what each merges is told by its columns alone."""
 
+    bench = SimpleNamespace(tasks=list("abcde"))
+
+    def learns(self, name: str) -> bool:
+        return False
+
     def by(self, name: str, task_vectors: dict[str, Weights]) -> Variant:
         return Variant({"method": name}, {}, 1.0)
 
@@ -90,9 +104,9 @@ def test_parts_of_a_study_merge_what_the_whole_study_says() -> None:
 
 
 def test_a_part_more_changes_nothing_that_another_depends_on() -> None:
-    counts = {"kind": "task_counts", "suite": "s", "methods": ["m"]}
-    splits = {"kind": "generalisation", "suite": "s", "methods": ["m"]}
-    images = {"kind": "robustness", "suite": "s", "tasks": ["a"], "methods": ["m"]}
+    counts: dict[str, Any] = {"kind": "task_counts", "suite": "s", "methods": ["m"]}
+    splits: dict[str, Any] = {"kind": "generalisation", "suite": "s", "methods": ["m"]}
+    images: dict[str, Any] = {"kind": "robustness", "suite": "s", "tasks": ["a"], "methods": ["m"]}
     one: Any
     for one, other in (
         (TaskCounts(**counts, counts=[2, 3]), TaskCounts(**counts, counts=[2, 3, 5])),
@@ -101,6 +115,95 @@ def test_a_part_more_changes_nothing_that_another_depends_on() -> None:
     ):
         assert len(other.parts) == len(one.parts) + 1
         assert [one.settings_of(part) for part in one.parts] == [other.settings_of(part) for part in one.parts]
+
+
+@pytest.mark.parametrize(("tasks", "counts"), [(8, range(2, 9)), (5, (1, 3, 5, 6)), (1, (1, 2))])
+def test_subsets_are_those_drawn_from_a_list_of_all(tasks: int, counts: Sequence[int]) -> None:
+    names = [f"t{index}" for index in range(tasks)]
+    for seed in range(5):
+        chance, expected = random.Random(seed), []
+        for count in counts:
+            listed = list(combinations(names, count))
+            expected += sorted(chance.sample(listed, min(3, len(listed))), key=listed.index)
+        assert arithmetic.subsets(names, counts, 3, seed) == expected
+
+
+def test_subsets_of_many_tasks_are_drawn_without_a_list() -> None:
+    # Of 60 tasks there are more than 10^17 subsets of 30.
+    drawn = arithmetic.subsets([str(task) for task in range(60)], [30], 3, seed=0)
+    assert [len(set(subset)) for subset in drawn] == [30, 30, 30]
+    assert all(list(subset) == sorted(subset, key=int) for subset in drawn)
+
+
+def images(count: int) -> ImageSet:
+    return ImageSet(np.zeros((count, 32, 32, 3), np.uint8), np.zeros(count, np.int64), "t", "", "")
+
+
+STUDIES: dict[str, dict[str, Any]] = {
+    "generalisation": {"unseen": [["a"]], "methods": ["m"]},
+    "robustness": {"tasks": ["a", "b"], "methods": ["m"]},
+    "task_counts": {"counts": [1, 2], "subsets": 9, "seed": 0, "methods": ["m"]},
+    "ties_ablation": {"keep": 0.5, "scaling": 0.3},
+    "ties_density": {"keep": [0.5], "merge": "sum", "scaling": 0.3},
+    "redundancy": {"keep": [0.5, 1.0]},
+    "pairs": {"scaling": 0.3},
+    "negation": {"scalings": [0.0, 0.5]},
+}
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+@pytest.mark.parametrize("absent", ["", "a", "ab", "abc"])
+def test_studies_score_tasks_that_have_images_and_no_others(kind: str, absent: str, tmp_path: Path) -> None:
+    sets = {task: images(0 if task in absent else 2) for task in "abc"}
+    study = {"kind": kind, **STUDIES[kind]}
+    about = list(study.get("tasks", "abc"))
+    splits = {"test": {task: sets[task] for task in about}}
+    if kind == "negation":
+        splits["validation"] = sets
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
+    weights = {key: value.clone() for key, value in encoder.state_dict().items()}
+    vectors = {task: {key: torch.ones_like(value) for key, value in weights.items()} for task in "abc"}
+    bench = Bench(encoder, weights, {task: torch.eye(2) for task in "abc"}, splits)
+    merging = Merging({"m": {"algorithm": "weight_averaging"}}, bench, seed=0, frozen=0)
+    settings = study | ({"unseen": ["a"]} if kind == "generalisation" else {})
+    found = bench.score(variants(settings, vectors, merging)).assign(study="s", part="split-1")
+    write_scores(tmp_path / "s.csv", found, may_be_empty=True)
+    scores = read_parts([tmp_path / "s.csv"])
+    assert not set(scores["task"]) & set(absent)
+    if set(about) <= set(absent) or (kind in ("pairs", "negation") and len(absent) > 1):
+        assert scores.empty
+    elif kind in ("generalisation", "task_counts", "pairs"):
+        assert all(set(merged.split("+")) <= set("abc") for merged in scores["merged"])
+    references = pd.DataFrame(
+        [{"method": name, "task": t, "correct": 1, "n": 2} for name in ("individual", "pretrained") for t in "abc"]
+    )
+    table = study_table(study, scores, references, list("abc"))
+    write_csv(tmp_path / "t.csv", table)
+    assert not re.search(r"\b(nan|inf)\b", (tmp_path / "t.csv").read_text())
+    wanted = len(about)
+    present = wanted - len(set(absent) & set(about))
+    if not scores.empty and present < wanted:
+        assert set(table["scored"]) == {f"{present}/{wanted}"}
+        assert f"{present}/{wanted}" in notes(study, scores, list("abc"))
+    _, cells = rounded(table, {"m": "Method"})
+    assert not any("nan" in cell for row in cells for cell in row)
+    look = looks({"m": {"algorithm": "ties"}})
+    read = pd.read_csv(tmp_path / "t.csv")
+    save_figure(study_figure(kind, read, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
+
+
+def test_generalisation_needs_no_zero_shot_scores() -> None:
+    study, frame = tables()["generalisation"]
+    table = study_table(study, frame, REFERENCES[REFERENCES["method"] == "individual"], list("xyz"))
+    assert table["unseen, pretrained"].isna().all()
+    assert table["unseen average"].tolist() == [20]
+
+
+def test_nothing_is_divided_by_an_expert_that_is_never_right() -> None:
+    study, frame = tables()["pairs"]
+    useless = REFERENCES.assign(correct=REFERENCES["correct"].where(REFERENCES["task"] != "x", 0))
+    table = study_table(study, frame, useless, ["x", "y"])
+    assert table["normalised"].tolist() == [50]
 
 
 def test_subsets_are_seeded_different_and_no_more_than_there_are() -> None:
@@ -186,13 +289,14 @@ def tables() -> dict[str, tuple[dict[str, object], pd.DataFrame]]:
 )
 def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, object], tmp_path: Path) -> None:
     study, frame = tables()[kind]
-    table = study_table(study, frame, REFERENCES)
+    tasks = list(dict.fromkeys(frame["task"]))
+    table = study_table(study, frame, REFERENCES, tasks)
     for column, value in expected.items():
         assert table[column].iloc[0] == (pytest.approx(value) if isinstance(value, float | int) else value), column
     headers, cells = rounded(table, {"m": "Method"})
     assert len(headers) == len(cells[0])
     assert ("method" not in table) or cells[0][list(table).index("method")] == "Method"
-    assert notes(study, frame).count("10") >= 1
+    assert notes(study, frame, tasks).count("10") >= 1
     look = looks({"m": {"algorithm": "ties"}})
     save_figure(study_figure(kind, table, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 3000
@@ -205,9 +309,11 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t{memory}\n")
     (tmp_path / "m.safetensors").write_bytes(bytes(5_000_000))
     methods = {"m": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
+    # And what a job had worked before it was cut off.
+    write_earlier(tmp_path / "learn_coefficients/s/m.tsv", 4.5)
     table = cost_table(methods, sorted(tmp_path.rglob("*.tsv")), [tmp_path / "m.safetensors"])
     assert table.to_dict("records") == [
-        {"method": "M", "seconds": 5.0, "memory": 700.0, "storage": 5.0, "uses": "labels"}
+        {"method": "M", "seconds": 9.5, "memory": 700.0, "storage": 5.0, "uses": "labels"}
     ]
 
 

@@ -80,6 +80,28 @@ def test_a_missing_task_is_said_with_the_average(scores: pd.DataFrame) -> None:
     assert cells(markdown, "Arithmetic")[3].endswith("80.0** (1/2)")
 
 
+def test_a_task_without_images_is_named_and_counted(scores: pd.DataFrame) -> None:
+    table = main_table(scores[scores["task"] != "greek"], METHODS, list(ORIGINS))
+    markdown = main_table_markdown(table, METHODS, ORIGINS, {})
+    assert all(cells(markdown, row.label)[3].endswith("(1/2)") for row in METHODS.values())
+    assert "No test images of greek: averages are over 1/2 tasks." in markdown
+    assert "nan" not in markdown
+
+
+def test_what_merges_fewer_tasks_says_so_and_does_not_compete(scores: pd.DataFrame) -> None:
+    best = scores["method"] == "ada"
+    flagged = scores.assign(merged=pd.Series("digits", index=scores.index).where(best))
+    markdown = main_table_markdown(main_table(flagged, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
+    assert cells(markdown, "AdaMerging 100%")[:2] == ["AdaMerging 100% (1/2 tasks)", "90.0"]
+    assert cells(markdown, "TIES")[1] == "**80.0**"
+    assert "compare them with each other only" in markdown
+    # Where none merges more, all compete.
+    merging = scores["method"].isin(["ta", "ada", "ties"])
+    flagged = scores.assign(merged=pd.Series("digits", index=scores.index).where(merging))
+    markdown = main_table_markdown(main_table(flagged, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
+    assert cells(markdown, "AdaMerging 100%")[1] == "**90.0**"
+
+
 def test_an_expert_that_is_never_right_is_no_divisor(scores: pd.DataFrame) -> None:
     wrong = scores.copy()
     wrong.loc[(wrong["method"] == "ind") & (wrong["task"] == "greek"), "correct"] = 0
@@ -117,6 +139,14 @@ def test_the_experts_table_is_experts_by_tasks() -> None:
     assert r"a & 20.0 & \textbf{90.0} \\" in experts_table_latex(
         table, {"a": "1 of 10 test images are also in train", "c": "x"}
     )
+
+
+def test_the_experts_table_says_what_there_is_none_of() -> None:
+    scores = pd.DataFrame([{"expert": "a", "task": task, "split": "test", "correct": 9, "n": 10} for task in "ab"])
+    markdown = experts_table_markdown(experts_table(scores, ["a", "b", "c"]), {})
+    assert "2/3 tasks have test images; without: c. 1/3 tasks have an expert; without: b, c." in markdown
+    assert "**–**" not in markdown
+    assert "nan" not in markdown
 
 
 def test_equal_scores_give_equal_bytes(scores: pd.DataFrame, tmp_path: Path) -> None:

@@ -106,6 +106,12 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
             yield ("studies", name, "suite"), f"unknown suite {suite!r}; {did_you_mean(suite, known)}"
             continue
         tasks = [task for task in _list(sections["suites"][suite]) if isinstance(task, str)]
+        if study.get("kind") in ("pairs", "negation") and len(tasks) == 1:
+            yield (
+                ("studies", name, "suite"),
+                f"suite {suite!r} has one task, and {study['kind']} needs two; name another suite, or set the study to "
+                "null",
+            )
         for key in ("unseen", "tasks"):
             yield from _of_suite(("studies", name, key), study.get(key), suite, tasks)
         for method in _list(study.get("methods")):

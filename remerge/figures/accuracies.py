@@ -6,13 +6,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import Look, new_figure
+from remerge.figures.style import Look, new_figure, tell_absent
 from remerge.scores import accuracy, average_accuracy, wilson_interval
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    return accuracies_figure(evidence.scores(), evidence.labels, evidence.looks, evidence.tasks)
+    scores = evidence.scores()
+    figure = accuracies_figure(scores, evidence.labels_in(scores), evidence.looks, evidence.tasks)
+    return tell_absent(figure, scores["task"], evidence.tasks)
 
 
 def accuracies_figure(

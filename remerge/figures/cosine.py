@@ -6,12 +6,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import new_figure
+from remerge.figures.style import new_figure, tell_absent
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    return cosine_figure(evidence.table("cosine"), evidence.tasks)
+    table = evidence.table("cosine")
+    figure = cosine_figure(table, [task for task in evidence.tasks if task in set(table["task_a"])])
+    return tell_absent(figure, table["task_a"], evidence.tasks)
 
 
 def cosine_figure(similarity: pd.DataFrame, tasks: Sequence[str]) -> Figure:

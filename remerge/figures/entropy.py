@@ -4,12 +4,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import new_figure
+from remerge.figures.style import new_figure, tell_absent
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    return entropy_figure(evidence.table("entropy"))
+    table = evidence.table("entropy")
+    return tell_absent(entropy_figure(table), table["task"], evidence.tasks)
 
 
 def entropy_figure(table: pd.DataFrame) -> Figure:
@@ -27,7 +28,10 @@ def entropy_figure(table: pd.DataFrame) -> Figure:
     for panel, task in zip(panels.flat, tasks, strict=False):
         own = table[table["task"] == task]
         panel.plot(own["entropy"], own["loss"], color="black", marker="o", markersize=3)
-        panel.set_title(f"{task}: \N{GREEK SMALL LETTER RHO} = {own['spearman'].iloc[0]:.2f}")
+        # Of one image, or of entropies that are all the same, there is no rank correlation.
+        spearman = own["spearman"].iloc[0]
+        known = f"{spearman:.2f}" if spearman == spearman else "–"
+        panel.set_title(f"{task}: \N{GREEK SMALL LETTER RHO} = {known}")
         panel.set(xlim=(0, None), ylim=(0, None))
     figure.supxlabel("entropy (nats)", fontsize=8)
     figure.supylabel("cross-entropy with the labels (nats)", fontsize=8)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from remerge.figures.style import Look, looks
-from remerge.scores import average_accuracy, read_scores
+from remerge.scores import average_accuracy, merged_tasks, read_scores
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ class Evidence:
     def looks(self) -> dict[str, Look]:
         """The methods' looks, by id: the same in every figure."""
         return looks(self.methods)
+
+    def labels_in(self, scores: pd.DataFrame) -> dict[str, str]:
+        """The methods' names for people; of those that do not merge all tasks, with how many they merge."""
+        merged = {str(name): merged_tasks(own) for name, own in scores.groupby("method")}
+        return {
+            name: f"{label} ({told.count('+') + 1}/{len(self.tasks)} tasks)" if (told := merged.get(name)) else label
+            for name, label in self.labels.items()
+        }
 
     def methods_of(self, *algorithms: str) -> list[str]:
         """Return the ids of the methods of some algorithms."""

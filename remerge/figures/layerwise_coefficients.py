@@ -8,12 +8,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import new_figure
+from remerge.figures.style import new_figure, tell_absent
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    return layerwise_figure(evidence.by_label("layerwise_coefficients"), evidence.tasks)
+    histories = evidence.by_label("layerwise_coefficients")
+    learned = {task for history in histories.values() for task in history["task"]}
+    figure = layerwise_figure(histories, [task for task in evidence.tasks if task in learned])
+    return tell_absent(figure, learned, evidence.tasks)
 
 
 def depth(layer: str) -> tuple[int, int, str]:

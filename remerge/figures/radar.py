@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import Look, new_figure
+from remerge.figures.style import Look, new_figure, tell_absent
 from remerge.scores import accuracy
 
 
@@ -18,8 +18,11 @@ def draw(evidence: Evidence) -> Figure:
     experts, *_ = evidence.methods_of("individual")
     # One of each kind: more polygons than that hide each other.
     kinds = {(m["algorithm"], m.get("granularity")): name for name, m in reversed(list(evidence.methods.items()))}
-    labels = {name: evidence.labels[name] for name in evidence.methods if name in kinds.values() and name != experts}
-    return radar_figure(evidence.scores(), experts, labels, evidence.looks, evidence.tasks)
+    scores = evidence.scores()
+    labels = {name: label for name, label in evidence.labels_in(scores).items() if name in kinds.values()}
+    labels.pop(experts, None)
+    figure = radar_figure(scores, experts, labels, evidence.looks, evidence.tasks)
+    return tell_absent(figure, scores["task"], evidence.tasks)
 
 
 def radar_figure(
@@ -41,8 +44,10 @@ def radar_figure(
     axes = cast(PolarAxes, figure.add_subplot(projection="polar"))
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
+    # Nothing can be divided by an expert that is never right, or that there is none of.
+    ceiling = percent.loc[experts].where(percent.loc[experts] > 0)
     for name, label in labels.items():
-        values = (100 * percent.loc[name] / percent.loc[experts]).tolist()
+        values = (100 * percent.loc[name] / ceiling).tolist()
         look = looks[name]
         axes.plot([*angles, angles[0]], [*values, values[0]], marker=look.marker, label=label, **look.line())
     axes.set_xticks(angles, list(percent.columns))

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import new_figure
+from remerge.figures.style import new_figure, tell_absent
 from remerge.images import ImageSet, load_images
 
 PER_TASK = 12
@@ -15,7 +15,8 @@ PER_TASK = 12
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
     sets = [load_images(path) for path in evidence.files["images"]]
-    return samples_figure([each for each in sets if len(each)])
+    shown = [each for each in sets if len(each)]
+    return tell_absent(samples_figure(shown), [each.task for each in shown], evidence.tasks)
 
 
 def samples_figure(image_sets: Sequence[ImageSet]) -> Figure:

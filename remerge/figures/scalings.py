@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from remerge.coverage import scored_tasks
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import Look, new_figure, reference_line
+from remerge.figures.style import Look, new_figure, reference_line, tell_absent
 from remerge.measured import curves_as, read_measured
 from remerge.scores import accuracy, average_accuracy
 
@@ -26,15 +27,16 @@ def draw(evidence: Evidence) -> Figure:
     same = (published["origin"] == evidence.origin) & (published["architecture"] == evidence.architecture)
     measured = read_measured(evidence.files["published_methods"][0]).get(evidence.origin, {})
     curves = published[same].assign(method=published["method"].map(curves_as(evidence.methods, measured)))
-    return scaling_figure(
+    figure = scaling_figure(
         sweeps,
         evidence.averages("pretrained", "individual"),
         chosen,
         evidence.labels,
         evidence.looks,
-        evidence.tasks,
+        scored_tasks(sweeps, evidence.tasks),
         curves.dropna(subset="method"),
     )
+    return tell_absent(figure, sweeps["task"], evidence.tasks)
 
 
 def scaling_figure(

@@ -6,14 +6,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import Look, new_figure
+from remerge.figures.style import Look, new_figure, tell_absent
 from remerge.scores import average_accuracy
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
     references = evidence.averages("weight_averaging", "task_arithmetic", "ties")
-    return steps_figure(evidence.scores("trajectories"), references, evidence.labels, evidence.looks)
+    trajectories = evidence.scores("trajectories")
+    figure = steps_figure(trajectories, references, evidence.labels, evidence.looks)
+    return tell_absent(figure, trajectories["task"], evidence.tasks)
 
 
 def steps_figure(

@@ -21,7 +21,14 @@ def study_figure(kind: str, table: pd.DataFrame, labels: Labels, looks: Looks) -
         labels: Methods' names for people.
         looks: Methods' looks.
     """
-    return _FIGURES[kind](table, labels, looks)
+    if table.empty:
+        figure = new_figure(1.0, 4.5)
+        figure.suptitle("Nothing to show: too few tasks have images", fontsize=8)
+        return figure
+    figure = _FIGURES[kind](table.drop(columns="scored", errors="ignore"), labels, looks)
+    if "scored" in table:
+        figure.suptitle(f"{table['scored'].iloc[0]} tasks have images", fontsize=7)
+    return figure
 
 
 def _conditions(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
@@ -46,11 +53,13 @@ def _seen_and_unseen(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figur
     methods = list(dict.fromkeys(table["method"]))
     for panel, split in zip(panels, splits, strict=True):
         own = table[table["part"] == split].set_index("method")
+        averages = own.reindex(methods)
         for index, method in enumerate(methods):
-            values = [own["seen average"][method], own["unseen average"][method]]
+            values = [averages["seen average"][method], averages["unseen average"][method]]
             _markers(panel, values, index, len(methods), labels[method], looks[method])
         level = own["unseen, pretrained"].iloc[0]
-        panel.plot([0.55, 1.45], [level, level], color="0.4", linestyle=":", label="Pretrained, unseen tasks")
+        if level == level:
+            panel.plot([0.55, 1.45], [level, level], color="0.4", linestyle=":", label="Pretrained, unseen tasks")
         panel.set_title(f"unseen: {own['unseen'].iloc[0]}")
         _groups(panel, ["merged tasks", "unseen tasks"], turned=False)
     panels[0].set_ylabel("average accuracy (%)")
@@ -113,7 +122,7 @@ def _pairs(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
         cells[place[other]][place[one]] = value
     figure = new_figure(3.6, 4.5)
     axes = figure.subplots()
-    low = float(table["normalised"].min())
+    low = float(table["normalised"].min()) if table["normalised"].notna().any() else 0.0
     image = axes.imshow(cells, cmap="cividis", vmin=low, vmax=100)
     axes.grid(visible=False)
     for row, values in enumerate(cells):

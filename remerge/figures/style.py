@@ -1,6 +1,6 @@
 """One look for every figure: sizes, fonts, and a colour, line and marker per method that also tell apart in grey."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,15 @@ def reference_line(axes: Axes, value: float, label: str, look: Look) -> None:
         fontsize=7,
         color=look.color,
     )
+
+
+def tell_absent(figure: Figure, shown: Iterable[str], tasks: Sequence[str]) -> Figure:
+    """Head a figure with a line that names the tasks it says nothing of, if there are any, and return it."""
+    present = set(shown)
+    if absent := [task for task in tasks if task not in present]:
+        count = len(tasks) - len(absent)
+        figure.suptitle(f"{count}/{len(tasks)} tasks; nothing of {', '.join(absent)}", fontsize=7)
+    return figure
 
 
 def save_figure(figure: Figure, svg: str | Path, png: str | Path) -> None:

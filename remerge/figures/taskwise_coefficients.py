@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import new_figure
+from remerge.figures.style import new_figure, tell_absent
 
 _LINES = ("-", "--", "-.", ":")
 _COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#7F7F7F")
@@ -16,7 +16,10 @@ _COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#C
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    return taskwise_figure(evidence.by_label("taskwise_coefficients"), evidence.tasks)
+    histories = evidence.by_label("taskwise_coefficients")
+    learned = {task for history in histories.values() for task in history["task"]}
+    figure = taskwise_figure(histories, [task for task in evidence.tasks if task in learned])
+    return tell_absent(figure, learned, evidence.tasks)
 
 
 def taskwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str]) -> Figure:

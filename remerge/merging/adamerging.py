@@ -143,12 +143,16 @@ def learn_coefficients(
     [0, 1] where it is used (so one that has left the interval gets no gradient), the pre-trained weights'
     coefficient fixed at 1, the zero-shot heads frozen.
 
+    A task without images has no entropy, and the other tasks' would only push its task vector out of their way: its
+    coefficients stay at ``initial``.
+
     Args:
         encoder: Image encoder, ``[n, 3, h, w]`` to ``[n, d]``; it gives the architecture and is not modified.
         heads: One per task, ``[d, classes]``.
         pretrained: The encoder's pre-trained weights.
         task_vectors: One per task; trimmed and elected ones make it AdaMerging++.
-        batches: From a step (0, 1, ...) to one batch of unlabeled images per task.
+        batches: From a step (0, 1, ...) to one batch of unlabeled images per task; always empty for a task whose
+            images are absent.
         tasks: The tasks' names, for the record.
         granularity: One coefficient per ``task``, or per task and ``layer`` (state-dict tensor).
         steps: Adam steps.
@@ -165,7 +169,8 @@ def learn_coefficients(
     Raises:
         MismatchError: The task vectors' keys are not those of the encoder's parameters.
         ParameterError: ``granularity`` is unknown.
-        RemergeError: There is not one head and name per task vector, or entropy is no longer a finite number.
+        RemergeError: There is not one head and name per task vector, no task has images, or entropy is no longer a
+            finite number.
     """
     if not len(tasks) == len(heads) == len(task_vectors):
         raise RemergeError(f"{len(tasks)} task names, {len(heads)} heads and {len(task_vectors)} task vectors")
@@ -189,12 +194,18 @@ def learn_coefficients(
             merged.set_coefficients(raw.clamp(0, 1))
             images = [batch.to(device, merged.dtype) for batch in batches(step)]
             if step == begin:
-                together = f"{sum(map(len, images))} images of {len(images)} tasks at a time"
-                print(f"learning: {str(merged.dtype).removeprefix('torch.')}, {together}", file=sys.stderr)
+                _tell_what_is_learned(tasks, images, merged.dtype, initial)
+            has_images = torch.tensor([len(batch) > 0 for batch in images])
             entropy, at_once = _backward_in_memory(merged.module, heads, images, at_once)
             if not entropy.isfinite():
                 raise RemergeError(f"entropy is {entropy.item()} at step {step}: look for NaN in the checkpoints")
-            gradient = merged.coefficient_gradient().cpu()
+            gradient = torch.where(has_images[:, None], merged.coefficient_gradient().cpu(), 0)
+            if not gradient.isfinite().all():
+                wrong = [task for task, own in zip(tasks, gradient, strict=True) if not own.isfinite().all()]
+                raise RemergeError(
+                    f"the gradient of the coefficients of {', '.join(wrong)} is not finite at step {step}: look for "
+                    "NaN in the task vectors"
+                )
             if granularity == "task":
                 gradient = gradient.sum(dim=1, keepdim=True)
             raw.grad = torch.where((raw >= 0) & (raw <= 1), gradient, 0)
@@ -204,13 +215,24 @@ def learn_coefficients(
                 history.append(raw.clamp(0, 1))
             bar.update()
             if step % 10 == 0:
-                bar.set_postfix(entropy=f"{entropy.item() / len(heads):.3f}")
+                bar.set_postfix(entropy=f"{entropy.item() / int(has_images.sum()):.3f}")
             if progress:
                 reached = {"step": step + 1, "recorded": recorded, "raw": raw}
                 progress.save(
                     lambda: {**reached, "history": torch.stack(history), "optimizer": optimizer.state_dict()}  # noqa: B023
                 )
     return Coefficients(tuple(recorded), tuple(tasks), layers, torch.stack(history).float())
+
+
+def _tell_what_is_learned(tasks: Sequence[str], batches: Sequence[Tensor], dtype: torch.dtype, initial: float) -> None:
+    """Say what the first step looks at, and which tasks' coefficients stay as they are."""
+    absent = [task for task, batch in zip(tasks, batches, strict=True) if not len(batch)]
+    if len(absent) == len(tasks):
+        raise RemergeError(f"AdaMerging needs images of at least one of {', '.join(tasks)}; there are none")
+    together = f"{sum(map(len, batches))} images of {len(tasks) - len(absent)} tasks at a time"
+    print(f"learning: {str(dtype).removeprefix('torch.')}, {together}", file=sys.stderr)
+    if absent:
+        print(f"no images of {', '.join(absent)}: coefficients stay at {initial:g}", file=sys.stderr)
 
 
 def _backward_in_memory(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from remerge.errors import RemergeError
 from remerge.heads import logits
 from remerge.weights import Weights
 
@@ -27,7 +28,12 @@ def statistics(encoder: nn.Module, head: Tensor, images: Tensor, seed: int = 0) 
 
     Returns:
         float32, of every parameter's shape, on the CPU.
+
+    Raises:
+        RemergeError: There are no images.
     """
+    if not len(images):
+        raise RemergeError("Fisher information needs images of the task; there are none")
     generator = torch.Generator().manual_seed(seed)
     total = {name: torch.zeros_like(parameter) for name, parameter in encoder.named_parameters()}
     for image in images:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from remerge.errors import RemergeError
 from remerge.weights import Weights
 
 
@@ -20,7 +21,12 @@ def statistics(encoder: nn.Module, images: Tensor) -> dict[str, Tensor]:
     Returns:
         By name of a weight matrix, float32 ``[inputs, inputs]``: the mean over images and positions of the outer
         product of the layer's input with itself.
+
+    Raises:
+        RemergeError: There are no images.
     """
+    if not len(images):
+        raise RemergeError("RegMean needs images of the task to collect inner products from; there are none")
     totals: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from math import comb
 
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_arithmetic import Sum
@@ -23,6 +24,11 @@ def negation(
     for task, vector in task_vectors.items():
         for scaling in scalings:
             yield Variant({"merged": task, "scaling": scaling}, vector, -scaling, tasks=[task, controls[task]])
+
+
+def controls(tasks: Sequence[str]) -> dict[str, str]:
+    """Return every task's control, the next of the tasks; none where there is only one task."""
+    return dict(zip(tasks, [*tasks[1:], tasks[0]], strict=True)) if len(tasks) > 1 else {}
 
 
 def pairs(task_vectors: Mapping[str, Weights], scaling: float) -> Iterator[Variant]:
@@ -47,6 +53,21 @@ def subsets(tasks: Sequence[str], counts: Sequence[int], each: int, seed: int) -
     chance = random.Random(seed)
     drawn: list[tuple[str, ...]] = []
     for count in counts:
-        possible = list(combinations(tasks, count))
-        drawn += sorted(chance.sample(possible, min(each, len(possible))), key=possible.index)
+        # Their numbers are drawn, not the subsets, of which there may be very many.
+        possible = range(comb(len(tasks), count))
+        numbers = sorted(chance.sample(possible, min(each, len(possible))))
+        drawn += [_combination(tasks, count, number) for number in numbers]
     return drawn
+
+
+def _combination(tasks: Sequence[str], count: int, number: int) -> tuple[str, ...]:
+    """The combination that :func:`itertools.combinations` would yield after ``number`` others."""
+    chosen: list[str] = []
+    for place, task in enumerate(tasks):
+        left = count - len(chosen)
+        with_this = comb(len(tasks) - place - 1, left - 1) if left else 0
+        if number < with_this:
+            chosen.append(task)
+        else:
+            number -= with_this
+    return tuple(chosen)

@@ -30,11 +30,15 @@ class Merging:
     seed: int
     frozen: int
 
+    def learns(self, name: str) -> bool:
+        """Say whether a method looks at images."""
+        return self.methods[name]["algorithm"] == "adamerging"
+
     def by(self, name: str, task_vectors: Mapping[str, Weights]) -> Variant:
         """Merge task vectors, by task, by a method; AdaMerging looks at images of the merged tasks and no others."""
         method = self.methods[name]
         vectors: Sequence[Weights] = list(task_vectors.values())
-        if method["algorithm"] == "adamerging":
+        if self.learns(name):
             return Variant({"method": name}, self._learned(method, task_vectors), 1.0)
         parameters = {key: value for key, value in method.items() if key not in NOT_MERGING}
         if "keep" in parameters:

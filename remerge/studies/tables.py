@@ -5,28 +5,51 @@ from typing import Any
 
 import pandas as pd
 
+from remerge.coverage import absence, scored_tasks, share
 from remerge.scores import accuracy
 
 KEPT_OF_CONTROL = 0.95
 """Share of the control's zero-shot accuracy that negation must keep (arXiv:2212.04089, section 3)."""
 
 
-def study_table(study: Mapping[str, Any], scores: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
+def study_table(
+    study: Mapping[str, Any], scores: pd.DataFrame, references: pd.DataFrame, tasks: Sequence[str]
+) -> pd.DataFrame:
     """Return a study's table, tidy: what tells rows apart, then percentages and counts.
 
     Args:
         study: As the configuration has it.
         scores: The score files of all its parts.
-        references: Scores of ``pretrained`` and of the tasks' own experts, ``individual``, on test images.
+        references: Scores of ``pretrained``, if it was scored, and of the tasks' own experts, ``individual``, on test
+            images.
+        tasks: The suite's tasks.
+
+    Returns:
+        The table; where some of the study's tasks were not scored, with a column ``scored`` (``7/8``), and without
+        rows where there was nothing to score.
     """
-    return _TABLES[study["kind"]](study, scores.assign(accuracy=accuracy(scores)), _percent(references))
+    wanted = tasks_of_study(study, tasks)
+    if scores.empty:
+        return pd.DataFrame(columns=["scored"])
+    table = _TABLES[study["kind"]](study, scores.assign(accuracy=accuracy(scores)), _percent(references))
+    scored = scored_tasks(scores, wanted)
+    return table if len(scored) == len(wanted) else table.assign(scored=share(scored, wanted))
 
 
-def notes(study: Mapping[str, Any], scores: pd.DataFrame) -> str:
+def tasks_of_study(study: Mapping[str, Any], tasks: Sequence[str]) -> list[str]:
+    """Return the tasks that a study is about: those it names, or all of the suite."""
+    return list(study.get("tasks") or tasks)
+
+
+def notes(study: Mapping[str, Any], scores: pd.DataFrame, tasks: Sequence[str]) -> str:
     """Return what a reader must know to weigh a study's numbers."""
     test = scores[scores["split"] == "test"]
+    wanted = tasks_of_study(study, tasks)
+    if test.empty:
+        return f"{_TOLD[study['kind']]} Too few tasks have images: 0/{len(wanted)} scored."
     sizes = ", ".join(f"{task} {n}" for task, n in test.groupby("task", sort=False)["n"].max().items())
-    return f"{_TOLD[study['kind']]} Accuracy in percent. Test images: {sizes}."
+    told = f"{_TOLD[study['kind']]} Accuracy in percent. Test images: {sizes}. {absence(set(test['task']), wanted)}"
+    return told.strip()
 
 
 def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -48,16 +71,19 @@ def _generalisation(study: Mapping[str, Any], scores: pd.DataFrame, references: 
     for index, row in wide.iterrows():
         unseen = study["unseen"][int(row["part"].removeprefix("split-")) - 1]
         wide.loc[index, "unseen"] = ", ".join(unseen)
-        wide.loc[index, "seen average"] = row[[task for task in tasks if task not in unseen]].mean()
-        wide.loc[index, "unseen average"] = row[list(unseen)].mean()
-        zero_shot = [references["pretrained"][task] for task in unseen if task in references["pretrained"]]
-        wide.loc[index, "unseen, pretrained"] = sum(zero_shot) / len(zero_shot)
+        zero_shot = references.get("pretrained", {})
+        for column, percent in (
+            ("seen average", [row[task] for task in tasks if task not in unseen]),
+            ("unseen average", [row[task] for task in tasks if task in unseen]),
+            ("unseen, pretrained", [zero_shot[task] for task in unseen if task in zero_shot]),
+        ):
+            wide.loc[index, column] = sum(percent) / len(percent) if percent else None
     return wide
 
 
 def _robustness(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
     wide = _wide(scores, ["part", "method"]).rename(columns={"part": "images"})
-    return wide.assign(average=wide[study["tasks"]].mean(axis=1))
+    return wide.assign(average=wide[scored_tasks(scores, study["tasks"])].mean(axis=1))
 
 
 def _ablation(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
@@ -71,9 +97,14 @@ def _density(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) ->
     return wide.assign(average=wide.drop(columns="keep").mean(axis=1))
 
 
+def _normalised(scores: pd.DataFrame, references: Any) -> pd.DataFrame:
+    """Add accuracy divided by the expert's, in percent; nothing can be divided by an expert that is never right."""
+    experts = {task: percent for task, percent in references["individual"].items() if percent}
+    return scores.assign(normalised=100 * scores["accuracy"] / scores["task"].map(experts).astype(float))
+
+
 def _task_counts(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
-    normalised = 100 * scores["accuracy"] / scores["task"].map(references["individual"])
-    each = scores.assign(normalised=normalised).groupby(["method", "merged"], sort=False, as_index=False)
+    each = _normalised(scores, references).groupby(["method", "merged"], sort=False, as_index=False)
     means = each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
     means["tasks"] = means["merged"].str.count(r"\+") + 1
     return means.groupby(["method", "tasks"], sort=False, as_index=False).agg(
@@ -90,8 +121,7 @@ def _redundancy(study: Mapping[str, Any], scores: pd.DataFrame, references: Any)
 
 
 def _pairs(study: Mapping[str, Any], scores: pd.DataFrame, references: Any) -> pd.DataFrame:
-    normalised = 100 * scores["accuracy"] / scores["task"].map(references["individual"])
-    each = scores.assign(normalised=normalised).groupby("merged", sort=False, as_index=False)
+    each = _normalised(scores, references).groupby("merged", sort=False, as_index=False)
     return each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
 
 
@@ -149,10 +179,13 @@ def rounded(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[Sequence[st
     shown = table.replace({"method": dict(labels)}) if "method" in table else table
     exact = ("keep", "lambda", "tasks", "subsets")
     cells = [
-        [
-            f"{value:g}" if column in exact else f"{value:.1f}" if isinstance(value, float) else str(value)
-            for column, value in zip(shown.columns, row, strict=True)
-        ]
+        [_cell(value, exact=column in exact) for column, value in zip(shown.columns, row, strict=True)]
         for row in shown.itertuples(index=False, name=None)
     ]
     return [column.replace("_", " ") for column in shown.columns], cells
+
+
+def _cell(value: Any, *, exact: bool) -> str:
+    if value is None or value != value:
+        return "–"
+    return f"{value:g}" if exact else f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
+from remerge.coverage import tasks_with_images
 from remerge.evaluation import score_encoder
 from remerge.images import ImageSet
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.progress import ProgressBar
+from remerge.scores import NO_SCORES
 from remerge.weights import Weights
 
 
@@ -51,17 +53,28 @@ class Bench:
     device: str = "cpu"
     scoring: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that have images in every split: those that anything can be said of."""
+        found = [tasks_with_images(sets) for sets in self.images.values()]
+        return [task for task in found[0] if all(task in others for others in found)]
+
     def score(self, variants: Iterable[Variant], *, total: int | None = None) -> pd.DataFrame:
-        """Score variants on every split.
+        """Score variants on every split, on tasks that have images.
 
         Returns:
-            The variants' columns and those of :func:`remerge.evaluation.score_encoder`, with answers, and ``split``.
+            The variants' columns and those of :func:`remerge.evaluation.score_encoder`, with answers, and ``split``;
+            no rows where there is nothing to score.
         """
         frames = []
+        available = self.tasks
         for variant in ProgressBar(variants, desc="score", unit="encoder", total=total):
+            tasks = [task for task in available if variant.tasks is None or task in variant.tasks]
+            if not tasks:
+                continue
             self.encoder.load_state_dict(apply_task_vector(self.pretrained, variant.task_vector, variant.scaling))
             for split, sets in self.images.items():
-                chosen = {task: sets[task] for task in variant.tasks or sets}
+                chosen = {task: sets[task] for task in variant.tasks or tasks if task in tasks}
                 scored = score_encoder(
                     self.encoder,
                     self.heads,
@@ -72,4 +85,4 @@ class Bench:
                     **self.scoring,
                 )
                 frames.append(scored.assign(split=split, **variant.columns))
-        return pd.concat(frames, ignore_index=True)
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=NO_SCORES)

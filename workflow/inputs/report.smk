@@ -1,5 +1,7 @@
 """What the report shows."""
 
+from types import SimpleNamespace
+
 
 def report_sections():
     """What the report shows of every pool and suite, and where it lies."""
@@ -28,7 +30,7 @@ def report_section(pool, suite):
             f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
             f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
             "Methods: "
-            + ", ".join(method.label for method in settings.methods.values())
+            + ", ".join(labels_of(SimpleNamespace(pool=pool)).values())
             + ".",
         ],
         "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},

@@ -3,8 +3,14 @@
 
 def zero_shot_scores_of(wildcards):
     """The scores of the pre-trained encoder."""
-    method, *_ = methods_where(lambda method: method.algorithm == "pretrained")
-    return f"results/{wildcards.pool}/scores/{wildcards.suite}/{method}.csv"
+    (path,) = scores_of_pretrained(wildcards)
+    return path
+
+
+def scores_of_pretrained(wildcards):
+    """The same, where the configuration has the pre-trained encoder scored."""
+    names = methods_where(lambda method: method.algorithm == "pretrained")
+    return of_methods("scores/{suite}/{method}.csv", names[:1])(wildcards)
 
 
 def encoder_of(wildcards):

@@ -25,13 +25,18 @@ def jobs_of(wildcards):
             for name in methods_where(lambda method: method.is_tuned)
         ],
     }
-    return [
-        place.format(stage, name) for stage, names in stages.items() for name in names
-    ] + [
-        f"benchmarks/jobs/{wildcards.pool}/expert_statistics/{name}/{task}.tsv"
-        for name in by_statistics
-        for task in tasks_of(wildcards)
-    ]
+    earlier = of_methods(
+        "costs/learn_coefficients/{suite}/{method}.tsv", learning_methods()
+    )
+    return (
+        [place.format(stage, name) for stage, names in stages.items() for name in names]
+        + earlier(wildcards)
+        + [
+            f"benchmarks/jobs/{wildcards.pool}/expert_statistics/{name}/{task}.tsv"
+            for name in by_statistics
+            for task in tasks_of(wildcards)
+        ]
+    )
 
 
 def merged_encoders_of(wildcards):

@@ -3,6 +3,7 @@
 needs  results/{pool}/task_vectors/{task}.safetensors; AdaMerging also heads and test images (labels unused)
 makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for Fisher merging and RegMean
        results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
+       results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds it took before it was cut off
        results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
        results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged encoder and how it was made
 """
@@ -20,7 +21,8 @@ rule learn_coefficients:
         images=images_of("test"),
         gate=gate_of,
     output:
-        "results/{pool}/coefficients/{suite}/{method}.csv",
+        coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
+        earlier="results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv",
     log:
         "logs/{pool}/learn_coefficients/{suite}/{method}.log",
     benchmark:
@@ -139,6 +141,7 @@ rule merge_by_statistics:
         code=lambda wildcards: code(
             "scripts/merge_by_statistics.py", algorithm_of(wildcards)
         ),
+        tasks=tasks_of,
         method=parameters_of,
     script:
         "../../scripts/merge_by_statistics.py"

@@ -116,7 +116,7 @@ rule study_table:
             for part in settings.studies[wildcards.study].parts
         ],
         experts=experts_scores_of,
-        pretrained=lambda wildcards: zero_shot_scores_of(wildcards),
+        pretrained=lambda wildcards: scores_of_pretrained(wildcards),
     output:
         csv="results/{pool}/tables/{suite}/{study}.csv",
         markdown=report(

@@ -157,6 +157,7 @@ rule claims_table:
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
         merged=made_methods(),
+        tasks=tasks_of,
         architecture=architecture_of,
         origin=origin_of_pool,
     script:

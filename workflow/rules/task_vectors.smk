@@ -71,6 +71,7 @@ rule conflicts_table:
         runtime=minutes("merge"),
     params:
         code=code("scripts/conflicts_table.py"),
+        tasks=tasks_of,
         shares=[1.0, 0.2],
         frozen=frozen_of,
     script:
