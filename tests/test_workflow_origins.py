@@ -189,7 +189,7 @@ def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubS
     repository, pickle = "timm/vit_base_patch32_clip_224.openai", "ViT-B-32/MNIST/finetuned.pt"
     hub.repositories = {
         repository: {"open_clip_model.safetensors": b"weights"},
-        "datasets/ylecun/mnist": {f"mnist/{part}-0.parquet": part.encode() for part in ("train", "test")},
+        "datasets/ylecun/mnist": {"mnist/train-0.parquet": b"train"},
     }
     folder = project(tmp_path / "project", {"origin": "task-vectors", "architecture": "ViT-B-32"}, ["MNIST"])
     (folder / "hidden/gdown.py").write_text(DRIVE)
@@ -206,7 +206,8 @@ def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubS
         "commit": COMMIT,
         "files": {"open_clip_model.safetensors": digest},
     }
-    assert list(of_images["files"]) == ["mnist/test-0.parquet", "mnist/train-0.parquet"]
+    assert list(of_images["files"]) == ["mnist/train-0.parquet"]
+    assert [entry["files"] for entry in written["missing"]] == [["mnist/test-*.parquet"]]
     packed = hashlib.sha256(b"PK" + bytes(10**7)).hexdigest()
     assert written["drive"][pickle] == {
         "id": "1IYE99VnUcKso2UOUYRfuts8MtrZ7IdqU",
@@ -217,11 +218,14 @@ def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubS
     lock.write_text((folder / "results/downloads.lock.yaml").read_text())
     given = ("--config", "downloads=lock.yaml", "--")
 
-    # Everything moves on; whoever is given the lock file gets the same bytes, on a machine with nothing on it.
-    hub.move({repository: {"open_clip_model.safetensors": b"newer"}, "datasets/ylecun/mnist": {"mnist/train-1": b""}})
+    # Everything moves on; whoever is given the lock file gets the same bytes, on a machine with nothing on it, and goes
+    # without what could not be had.
+    newer = {f"mnist/{part}-0.parquet": b"newer" for part in ("train", "test")}
+    hub.move({repository: {"open_clip_model.safetensors": b"newer"}, "datasets/ylecun/mnist": newer})
     shutil.rmtree(folder / "results")
     shutil.rmtree(tmp_path / "cache")
     snakemake(folder, *given, "results/downloads.lock.yaml")
+    assert planned(folder, *given, "results/downloads.lock.yaml") == {}
     assert (folder / "results/downloads.lock.yaml").read_text() == lock.read_text()
 
     # What differs is refused by name, with both hashes; and a file that Drive hands out rarely is kept.
