@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 architecture = snakemake.params.architecture
-path = recorded(snakemake.input.record) if snakemake.input.record else snakemake.input.checkpoint[0]
+path = recorded(snakemake.input.record) if snakemake.input.record else snakemake.input.checkpoint
 encoder, beside = image_encoder_weights(path)
 if beside != snakemake.params.frozen:
     print(

@@ -294,10 +294,17 @@ def test_the_authors_pickles_are_read_from_a_folder(tmp_path: Path, monkeypatch:
     assert not any(vector[key].any() for key in vector)
     del model.model.ln_final
     torch.save(model, folder / "legacy/ViT-B-32/MNIST/finetuned.pt")
+    # The same files where downloads are kept: nothing is asked of Google Drive, but they are recorded.
+    (folder / "results/downloads").mkdir(exist_ok=True)
+    (folder / "legacy").rename(folder / "results/downloads/task-vectors")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    del config["pools"]["pool"]["folder"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     told = snakemake(folder, "results/pool/weights/MNIST.safetensors")
     expected = ARCHITECTURES["ViT-B-32"].text_parameters
     assert f"MNIST/finetuned.pt: holds {expected - 1024} parameters beside" in told
     assert f"TIES's trim counts the expected {expected}" in told
+    assert (folder / "results/downloads/task-vectors/ViT-B-32/MNIST/finetuned.json").exists()
 
 
 def test_a_gate_that_fails_stops_every_merge(tmp_path: Path, hub: HubServer) -> None:

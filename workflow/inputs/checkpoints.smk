@@ -18,10 +18,13 @@ def legacy_checkpoint_of(wildcards):
     """One of the Task Arithmetic authors' files in the folder that the configuration names, if it does."""
     folder = settings.pools[wildcards.pool].folder
     name = wanted.pickle_of(architecture_of(wildcards), wildcards.checkpoint)
-    return [f"{folder}/{name}"] if folder else []
+    return f"{folder}/{name}" if folder else []
 
 
 def legacy_record_of(wildcards):
     """The record of one of the Task Arithmetic authors' files, if it is downloaded."""
-    pickles = wanted.pickles_of(settings, wildcards.pool)
-    return pickle_records([wildcards.pool], [wildcards.checkpoint]) if pickles else []
+    if settings.pools[wildcards.pool].folder:
+        return []
+    return record_of_pickle(
+        wanted.pickle_of(architecture_of(wildcards), wildcards.checkpoint)
+    )

@@ -10,15 +10,9 @@ def pinned(wanted_of):
     return lambda wildcards: lock and pin_of(lock, wanted_of(wildcards))
 
 
-def pickle_records(pools, checkpoints=None):
-    """The records of what pools download of the Task Arithmetic authors' files."""
-    names = {
-        pickle
-        for pool in pools
-        for name, pickle in wanted.pickles_of(settings, pool).items()
-        if checkpoints is None or name in checkpoints
-    }
-    return [str((PICKLES / name).with_suffix(".json")) for name in sorted(names)]
+def record_of_pickle(name):
+    """The record of one of the Task Arithmetic authors' files, which several pools may want."""
+    return str((PICKLES / name).with_suffix(".json"))
 
 
 def download_records():
@@ -28,6 +22,11 @@ def download_records():
         for pool in settings.pools
         for checkpoint in wanted.checkpoints_of(settings, pool)
     ]
+    pickles = {
+        record_of_pickle(name)
+        for pool in settings.pools
+        for name in wanted.pickles_of(settings, pool).values()
+    }
     images = [
         f"results/downloads/{task}/{part}.json"
         for task in wanted.images_from(settings, "hub")
@@ -37,7 +36,7 @@ def download_records():
         f"results/downloads/{task}/torchvision.json"
         for task in wanted.images_from(settings, "torchvision")
     ]
-    return checkpoints + pickle_records(settings.pools) + images + archives
+    return checkpoints + sorted(pickles) + images + archives
 
 
 def downloads_lock():
