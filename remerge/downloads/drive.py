@@ -15,11 +15,13 @@ from remerge.files import atomic_path
 
 FOLDER = "1u_Tva6x0p6oxu5Eo0ZZsf-520Cc_3MKw"
 ADDRESS = f"https://drive.google.com/drive/folders/{FOLDER}"
+# Where files are kept; relative to the folder that Snakemake runs in.
+PICKLES = Path("results/downloads/task-vectors")
 REMEDY = (
-    "Google Drive limits how often a file is fetched. Wait a day, or fetch the folder "
-    f"{ADDRESS} in a browser and name it in the configuration: "
-    "pools: {NAME: {folder: ...}}, with {architecture}/zeroshot.pt and {architecture}/{task}/finetuned.pt inside. "
-    "Accounts may fetch more: `gdown --cookies-from-browser firefox ...` keeps your browser's cookies for later runs"
+    f"Google Drive limits how often a file is fetched. Wait a day, or fetch the folder {ADDRESS} in a browser and put "
+    f"its {{architecture}}/zeroshot.pt and {{architecture}}/{{task}}/finetuned.pt into {PICKLES}, or anywhere that the "
+    "configuration names: pools: {NAME: {folder: ...}}. Accounts may fetch more: `gdown --cookies-from-browser firefox "
+    "...` keeps your browser's cookies for later runs"
 )
 # Listing the folder takes a request for each of its subfolders, and counts towards the limit.
 KNOWN = {
@@ -32,8 +34,7 @@ KNOWN = {
     "ViT-B-32/SUN397/finetuned.pt": "1HWs-n0GEewLQ9hXnOJYtm85GtJpJl35Q",
     "ViT-B-32/SVHN/finetuned.pt": "1_xM_tfAJPm_0YoonnaSn4rVeek2qrzk9",
 }
-# Where files are kept, and the folder's listing; relative to the folder that Snakemake runs in.
-PICKLES = Path("results/downloads/task-vectors")
+# Where the folder's listing is kept; relative to the folder that Snakemake runs in.
 LISTING = Path(".snakemake/remerge/drive.json")
 RETRIES = 5
 TIMEOUT = 60  # seconds without a byte
