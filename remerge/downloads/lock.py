@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from remerge.config.files import read_yaml
 from remerge.config.models import Config, Strict, Text
 from remerge.downloads.hub import DownloadError, Kind, matching
 from remerge.downloads.records import Pin
 from remerge.downloads.wanted import Wanted, from_hub, images_from, pickles_of
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
+from remerge.strict_yaml import read_yaml
 
 LOCK = Path("results/downloads.lock.yaml")
 """Where a run writes its own, relative to the folder that Snakemake runs in."""
