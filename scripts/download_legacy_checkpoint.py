@@ -1,9 +1,9 @@
-"""Download one of the Task Arithmetic authors' files."""
+"""Download one of the Task Arithmetic authors' files, and record which."""
 
 from typing import TYPE_CHECKING
 
 from remerge import provenance
-from remerge.downloads.drive import download
+from remerge.downloads.drive import record
 from remerge.logs import log_to
 
 if TYPE_CHECKING:
@@ -11,5 +11,6 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-download(f"{snakemake.wildcards.architecture}/{snakemake.wildcards.file}.pt", snakemake.output[0])
+name = f"{snakemake.wildcards.architecture}/{snakemake.wildcards.file}.pt"
+record(snakemake.output[0], name, pin=snakemake.params.pin)
 provenance.record(snakemake)

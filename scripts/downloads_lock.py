@@ -1,9 +1,9 @@
-"""Write what was downloaded from the Hub, at which commits, to one lock file."""
+"""Write everything that was downloaded to one lock file."""
 
 from typing import TYPE_CHECKING
 
 from remerge import provenance
-from remerge.downloads.pins import write_lock
+from remerge.downloads.lock import write_lock
 from remerge.logs import log_to
 
 if TYPE_CHECKING:

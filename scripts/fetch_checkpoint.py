@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from remerge import provenance
-from remerge.downloads.pins import check_record, revision_of
 from remerge.downloads.records import record
 from remerge.logs import log_to
 
@@ -13,7 +12,5 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params = snakemake.params
-revision = revision_of(params.pin, params.revision)
-record(snakemake.output[0], params.repository, params.files, kind="model", revision=revision)
-check_record(snakemake.output[0], params.pin)
+record(snakemake.output[0], params.repository, params.files, kind="model", revision=params.revision, pin=params.pin)
 provenance.record(snakemake)

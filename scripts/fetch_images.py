@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from remerge import provenance
-from remerge.downloads.pins import check_record, revision_of
 from remerge.downloads.records import record
 from remerge.logs import log_to
 
@@ -13,15 +12,14 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params = snakemake.params
-pattern = f"{params.folder}/{snakemake.wildcards.part}-*.parquet"
 record(
     snakemake.output[0],
     params.repository,
-    [pattern],
+    params.files,
     kind="dataset",
-    revision=revision_of(params.pin, params.revision),
+    revision=params.revision,
+    pin=params.pin,
     may_be_missing=True,
     attempt=params.attempt,
 )
-check_record(snakemake.output[0], params.pin)
 provenance.record(snakemake)

@@ -7,6 +7,7 @@ from remerge import provenance
 from remerge.architectures import described
 from remerge.checkpoints.legacy import image_encoder_weights
 from remerge.checkpoints.towers import checked_image_tower
+from remerge.downloads.drive import recorded
 from remerge.logs import log_to
 from remerge.weights import save_weights
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-path, architecture = snakemake.input.checkpoint, snakemake.params.architecture
+architecture = snakemake.params.architecture
+path = recorded(snakemake.input.record) if snakemake.input.record else snakemake.input.checkpoint
 encoder, beside = image_encoder_weights(path)
 if beside != snakemake.params.frozen:
     print(

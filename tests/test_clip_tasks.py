@@ -1,6 +1,8 @@
 """The papers' tasks: their descriptions, their splits, and their images from wherever they are."""
 
+import hashlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from PIL import Image
 from torch.utils.data import random_split
 
 from remerge.audit import contaminated, overlaps, read_hashes
+from remerge.downloads import archives
+from remerge.downloads.hub import WrongContentError
 from remerge.errors import ConfigError, RemergeError
 from remerge.images import Description, load_images
 from remerge.preparation import prepare, write_split
@@ -184,6 +188,32 @@ def test_the_audit_counts_images_that_are_in_two_splits() -> None:
         "A": "1 of 3 test images are also in train; 1 of 3 test images are also in validation"
     }
     assert contaminated(pd.DataFrame(columns=audit.columns)) == {}
+
+
+def test_torchvisions_archives_are_recorded_and_held_against_a_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, root, path = "MNIST/raw/t10k-labels-idx1-ubyte.gz", tmp_path / "root", tmp_path / "record.json"
+
+    def download(task: str, root: Path, *, download: bool) -> None:
+        assert (task, download) == ("MNIST", True)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"packed")
+        (root / name).with_suffix("").write_bytes(b"unpacked")
+
+    monkeypatch.setattr(archives, "training_and_test", download)
+    sha256 = hashlib.sha256(b"packed").hexdigest()
+    for pin in (None, {name: sha256}):
+        archives.record(path, "MNIST", root, pin=pin)
+        assert json.loads(path.read_text())["files"] == {name: sha256}
+    with pytest.raises(WrongContentError, match=f"MNIST: .*{name} has the SHA-256 {sha256}, expected is 5{{64}}"):
+        archives.record(path, "MNIST", root, pin={name: "5" * 64})
+    with pytest.raises(WrongContentError, match=r"MNIST: .*other.gz is not there"):
+        archives.record(path, "MNIST", root, pin={"MNIST/raw/other.gz": sha256})
+    monkeypatch.setattr(archives, "training_and_test", lambda *_, **__: None)
+    (root / name).unlink()
+    with pytest.raises(RemergeError, match=r"MNIST: .*\*\.gz is gone"):
+        archives.record(path, "MNIST", root)
 
 
 def test_torchvisions_files_are_read_where_they_lie(tmp_path: Path) -> None:

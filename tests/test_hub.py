@@ -3,20 +3,22 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_server import COMMIT, HubServer, share_blobs
-from huggingface_hub import constants
+from hub_server import COMMIT, HubServer, share_blobs, xet_hash
+from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http, close_session
 from tenacity import wait_none
 
 from remerge.downloads import hub
-from remerge.downloads.hub import DownloadError, fetch
+from remerge.downloads.hub import DownloadError, WrongContentError, fetch
 from remerge.downloads.records import missing, record, recorded
 
 WEIGHTS = bytes(range(256)) * 5000
@@ -275,13 +277,215 @@ def test_no_network_is_explained(server: HubServer, monkeypatch: pytest.MonkeyPa
     assert not caught.value.permanent
 
 
-def test_a_full_disk_is_told_as_one(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Data processing error: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_told_as_one(server: HubServer, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    attempts = 0
+
     def full(*given: object, **named: object) -> str:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        nonlocal attempts
+        attempts += 1
+        raise error
 
     monkeypatch.setattr(hub, "hf_hub_download", full)
-    with pytest.raises(DownloadError, match=r"the disk of the cache, .*cache, is full"):
+    with pytest.raises(DownloadError, match=r"the disk of the cache, .*cache, is full, or your quota"):
         fetch("owner/clip", ["config.json"])
+    assert attempts == 1
+
+
+def test_a_cache_that_may_only_be_read_is_used_and_what_it_lacks_kept_elsewhere(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch("owner/clip", ["config.json"])
+    left, true = contents(tmp_path / "cache"), os.makedirs
+
+    def closed(path: Any, *given: Any, **named: Any) -> None:
+        if Path(path).is_relative_to(tmp_path / "cache"):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        true(path, *given, **named)
+
+    # Permissions would not stop a test that is run by root.
+    monkeypatch.setattr(os, "makedirs", closed)
+    path = tmp_path / "record.json"
+    record(path, "owner/clip", ["config.json", "model.safetensors"], kind="model", revision=None)
+    assert "model.safetensors goes to .snakemake/remerge/hub" in capsys.readouterr().err
+    downloads = server.count("GET")
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        paths = recorded(path).paths
+        assert paths["config.json"].is_relative_to(tmp_path / "cache")
+        assert paths["model.safetensors"].read_bytes() == WEIGHTS
+    assert server.count("GET") == downloads == 2
+    assert contents(tmp_path / "cache") == left
+
+
+def test_where_nothing_can_be_written_the_remedy_is_named(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*given: Any, **named: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "makedirs", closed)
+    with pytest.raises(DownloadError, match=r"neither the cache .* is open to us .* HF_HUB_CACHE"):
+        fetch("owner/clip", ["config.json"])
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("GET api", "answers with a page instead of data"),
+        ("HEAD owner", "missing the 'X-Repo-Commit' header"),
+        ("GET owner", r"Consistency check failed[\s\S]*firewall or proxy"),
+    ],
+)
+def test_a_proxys_page_is_never_taken_for_a_file(server: HubServer, tmp_path: Path, page: str, told: str) -> None:
+    server.page = page
+    with pytest.raises(DownloadError, match=told) as caught:
+        fetch("owner/clip", ["model.safetensors"])
+    assert not caught.value.permanent
+    assert not any(b"<!DOCTYPE" in content for content in contents(tmp_path).values())
+    server.page = ""
+    assert fetch("owner/clip", ["model.safetensors"]).paths["model.safetensors"].read_bytes() == WEIGHTS
+
+
+def test_a_gated_repository_wants_a_token(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.gated = True
+    with pytest.raises(DownloadError, match=r"accept its terms at .*owner/clip and set HF_TOKEN") as caught:
+        fetch("owner/clip", ["config.json"])
+    assert caught.value.permanent
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert fetch("owner/clip", ["config.json"]).revision == COMMIT
+
+
+def test_a_token_that_has_expired_is_named_as_the_cause(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.bad_token = True
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with pytest.raises(DownloadError, match="does not know the token that is set") as caught:
+        fetch("owner/clip", ["config.json"])
+    assert not caught.value.permanent
+    assert "hf_secret" not in str(caught.value)
+
+
+def test_a_hub_that_goes_down_half_way_is_gone_on_with(server: HubServer, tmp_path: Path) -> None:
+    names = [f"data/train-{part:05}-of-00014.parquet" for part in range(14)]
+    server.repositories = {"datasets/owner/many": {name: name.encode() for name in names}}
+    server.down_after = 6
+    path = tmp_path / "record.json"
+    with pytest.raises(DownloadError, match="cannot be read, after"):
+        record(path, "owner/many", ["data/train-*"], kind="dataset", revision=None, may_be_missing=True)
+    assert not path.exists()
+    server.down_after = None
+    record(path, "owner/many", ["data/train-*"], kind="dataset", revision=None, may_be_missing=True)
+    assert [file.read_bytes().decode() for file in recorded(path).paths.values()] == names
+    asked = Counter(server.requests)
+    assert {asked[f"GET datasets/owner/many/resolve/{COMMIT}/{name}"] for name in names[:6]} == {1}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(_http.time, "sleep", waits.append)
+    server.refuse, server.retry_after = [status], 45
+    assert fetch("owner/clip", ["config.json"]).revision == COMMIT
+    assert max(waits) == 45
+    server.refuse, server.retry_after = [status], 10**6
+    fetch("owner/clip", ["README.md"])
+    assert max(waits) == hub.LONGEST_WAIT
+
+
+def test_files_are_of_one_commit_though_the_branch_moves_on(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = hub.hf_hub_download
+    newer = {"owner/clip": {"model.safetensors": b"newer", "config.json": b"newer"}}
+
+    def move(*given: Any, **named: Any) -> Any:
+        path = true(*given, **named)
+        if server.commit == COMMIT:
+            server.move(newer)
+        return path
+
+    monkeypatch.setattr(hub, "hf_hub_download", move)
+    files = fetch("owner/clip", ["config.json", "model.safetensors"])
+    assert files.revision == COMMIT
+    assert files.paths["model.safetensors"].read_bytes() == WEIGHTS
+    files = fetch("owner/clip", ["config.json", "model.safetensors"], revision="main")
+    assert files.revision == server.commit != COMMIT
+    assert {path.read_bytes() for path in files.paths.values()} == {b"newer"}
+
+
+def test_xets_transfers_are_tried_again_and_lie_in_the_librarys_shared_store(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_download, "xet_get", server.transfer)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    server.xet = True
+    server.xet_fails = ["Network error: connection refused"] * hub.ATTEMPTS
+    with pytest.raises(DownloadError, match=r"hf_xet says: Network error.*HF_HUB_DISABLE_XET=1"):
+        fetch("owner/clip", ["model.safetensors"])
+    assert not any(content == b"par" for content in contents(tmp_path).values())
+    server.xet_fails = ["HTTP status server error (503)"]
+    path = tmp_path / "record.json"
+    record(path, "owner/clip", ["model.safetensors"], kind="model", revision=None)
+    stored = tmp_path / "cache/blobs" / xet_hash(WEIGHTS)[:2] / xet_hash(WEIGHTS)
+    assert recorded(path).paths["model.safetensors"].resolve() == stored
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert fetch("owner/clip", ["model.safetensors"]).sha256 == recorded(path).sha256
+
+
+def test_readers_at_once_all_get_the_right_file_though_the_cache_has_a_wrong_one(
+    server: HubServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    with ThreadPoolExecutor(4) as readers:
+        list(readers.map(lambda _: record(path, "owner/clip", ["*.json"], kind="model", revision=None), range(4)))
+    record(path, "owner/clip", ["model.safetensors"], kind="model", revision=None)
+    (stored,) = share_blobs(tmp_path / "cache")
+    stored.write_bytes(b"\1" + WEIGHTS[1:])
+    with ThreadPoolExecutor(4) as readers:
+        files = list(readers.map(recorded, [path] * 4))
+    assert [read.paths["model.safetensors"].read_bytes() for read in files] == [WEIGHTS] * 4
+    assert stored.read_bytes() == b"\1" + WEIGHTS[1:]
+
+
+def test_a_pin_is_taken_whatever_the_newest_is(server: HubServer, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    pin = {"commit": COMMIT, "files": {"model.safetensors": hashlib.sha256(WEIGHTS).hexdigest()}}
+    server.move({"owner/clip": {"model.safetensors": b"newer"}})
+    record(path, "owner/clip", ["model.safetensors"], kind="model", revision="main", pin=pin)
+    told = json.loads(path.read_text())
+    assert (told["asked"], told["revision"], told["files"]) == ("main", *pin.values())
+    before = len(server.requests)
+    record(path, "owner/clip", ["model.safetensors"], kind="model", revision="main", pin=pin)
+    assert len(server.requests) == before
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_that_is_not_the_pins_is_refused_with_both_hashes(server: HubServer, tmp_path: Path, name: str) -> None:
+    pin = {"commit": COMMIT, "files": {name: "5" * 64}}
+    with pytest.raises(WrongContentError) as caught:
+        record(tmp_path / "record.json", "owner/clip", [name], kind="model", revision=None, pin=pin)
+    told = str(caught.value)
+    assert f"owner/clip/{name}" in told
+    assert hashlib.sha256(REPOSITORIES["owner/clip"][name]).hexdigest() in told
+    assert "5" * 64 in told
+    assert "`downloads`" in told
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_what_a_pin_lists_and_is_gone_is_no_missing_task(server: HubServer, tmp_path: Path) -> None:
+    pin: dict[str, Any] = {"commit": COMMIT, "files": {"gone.parquet": "5" * 64}}
+    with pytest.raises(DownloadError, match=r"has no file 'gone\.parquet'"):
+        record(tmp_path / "a.json", "owner/images", ["*"], kind="dataset", revision=None, pin=pin, may_be_missing=True)
+    before = len(server.requests)
+    pin = {"missing": "it was not there"}
+    record(tmp_path / "b.json", "owner/images", ["*"], kind="dataset", revision=None, pin=pin, may_be_missing=True)
+    assert missing(tmp_path / "b.json") == "it was not there"
+    assert len(server.requests) == before
 
 
 def test_a_record_tells_which_files_and_finds_them_again(server: HubServer, tmp_path: Path) -> None:

@@ -169,34 +169,83 @@ def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, h
     torch.testing.assert_close(vector["class_embedding"], torch.full((768,), 0.01), atol=1e-6, rtol=0)
 
 
+# Google Drive with one folder on this disk, as gdown shows it.
+DRIVE = """
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+class DownloadError(Exception): pass
+
+def download_folder(**given):
+    return [SimpleNamespace(id="zero", path="checkpoints/ViT-B-32/zeroshot.pt")]
+
+def download(id, output, **given):
+    shutil.copy(Path("drive") / id, output)
+"""
+
+
 def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubServer) -> None:
-    repository = "timm/vit_base_patch32_clip_224.openai"
+    repository, pickle = "timm/vit_base_patch32_clip_224.openai", "ViT-B-32/MNIST/finetuned.pt"
     hub.repositories = {
         repository: {"open_clip_model.safetensors": b"weights"},
-        "datasets/ylecun/mnist": {f"mnist/{part}-0.parquet": part.encode() for part in ("train", "test")},
+        "datasets/ylecun/mnist": {"mnist/train-0.parquet": b"train"},
     }
-    folder = project(tmp_path / "project", {"origin": "finetuned", "architecture": "ViT-B-32"}, ["MNIST"])
-    lock = "results/downloads.lock.yaml"
-    snakemake(folder, lock)
-    written = yaml.safe_load((folder / lock).read_text())
+    folder = project(tmp_path / "project", {"origin": "task-vectors", "architecture": "ViT-B-32"}, ["MNIST"])
+    (folder / "hidden/gdown.py").write_text(DRIVE)
+    (folder / "drive").mkdir()
+    for name in ("zero", "1IYE99VnUcKso2UOUYRfuts8MtrZ7IdqU"):
+        (folder / "drive" / name).write_bytes(b"PK" + bytes(10**7))
+    snakemake(folder, "results/downloads.lock.yaml")
+    written = yaml.safe_load((folder / "results/downloads.lock.yaml").read_text())
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert written[repository] == {
+    of_weights, of_images = sorted(written["hub"], key=lambda entry: str(entry["kind"]), reverse=True)
+    assert of_weights == {
+        "repository": repository,
         "kind": "model",
         "commit": COMMIT,
         "files": {"open_clip_model.safetensors": digest},
     }
-    assert list(written["ylecun/mnist"]["files"]) == ["mnist/test-0.parquet", "mnist/train-0.parquet"]
-    record = "results/pool/downloads/openai.json"
-    written[repository]["commit"] = "0" * 40
-    (folder / "lock.yaml").write_text(yaml.safe_dump(written))
-    assert "0" * 40 in snakemake(folder, "--config", "downloads=lock.yaml", "--", record, check=False)
-    written[repository] |= {"commit": COMMIT, "files": {"open_clip_model.safetensors": "0" * 64}}
-    (folder / "lock.yaml").write_text(yaml.safe_dump(written))
-    told = snakemake(folder, "--config", "downloads=lock.yaml", "--", record, check=False)
-    assert f"{repository}/open_clip_model.safetensors at {COMMIT}: has the SHA-256 {digest}" in told
-    assert not (folder / record).exists()
-    snakemake(folder, "--config", "downloads=results/downloads.lock.yaml", "--", record)
-    assert json.loads((folder / record).read_text())["revision"] == COMMIT
+    assert list(of_images["files"]) == ["mnist/train-0.parquet"]
+    assert [entry["files"] for entry in written["missing"]] == [["mnist/test-*.parquet"]]
+    packed = hashlib.sha256(b"PK" + bytes(10**7)).hexdigest()
+    assert written["drive"][pickle] == {
+        "id": "1IYE99VnUcKso2UOUYRfuts8MtrZ7IdqU",
+        "size": 10**7 + 2,
+        "sha256": packed,
+    }
+    lock = folder / "lock.yaml"
+    lock.write_text((folder / "results/downloads.lock.yaml").read_text())
+    given = ("--config", "downloads=lock.yaml", "--")
+
+    # Everything moves on; whoever is given the lock file gets the same bytes, on a machine with nothing on it, and goes
+    # without what could not be had.
+    newer = {f"mnist/{part}-0.parquet": b"newer" for part in ("train", "test")}
+    hub.move({repository: {"open_clip_model.safetensors": b"newer"}, "datasets/ylecun/mnist": newer})
+    shutil.rmtree(folder / "results")
+    shutil.rmtree(tmp_path / "cache")
+    snakemake(folder, *given, "results/downloads.lock.yaml")
+    assert planned(folder, *given, "results/downloads.lock.yaml") == {}
+    assert (folder / "results/downloads.lock.yaml").read_text() == lock.read_text()
+
+    # What differs is refused by name, with both hashes; and a file that Drive hands out rarely is kept.
+    of_weights["files"]["open_clip_model.safetensors"] = "0" * 64
+    written["drive"][pickle]["sha256"] = "0" * 64
+    lock.write_text(yaml.safe_dump(written))
+    told = snakemake(folder, "--keep-going", *given, "results/downloads.lock.yaml", check=False)
+    expected = f"has the SHA-256 {digest}, expected is {'0' * 64}"
+    assert f"{repository}/open_clip_model.safetensors at {COMMIT}: {expected}" in told
+    assert f"{pickle}: results/downloads/task-vectors/{pickle} has the SHA-256 {packed}, expected is {'0' * 64}" in told
+    assert (folder / "results/downloads/task-vectors" / pickle).exists()
+
+    # What the lock file leaves open is refused before anything starts.
+    written["hub"].remove(of_weights)
+    del written["drive"][pickle]
+    lock.write_text(yaml.safe_dump(written))
+    told = snakemake(folder, "--dry-run", *given, "results/downloads.lock.yaml", check=False)
+    assert f"{repository} (pool pool, pre-trained) is not in it" in told
+    assert f"drive: {pickle} (pool pool) is not in it" in told
+    assert "Job stats" not in told
 
 
 def test_fine_tuning_starts_from_openais_weights(tmp_path: Path, hub: HubServer) -> None:
@@ -245,10 +294,17 @@ def test_the_authors_pickles_are_read_from_a_folder(tmp_path: Path, monkeypatch:
     assert not any(vector[key].any() for key in vector)
     del model.model.ln_final
     torch.save(model, folder / "legacy/ViT-B-32/MNIST/finetuned.pt")
+    # The same files where downloads are kept: nothing is asked of Google Drive, but they are recorded.
+    (folder / "results/downloads").mkdir(exist_ok=True)
+    (folder / "legacy").rename(folder / "results/downloads/task-vectors")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    del config["pools"]["pool"]["folder"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     told = snakemake(folder, "results/pool/weights/MNIST.safetensors")
     expected = ARCHITECTURES["ViT-B-32"].text_parameters
     assert f"MNIST/finetuned.pt: holds {expected - 1024} parameters beside" in told
     assert f"TIES's trim counts the expected {expected}" in told
+    assert (folder / "results/downloads/task-vectors/ViT-B-32/MNIST/finetuned.json").exists()
 
 
 def test_a_gate_that_fails_stops_every_merge(tmp_path: Path, hub: HubServer) -> None:

@@ -578,8 +578,8 @@ class Config(Strict):
     )
     downloads: Text | None = Field(
         None,
-        description="A lock file, `results/downloads.lock.yaml` of another run: everything it lists is taken from the "
-        "Hub at the same commits, and files with other hashes are refused. Default: the newest.",
+        description="A copy of the lock file, `results/downloads.lock.yaml`, of another run: the same files are "
+        "downloaded, others are refused, and so is a lock file that leaves anything open. Default: the newest.",
     )
     methods: dict[Name, AnyMethod] = Field(
         min_length=1,

@@ -76,6 +76,10 @@ clip_tasks:
 A task whose images cannot be had is left out of averages in the same way, with a warning, and tried again in the next
 run.
 
+To let another person download the very same bytes, give them your configuration and `results/downloads.lock.yaml`, in
+which every run says what it downloaded; they run `snakemake --cores all --configfile FILE --config downloads=lock.yaml`
+with the path of their copy. What it leaves open is refused before a job starts, other bytes as soon as they arrive.
+
 ## A task of your own
 
 Put images under `folder/{train,test}/{class}/{image}`, in any format Pillow reads, and write

@@ -1,19 +1,27 @@
-"""The Task Arithmetic authors' checkpoints, from their public Google Drive folder."""
+"""The Task Arithmetic authors' checkpoints, from their public Google Drive folder.
+
+Drive tells no hashes and limits how often a file is fetched: files are kept, hashed, and never fetched twice.
+"""
 
 import json
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from remerge.downloads.hub import DownloadError
+from remerge.downloads.hub import DownloadError, WrongContentError, sha256_of
+from remerge.downloads.records import Pin, against, write_record
 from remerge.files import atomic_path
 
 FOLDER = "1u_Tva6x0p6oxu5Eo0ZZsf-520Cc_3MKw"
+ADDRESS = f"https://drive.google.com/drive/folders/{FOLDER}"
+# Where files are kept; relative to the folder that Snakemake runs in.
+PICKLES = Path("results/downloads/task-vectors")
 REMEDY = (
-    "Google Drive limits how often a file is fetched. Wait a day, or fetch the folder "
-    f"https://drive.google.com/drive/folders/{FOLDER} in a browser and name it in the configuration: "
-    "pools: {NAME: {folder: ...}}, with {architecture}/zeroshot.pt and {architecture}/{task}/finetuned.pt inside. "
-    "Accounts may fetch more: `gdown --cookies-from-browser firefox ...` keeps your browser's cookies for later runs"
+    f"Google Drive limits how often a file is fetched. Wait a day, or fetch the folder {ADDRESS} in a browser and put "
+    f"its {{architecture}}/zeroshot.pt and {{architecture}}/{{task}}/finetuned.pt into {PICKLES}, or anywhere that the "
+    "configuration names: pools: {NAME: {folder: ...}}. Accounts may fetch more: `gdown --cookies-from-browser firefox "
+    "...` keeps your browser's cookies for later runs"
 )
 # Listing the folder takes a request for each of its subfolders, and counts towards the limit.
 KNOWN = {
@@ -34,21 +42,88 @@ TIMEOUT = 60  # seconds without a byte
 AT_LEAST = 10_000_000
 
 
-def download(name: str, path: str | Path) -> None:
-    """Download one file; a page that Drive sends in its place is never taken for it.
+@dataclass(frozen=True)
+class DriveFile:
+    """One of the authors' files.
+
+    Attributes:
+        path: Where it lies.
+        identifier: Its id on Google Drive; None for a file that was put there and is not known by name.
+        size: In bytes.
+        sha256: Its hash.
+    """
+
+    path: Path
+    identifier: str | None
+    size: int
+    sha256: str
+
+
+def record(path: str | Path, name: str, *, pin: Pin | None = None) -> None:
+    """Download one file unless it is there, and write what it is to a JSON file.
+
+    Args:
+        path: The JSON file.
+        name: The file's path in the folder, such as ``ViT-B-32/MNIST/finetuned.pt``.
+        pin: The ``id`` and ``sha256`` it must have.
+
+    Raises:
+        DownloadError: It cannot be had.
+        WrongContentError: It is not that of the pin; the message names both hashes.
+    """
+    try:
+        fetched = fetch(name, *((pin["id"], pin["sha256"]) if pin else ()))
+    except WrongContentError as error:
+        raise against(error, pin) from error
+    told = {"repository": ADDRESS, "kind": "drive", "revision": fetched.identifier, "size": fetched.size}
+    write_record(path, told | {"files": {name: fetched.sha256}, "missing": ""})
+
+
+def recorded(path: str | Path) -> Path:
+    """Return the very file of a record, downloaded again if it is no longer there.
+
+    Raises:
+        DownloadError: It cannot be had.
+        WrongContentError: It is another now.
+    """
+    told = json.loads(Path(path).read_text(encoding="utf-8"))
+    ((name, sha256),) = told["files"].items()
+    return fetch(name, told["revision"], sha256).path
+
+
+def fetch(name: str, identifier: str | None = None, expected: str | None = None) -> DriveFile:
+    """Return one file, downloaded unless it is there; a page that Drive sends in its place is never taken for it.
 
     Args:
         name: Its path in the folder, such as ``ViT-B-32/MNIST/finetuned.pt``.
-        path: Where to write it.
+        identifier: Its id on Google Drive; the folder's listing is asked when None.
+        expected: Its SHA-256, where known.
 
     Raises:
         DownloadError: The folder does not list it, or Drive does not hand it out; the message tells what to do.
+        WrongContentError: Its hash is not the expected; the message names both.
     """
+    path = PICKLES / name
+    identifier = identifier or KNOWN.get(name)
+    if not path.is_file():
+        identifier = identifier or _listed(name)
+        _download(name, identifier, path)
+    elif not identifier and (ids := _ids(_kept_listing(), name)):
+        identifier = ids[0]
+    sha256 = sha256_of(path)
+    if expected is not None and sha256 != expected:
+        raise WrongContentError(
+            f"{name}: {path} has the SHA-256 {sha256}, expected is {expected}. Remove that file and run again",
+            permanent=False,
+        )
+    return DriveFile(path, identifier, path.stat().st_size, sha256)
+
+
+def _download(name: str, identifier: str, path: Path) -> None:
     import gdown
     import requests
 
     try:
-        identifier = KNOWN.get(name) or _listed(name)
         with atomic_path(path) as temporary:
             gdown.download(id=identifier, output=str(temporary), quiet=False, retries=RETRIES, timeout=TIMEOUT)
             if temporary.stat().st_size < AT_LEAST or _is_page(temporary):
@@ -59,9 +134,9 @@ def download(name: str, path: str | Path) -> None:
 
 def _listed(name: str) -> str:
     """Return a file's id from the folder's listing, which is asked for once and kept."""
-    listing = json.loads(LISTING.read_text(encoding="utf-8")) if LISTING.exists() else {}
+    listing = _kept_listing()
     if not (ids := _ids(listing, name)):
-        listing = _list()
+        listing = _list(name)
         with atomic_path(LISTING) as temporary:
             temporary.write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
         ids = _ids(listing, name)
@@ -70,12 +145,20 @@ def _listed(name: str) -> str:
     return ids[0]
 
 
-def _list() -> dict[str, str]:
-    import gdown
+def _kept_listing() -> dict[str, str]:
+    return json.loads(LISTING.read_text(encoding="utf-8")) if LISTING.exists() else {}
 
-    listed: list[Any] = gdown.download_folder(
-        id=FOLDER, skip_download=True, quiet=True, retries=RETRIES, timeout=TIMEOUT
-    )
+
+def _list(name: str) -> dict[str, str]:
+    import gdown
+    import requests
+
+    try:
+        listed: list[Any] = gdown.download_folder(
+            id=FOLDER, skip_download=True, quiet=True, retries=RETRIES, timeout=TIMEOUT
+        )
+    except (gdown.DownloadError, requests.RequestException) as error:
+        raise DownloadError(f"{name}: {error}. {REMEDY}", permanent=False) from error
     return {entry.path: entry.id for entry in listed}
 
 

@@ -9,12 +9,14 @@ nothing in it is removed or replaced here.
 import errno
 import hashlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from json import JSONDecodeError
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
@@ -28,19 +30,24 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import repo_folder_name
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from huggingface_hub.utils import parse_ratelimit_headers
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from remerge.errors import RemergeError
 
 Kind = Literal["model", "dataset"]
 
 ATTEMPTS = 4
-# Seconds; the Hub's own library waits as well, and heeds what a busy server asks for.
+# Seconds between two attempts, unless a busy server asks for more, and the most that it is granted.
 WAIT = wait_exponential_jitter(multiplier=2, max=60)
+LONGEST_WAIT = 600
 NAMES_SHOWN = 12
 HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
-# Files that are wrong in the cache are kept here as they should be; relative to the folder that Snakemake runs in.
+# Files that are wrong in the cache, or that it has no place for because it may only be read, are kept here; relative to
+# the folder that Snakemake runs in.
 OWN_CACHE = Path(".snakemake/remerge/hub")
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class DownloadError(RemergeError):
@@ -100,7 +107,7 @@ def fetch(
     expected = expected or {}
     try:
         for attempt in Retrying(
-            retry=retry_if_exception(_may_pass), stop=stop_after_attempt(ATTEMPTS), wait=WAIT, reraise=True
+            retry=retry_if_exception(_may_pass), stop=stop_after_attempt(ATTEMPTS), wait=_wait, reraise=True
         ):
             with attempt:
                 if constants.HF_HUB_OFFLINE:
@@ -108,11 +115,17 @@ def fetch(
                 names_only = not any(set(pattern) & set("*?[|") for pattern in patterns)
                 if revision and HASH.fullmatch(revision) and names_only:
                     # Files of one commit never change: what is in the cache needs no network.
-                    with suppress(DownloadError, LocalEntryNotFoundError):
+                    with suppress(DownloadError, LocalEntryNotFoundError, PermissionError):
                         return _cached(repository, patterns, kind, revision, expected)
                 return _downloaded(repository, patterns, kind, revision, expected)
     except DownloadError:
         raise
+    except JSONDecodeError as error:
+        raise DownloadError(
+            f"{repository}: {constants.ENDPOINT} answers with a page instead of data: a proxy or the network's login "
+            "page stands in between. Open the address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT",
+            permanent=False,
+        ) from error
     except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise _explained(error, repository, patterns, kind, revision) from error
     except RuntimeError as error:
@@ -132,26 +145,41 @@ def _downloaded(
     if not info.sha:
         raise DownloadError(f"{repository}: the Hub does not tell the commit of {revision or 'main'}", permanent=True)
     listed = {entry.rfilename: entry for entry in info.siblings or ()}
-    names = _matching(repository, patterns, list(listed))
+    names = matching(repository, patterns, list(listed))
     paths, sha256 = {}, {}
     for name in names:
         lfs = listed[name].lfs
+        if lfs and expected.get(name, lfs.sha256) != lfs.sha256:
+            raise WrongContentError(
+                f"{repository}/{name} at {info.sha}: has the SHA-256 {lfs.sha256}, expected is {expected[name]}",
+                permanent=True,
+            )
         told = expected.get(name) or (lfs.sha256 if lfs else listed[name].blob_id)
         paths[name], sha256[name] = _file(repository, name, kind, info.sha, told)
     return HubFiles(repository, info.sha, paths, sha256)
 
 
 def _file(repository: str, name: str, kind: Kind, commit: str, expected: str | None) -> tuple[Path, str]:
-    """Download one file; what is wrong in the cache is left there, and downloaded to a cache of the project's own."""
-    path = Path(hf_hub_download(repository, name, repo_type=kind, revision=commit))
-    with suppress(WrongContentError):
-        return path, _checked(path, f"{repository}/{name}", expected)
-    path = Path(hf_hub_download(repository, name, repo_type=kind, revision=commit, cache_dir=OWN_CACHE))
-    with suppress(WrongContentError):
-        return path, _checked(path, f"{repository}/{name}", expected)
-    path = Path(
-        hf_hub_download(repository, name, repo_type=kind, revision=commit, cache_dir=OWN_CACHE, force_download=True)
-    )
+    """Download one file to the cache, or to one of the project's own.
+
+    What is wrong in the cache is left there; it may be a whole cluster's, and may only be read.
+    """
+    own: dict[str, Any] = {"cache_dir": OWN_CACHE}
+    for options in ({}, own):
+        try:
+            path = Path(hf_hub_download(repository, name, repo_type=kind, revision=commit, **options))
+            return path, _checked(path, f"{repository}/{name}", expected)
+        except WrongContentError:
+            continue
+        except OSError as error:
+            if options or error.errno not in FORBIDDEN:
+                raise
+            print(f"{constants.HF_HUB_CACHE} is closed to us ({error}): {name} goes to {OWN_CACHE}", file=sys.stderr)
+    try:
+        path = Path(hf_hub_download(repository, name, repo_type=kind, revision=commit, force_download=True, **own))
+    except ValueError as error:
+        # What a forced download raises from whatever keeps the Hub from answering.
+        raise error.__cause__ or error from None
     return path, _checked(path, f"{repository}/{name}", expected)
 
 
@@ -159,43 +187,49 @@ def _cached(
     repository: str, patterns: Sequence[str], kind: Kind, revision: str | None, expected: Mapping[str, str]
 ) -> HubFiles:
     """The same without network: what an earlier download left in the cache."""
-    snapshot = _snapshot(repository, kind, revision)
-    found = [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()]
+    commit = _commit(repository, kind, revision)
+    snapshots = [_snapshots(cache, repository, kind) / commit for cache in _caches()]
+    files = [(path, snapshot) for snapshot in snapshots for path in snapshot.rglob("*") if path.is_file()]
+    found = {path.relative_to(snapshot).as_posix() for path, snapshot in files}
     try:
-        names = _matching(repository, patterns, sorted(found))
+        names = matching(repository, patterns, sorted(found))
     except DownloadError as error:
         raise _offline(repository, patterns) from error
     paths, sha256 = {}, {}
     for name in names:
-        paths[name] = snapshot / name
-        told = expected.get(name) or _etag(paths[name])
-        own = _snapshots(OWN_CACHE, repository, kind) / snapshot.name / name
-        try:
-            sha256[name] = _checked(paths[name], f"{repository}/{name}", told)
-        except WrongContentError:
-            if not own.is_file():
-                raise
-            paths[name] = own
-            sha256[name] = _checked(own, f"{repository}/{name}", told)
-    return HubFiles(repository, snapshot.name, paths, sha256)
+        copies = [snapshot / name for snapshot in snapshots if (snapshot / name).is_file()]
+        for path in copies:
+            told = expected.get(name) or _etag(path)
+            try:
+                paths[name], sha256[name] = path, _checked(path, f"{repository}/{name}", told)
+                break
+            except (WrongContentError, PermissionError):
+                if path == copies[-1]:
+                    raise
+    return HubFiles(repository, commit, paths, sha256)
 
 
-def _snapshot(repository: str, kind: Kind, revision: str | None) -> Path:
+def _commit(repository: str, kind: Kind, revision: str | None) -> str:
     try:
-        return Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True))
+        return Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True)).name
     except LocalEntryNotFoundError:
         # Downloads of a commit leave no note in the cache of which commit is the newest.
-        kept = sorted(_snapshots(Path(constants.HF_HUB_CACHE), repository, kind).glob("*"))
+        kept = {path.name for cache in _caches() for path in _snapshots(cache, repository, kind).glob("*")}
+        if revision in kept:
+            return str(revision)
         if revision is not None or not kept:
             raise
         if len(kept) > 1:
             raise DownloadError(
                 f"{repository}: HF_HUB_OFFLINE is set and the cache {constants.HF_HUB_CACHE} has several commits, none "
-                f"known as the newest: {', '.join(path.name for path in kept)}. Name one as `revision` in the "
-                "configuration",
+                f"known as the newest: {', '.join(sorted(kept))}. Name one as `revision` in the configuration",
                 permanent=False,
             ) from None
-        return kept[0]
+        return kept.pop()
+
+
+def _caches() -> tuple[Path, Path]:
+    return Path(constants.HF_HUB_CACHE), OWN_CACHE
 
 
 def _snapshots(cache: Path, repository: str, kind: Kind) -> Path:
@@ -213,7 +247,12 @@ def _etag(path: Path) -> str | None:
     return blob.name if blob.parent.name == "blobs" and HASH.fullmatch(blob.name) else None
 
 
-def _matching(repository: str, patterns: Sequence[str], listed: Sequence[str]) -> list[str]:
+def matching(repository: str, patterns: Sequence[str], listed: Sequence[str]) -> list[str]:
+    """Return the names of a repository's files that patterns mean, as :func:`fetch` takes them.
+
+    Raises:
+        DownloadError: A pattern matches none, or a name leads out of the repository.
+    """
     for name in listed:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
             raise DownloadError(f"{repository}: lists {name!r}, which lies outside the repository", permanent=True)
@@ -233,11 +272,15 @@ def _matching(repository: str, patterns: Sequence[str], listed: Sequence[str]) -
     return names
 
 
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _checked(path: Path, name: str, expected: str | None) -> str:
     """Return a file's SHA-256 if its content is what was expected."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    found = sha256
+    found = sha256 = sha256_of(path)
     if expected is not None and len(expected) == 40:
         # Small files are known by git's own hash.
         content = path.read_bytes()
@@ -251,8 +294,28 @@ def _checked(path: Path, name: str, expected: str | None) -> str:
     return sha256
 
 
+def _wait(state: RetryCallState) -> float:
+    """Seconds to wait before the next attempt: what a busy server asks for, if that is more."""
+    headers = _headers(state.outcome.exception() if state.outcome else None)
+    asked = headers.get("Retry-After", "")
+    limit = parse_ratelimit_headers(headers)
+    seconds = int(asked) if asked.isdecimal() else 0
+    if limit and not limit.remaining:
+        seconds = max(seconds, limit.reset_in_seconds)
+    return max(WAIT(state), min(seconds, LONGEST_WAIT))
+
+
+def _response(error: BaseException | None) -> Any:
+    # That a file is not in the cache, either, is raised from what the Hub answered.
+    return getattr(error, "response", None) or getattr(getattr(error, "__cause__", None), "response", None)
+
+
+def _headers(error: BaseException | None) -> Mapping[str, str]:
+    return getattr(_response(error), "headers", {})
+
+
 def _status(error: BaseException) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
+    return getattr(_response(error), "status_code", None)
 
 
 def _of_transfer(error: BaseException) -> bool:
@@ -261,9 +324,15 @@ def _of_transfer(error: BaseException) -> bool:
     return type(error) is RuntimeError
 
 
+def _is_full(error: BaseException) -> bool:
+    # The transfer library tells of it in words only.
+    full = re.search(r"No space left on device|[Qq]uota exceeded", str(error)) if _of_transfer(error) else None
+    return full is not None or (isinstance(error, OSError) and error.errno in FULL)
+
+
 def _may_pass(error: BaseException) -> bool:
     """Whether a failure may pass by itself: a busy or broken server, a connection that was cut."""
-    if isinstance(error, DownloadError | OfflineModeIsEnabled):
+    if isinstance(error, DownloadError | OfflineModeIsEnabled) or _is_full(error):
         return False
     if isinstance(error, LocalEntryNotFoundError):
         # Raised from what kept the Hub from answering; by itself it tells only what is in the cache.
@@ -282,6 +351,12 @@ def _explained(
     status = _status(error)
     if isinstance(error, OfflineModeIsEnabled):
         return _offline(repository, patterns)
+    if status == 401 and "Invalid credentials" in _headers(error).get("X-Error-Message", ""):
+        return DownloadError(
+            f"{repository}: the Hub does not know the token that is set: it is wrong, or has expired. Set HF_TOKEN to "
+            "a new one, or remove it (`hf auth logout`): what is public needs none",
+            permanent=False,
+        )
     if isinstance(error, GatedRepoError) or status == 403:
         return DownloadError(
             f"{repository}: access is granted on request: accept its terms at {where} and set HF_TOKEN to a token of "
@@ -305,10 +380,16 @@ def _explained(
         )
     if isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE:
         return _offline(repository, patterns)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if _is_full(error):
         return DownloadError(
-            f"{repository}: the disk of the cache, {constants.HF_HUB_CACHE}, is full; make room, or name another by "
-            "HF_HUB_CACHE",
+            f"{repository}: the disk of the cache, {constants.HF_HUB_CACHE}, is full, or your quota on it used up "
+            f"({error}); make room, or name a folder on another disk by HF_HUB_CACHE",
+            permanent=False,
+        )
+    if isinstance(error, OSError) and error.errno in FORBIDDEN:
+        return DownloadError(
+            f"{repository}: neither the cache {constants.HF_HUB_CACHE} nor {OWN_CACHE} is open to us ({error}); name a "
+            "folder of yours by HF_HUB_CACHE",
             permanent=False,
         )
     if _of_transfer(error):

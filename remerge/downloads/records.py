@@ -1,11 +1,19 @@
-"""Records of downloads: which files of which commit, with their hashes. Nothing is copied out of the Hub's cache."""
+"""Records of downloads: which files, with their hashes. Nothing is copied out of the Hub's cache.
+
+A record is a JSON file. Its ``kind`` is that of a repository on the Hub, ``drive`` or ``torchvision``; ``revision`` is
+the commit, the id on Google Drive, or torchvision's version.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from remerge.downloads.hub import DownloadError, HubFiles, Kind, fetch
+from remerge.downloads.hub import DownloadError, HubFiles, Kind, WrongContentError, fetch
 from remerge.files import atomic_path
+
+# What a lock file says of one download, as :func:`remerge.downloads.lock.pin_of` returns it.
+Pin = Mapping[str, Any]
 
 
 def record(
@@ -15,10 +23,11 @@ def record(
     *,
     kind: Kind,
     revision: str | None,
+    pin: Pin | None = None,
     may_be_missing: bool = False,
     attempt: int = 1,
 ) -> None:
-    """Download files and write what they are to a JSON file.
+    """Download files from the Hub and write what they are to a JSON file.
 
     Args:
         path: The JSON file.
@@ -26,29 +35,40 @@ def record(
         patterns: Shell patterns of the files wanted.
         kind: ``model`` or ``dataset``.
         revision: Branch, tag or commit; the newest when None.
+        pin: The ``commit`` and the ``files`` with their SHA-256 to take instead, or why they were ``missing``.
         may_be_missing: Whether files that cannot be had, now or later, are recorded as missing, with the reason.
         attempt: How often this has been tried (:mod:`remerge.downloads.attempts`).
 
     Raises:
         DownloadError: They cannot be had, and ``may_be_missing`` is false, or trying again may help.
+        WrongContentError: They are not those of the pin; the message names both hashes.
     """
     told: dict[str, object] = {
         "repository": repository,
         "kind": kind,
+        "asked": revision,
+        "patterns": list(patterns),
         "revision": revision,
         "files": {},
         "missing": "",
         "attempt": attempt,
     }
     try:
-        fetched = fetch(repository, patterns, kind=kind, revision=revision)
+        if pin is None:
+            fetched = fetch(repository, patterns, kind=kind, revision=revision)
+        elif "missing" in pin:
+            raise DownloadError(pin["missing"], permanent=True)
+        else:
+            fetched = fetch(repository, list(pin["files"]), kind=kind, revision=pin["commit"], expected=pin["files"])
         told |= {"revision": fetched.revision, "files": dict(sorted(fetched.sha256.items()))}
+    except WrongContentError as error:
+        raise against(error, pin) from error
     except DownloadError as error:
-        if not (may_be_missing and error.permanent):
+        # Whoever gave the lock had these files: without them, results would be others.
+        if not (may_be_missing and error.permanent) or (pin is not None and "missing" not in pin):
             raise
         told["missing"] = str(error)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    write_record(path, told)
 
 
 def recorded(path: str | Path) -> HubFiles:
@@ -70,3 +90,20 @@ def recorded(path: str | Path) -> HubFiles:
 def missing(path: str | Path) -> str:
     """Return why a record's files could not be had; empty if they could."""
     return str(json.loads(Path(path).read_text(encoding="utf-8"))["missing"])
+
+
+def against(error: WrongContentError, pin: Pin | None) -> WrongContentError:
+    """Return the error with where the expected hash stands and what to do, if that is a lock file."""
+    if pin is None:
+        return error
+    return WrongContentError(
+        f"{error}. Expected is what the lock file says that `downloads` names; if nothing changes the file on its way, "
+        "take another lock file, or remove the key",
+        permanent=error.permanent,
+    )
+
+
+def write_record(path: str | Path, told: Mapping[str, object]) -> None:
+    """Write a record: ``kind``, ``repository``, ``revision``, ``files`` by name, and why any are ``missing``."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -40,6 +40,21 @@ def training_and_test(task: str, root: str | Path, *, download: bool) -> tuple[S
         raise RemergeError(f"{task}: torchvision cannot provide it under {root}: {error}") from error
 
 
+def archives(task: str, root: str | Path) -> list[Path]:
+    """Return the files of a task as torchvision downloaded them.
+
+    Raises:
+        RemergeError: They have been removed, though what was unpacked from them may still be there.
+    """
+    found = sorted(Path(root).glob(_ARCHIVES[task]))
+    if not found:
+        raise RemergeError(
+            f"{task}: {Path(root) / _ARCHIVES[task]} is gone, so that there is no telling what was downloaded; "
+            f"remove {Path(root) / Path(_ARCHIVES[task]).parts[0]} and run again"
+        )
+    return found
+
+
 def labels_of(images: Sequence[Any]) -> npt.NDArray[np.int64]:
     """Return the labels without decoding an image, where the data set keeps them apart."""
     for name in ("targets", "labels", "_labels"):
@@ -104,4 +119,11 @@ _PARTS: dict[str, Callable[[str, bool], tuple[Any, Any]]] = {
     "GTSRB": _by_split(datasets.GTSRB),
     "DTD": _dtd,
     "EuroSAT": _eurosat,
+}
+_ARCHIVES = {
+    "MNIST": "MNIST/raw/*.gz",
+    "SVHN": "*_32x32.mat",
+    "GTSRB": "gtsrb/*.zip",
+    "DTD": "dtd/*.tar.gz",
+    "EuroSAT": "eurosat/*.zip",
 }

@@ -6,9 +6,7 @@ from remerge.downloads.attempts import next_attempt
 ATTEMPTS = {
     record: next_attempt(record)
     for task in CLIP_TASKS
-    for record in (
-        f"results/downloads/{task}/{part}.json" for part in ("train", "test")
-    )
+    for record in (f"results/downloads/{task}/{part}.json" for part in wanted.PARTS)
 }
 
 
@@ -18,8 +16,11 @@ def clip_tasks_from(source):
 
 
 def record_of(wildcards):
-    """The record of a download that a split of a task is read from, if it is downloaded from the Hub."""
-    if source_of(wildcards) != "hub":
+    """The record of the download that a split of a task is read from, if it is downloaded."""
+    source = source_of(wildcards)
+    if source == "torchvision":
+        return f"results/downloads/{wildcards.task}/torchvision.json"
+    if source != "hub":
         return []
     # Images are corrupted for tests alone: then the split is no wildcard.
     part = "test" if wildcards.get("split", "test") == "test" else "train"
@@ -38,8 +39,18 @@ def folder_of(wildcards):
     return (own or settings.images_of(wildcards.task)).folder
 
 
+def image_files_of(wildcards):
+    """What is downloaded of one part of a task's data set."""
+    return wanted.images(settings, wildcards.task, wildcards.part)
+
+
 def attempt_of(wildcards):
-    """Which attempt at a download a record tells of; one more as long as the files could not be had."""
+    """Which attempt at a download a record tells of; one more as long as the files could not be had.
+
+    What a given lock file says to be missing is not tried.
+    """
+    if lock and "missing" in pin_of(lock, image_files_of(wildcards)):
+        return 1
     return ATTEMPTS[f"results/downloads/{wildcards.task}/{wildcards.part}.json"]
 
 

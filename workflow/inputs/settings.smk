@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from remerge.config import inspect_tasks, load_config
-from remerge.downloads.pins import read_pins
+from remerge.downloads.lock import check_lock, read_lock
 from remerge.errors import RemergeError
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
@@ -24,8 +24,10 @@ try:
     settings = load_config(
         config, [ROOT / "config.yaml", *workflow.config_settings.configfiles]
     )
-    # Each download depends on its own repository's pin alone, so that a new lock file remakes only what it changes.
-    pins = read_pins(settings.downloads) if settings.downloads else {}
+    # Each download depends on what is said of its own files, so that a new lock file remakes only what it changes.
+    lock = read_lock(settings.downloads) if settings.downloads else None
+    if lock:
+        check_lock(lock, settings)
     # Every folder is read through before the first job starts, and again only when a file in it changed.
     folders = inspect_tasks(settings.tasks, settings.clip_tasks, ".snakemake/remerge")
     own_classes = {

@@ -1,7 +1,8 @@
 """Checkpoints of other origins, turned into safetensors with open_clip's names; origins are never mixed in one pool.
 
 makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and hashes of downloaded files
-       results/downloads.lock.yaml                       the same of everything downloaded from the Hub, in one file
+       results/downloads/task-vectors/{checkpoint}.json  the same of the Task Arithmetic authors' files
+       results/downloads.lock.yaml                       the same of everything downloaded, in one file
        results/{pool}/weights/clip.safetensors           both towers, as pre-trained
        results/{pool}/weights/pretrained.safetensors     the image encoder alone
        results/{pool}/weights/{task}.safetensors         the experts
@@ -20,8 +21,8 @@ rule fetch_checkpoint:
     benchmark:
         "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin not in ("trained", "random"))),
-        checkpoint=any_of(["openai", *CLIP_TASKS]),
+        pool=any_of(pools_where(lambda pool: pool.is_published)),
+        checkpoint=any_of([wanted.OPENAI, *CLIP_TASKS]),
     localrule: True
     conda:
         "../../envs/torch.yaml"
@@ -31,16 +32,16 @@ rule fetch_checkpoint:
         runtime=minutes("download"),
     params:
         code=code("scripts/fetch_checkpoint.py"),
-        repository=repository_of,
-        files=files_of,
-        revision=revision_of,
-        pin=lambda wildcards: pins.get(repository_of(wildcards)),
+        repository=lambda wildcards: checkpoint_of(wildcards).repository,
+        files=lambda wildcards: checkpoint_of(wildcards).patterns,
+        revision=lambda wildcards: checkpoint_of(wildcards).revision,
+        pin=pinned(checkpoint_of),
     script:
         "../../scripts/fetch_checkpoint.py"
 
 
 rule downloads_lock:
-    """Every repository that was downloaded from, with its commit and files' hashes: what `downloads` takes."""
+    """Every file that was downloaded, with its hash and where it came from: what `downloads` takes."""
     input:
         records=download_records(),
     output:
@@ -98,9 +99,13 @@ use rule openai_clip as openai_clip_and_encoder with:
 
 
 rule download_legacy_checkpoint:
-    """Download one of the Task Arithmetic authors' pickles from their Google Drive; nothing is unpickled yet."""
+    """Download one of the Task Arithmetic authors' pickles and record which; nothing is unpickled yet.
+
+    The pickle itself is kept beside its record as the Hub's files are in their cache: what Drive hands out rarely is
+    never removed to be made again.
+    """
     output:
-        "results/downloads/task-vectors/{architecture}/{file}.pt",
+        f"{PICKLES}/{{architecture}}/{{file}}.json",
     log:
         "logs/download_legacy_checkpoint/{architecture}/{file}.log",
     benchmark:
@@ -118,6 +123,7 @@ rule download_legacy_checkpoint:
         drive=1,
     params:
         code=code("scripts/download_legacy_checkpoint.py"),
+        pin=pickle_pin_of,
     script:
         "../../scripts/download_legacy_checkpoint.py"
 
@@ -126,6 +132,7 @@ rule read_legacy_checkpoint:
     """Read the image encoder out of a pickled module without executing anything in it."""
     input:
         checkpoint=legacy_checkpoint_of,
+        record=legacy_record_of,
     output:
         "results/{pool}/weights/{checkpoint}.safetensors",
     log:

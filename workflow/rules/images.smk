@@ -5,6 +5,7 @@ makes  results/images/{size}/{task}/{split}.safetensors   labels travel in the s
        results/images/{size}/audit.csv                    images that are in two splits
        results/images/32/pretraining/train.safetensors
        results/downloads/{task}/{part}.json               repository, commit and hashes of downloaded files
+       results/downloads/{task}/torchvision.json          hashes of what torchvision downloaded
 """
 
 
@@ -84,13 +85,37 @@ rule fetch_images:
         runtime=minutes("download"),
     params:
         code=code("scripts/fetch_images.py"),
-        repository=lambda wildcards: clip_task(wildcards.task).repository,
-        folder=lambda wildcards: clip_task(wildcards.task).folder,
-        revision=lambda wildcards: settings.images_of(wildcards.task).revision,
-        pin=lambda wildcards: pins.get(clip_task(wildcards.task).repository),
+        repository=lambda wildcards: image_files_of(wildcards).repository,
+        files=lambda wildcards: image_files_of(wildcards).patterns,
+        revision=lambda wildcards: image_files_of(wildcards).revision,
+        pin=pinned(image_files_of),
         attempt=attempt_of,
     script:
         "../../scripts/fetch_images.py"
+
+
+rule fetch_torchvision:
+    """Have torchvision download a task's data set, and record its archives."""
+    output:
+        "results/downloads/{task}/torchvision.json",
+    log:
+        "logs/fetch_torchvision/{task}.log",
+    benchmark:
+        "benchmarks/jobs/fetch_torchvision/{task}.tsv"
+    wildcard_constraints:
+        task=any_of(clip_tasks_from("torchvision")),
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("download"),
+        runtime=minutes("download"),
+    params:
+        code=code("scripts/fetch_torchvision.py"),
+        pin=lambda wildcards: lock.torchvision[wildcards.task] if lock else None,
+    script:
+        "../../scripts/fetch_torchvision.py"
 
 
 rule prepare_images:

@@ -1,0 +1,36 @@
+"""Data sets that torchvision downloads: which archives it brought."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+from remerge.downloads.hub import WrongContentError, sha256_of
+from remerge.downloads.records import Pin, against, write_record
+from remerge.tasks.torchvision_sets import archives, training_and_test
+
+
+def record(path: str | Path, task: str, root: str | Path, *, pin: Pin | None = None) -> None:
+    """Have torchvision download a data set unless it is there, and write what its archives are to a JSON file.
+
+    Args:
+        path: The JSON file.
+        task: A task of :data:`remerge.tasks.clip.TORCHVISION`.
+        root: Where torchvision keeps its files.
+        pin: The SHA-256 that archives must have, by name.
+
+    Raises:
+        RemergeError: They cannot be had.
+        WrongContentError: They are not those of the pin; the message names both hashes.
+    """
+    Path(root).mkdir(parents=True, exist_ok=True)
+    with FileLock(Path(root) / f"{task}.lock"):
+        training_and_test(task, root, download=True)
+    files = {archive.relative_to(root).as_posix(): sha256_of(archive) for archive in archives(task, root)}
+    for name, expected in (pin or {}).items():
+        if files.get(name) != expected:
+            found = f"has the SHA-256 {files[name]}" if name in files else "is not there"
+            wrong = f"{task}: {Path(root) / name} {found}, expected is {expected}. Remove it and run again"
+            raise against(WrongContentError(wrong, permanent=False), pin)
+    told = {"repository": f"torchvision's {task}", "kind": "torchvision", "task": task}
+    write_record(path, told | {"revision": version("torchvision"), "files": files, "missing": ""})

@@ -1,0 +1,16 @@
+"""Have torchvision download a data set, and record its archives."""
+
+from typing import TYPE_CHECKING
+
+from remerge import provenance
+from remerge.downloads.archives import record
+from remerge.logs import log_to
+from remerge.tasks.clip.reading import TORCHVISION_ROOT
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+record(snakemake.output[0], snakemake.wildcards.task, TORCHVISION_ROOT, pin=snakemake.params.pin)
+provenance.record(snakemake)
