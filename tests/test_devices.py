@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from remerge import devices, threads
+from remerge import devices, nvidia, threads
 from remerge.evaluation import predictions
 from remerge.merging.adamerging import learn_coefficients
 
@@ -35,7 +35,7 @@ def nvidia_smi(monkeypatch: pytest.MonkeyPatch, driver: str | None) -> None:
             return []
         return ["GPU 0: NVIDIA H100 (UUID: GPU-1)"] if arguments == ("-L",) else [driver]
 
-    monkeypatch.setattr(devices, "_nvidia_smi", answer)
+    monkeypatch.setattr(nvidia, "nvidia_smi", answer)
 
 
 @pytest.mark.parametrize("resources", [{}, {"gpu": 0}, {"gres": "tmp:1"}])
@@ -113,7 +113,7 @@ def test_a_gpu_that_the_build_has_no_kernels_for_is_refused_and_another_is_used(
 def test_kernels_run_on_later_minors_and_ptx_on_anything_later(
     architectures: list[str], capability: tuple[int, int], expected: bool
 ) -> None:
-    assert devices.has_kernels(architectures, capability) is expected
+    assert nvidia.has_kernels(architectures, capability) is expected
 
 
 @pytest.mark.parametrize(("visible", "count"), [(None, 1), ("0", 1), ("", 0), ("-1", 0)])
