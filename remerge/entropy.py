@@ -9,8 +9,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from remerge.encoders import to_input
-from remerge.heads import logits
+from remerge.evaluation import logits_in_parts
 from remerge.images import ImageSet
 
 GROUPS = 10
@@ -22,9 +21,7 @@ def entropies_and_losses(
 ) -> tuple[Tensor, Tensor]:
     """Return every image's softmax entropy and cross-entropy, ``[n]`` each, in nats."""
     entropies, losses = [], []
-    for start in range(0, len(image_set), batch_size):
-        part = slice(start, start + batch_size)
-        scores = logits(encoder(to_input(torch.from_numpy(image_set.images[part]).to(device))), head.to(device))
+    for part, scores in logits_in_parts(encoder, head, image_set.images, device=device, batch_size=batch_size):
         log = scores.log_softmax(dim=1)
         entropies.append(-(log.exp() * log).sum(dim=1).cpu())
         labels = torch.from_numpy(image_set.labels[part]).to(device)

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from remerge import devices, nvidia, threads
+from remerge.entropy import entropies_and_losses
 from remerge.evaluation import predictions
+from remerge.images import ImageSet
 from remerge.merging.adamerging import learn_coefficients
 
 GPU = {"gpu": 1}
@@ -159,6 +162,18 @@ def test_too_little_memory_changes_no_prediction(error: Callable[[], RuntimeErro
     encoder.most = 0
     with pytest.raises(RuntimeError, match="out of memory"):
         predictions(encoder, head, images)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_too_little_memory_changes_no_entropy(error: Callable[[], RuntimeError]) -> None:
+    torch.manual_seed(0)
+    encoder, head = Narrow(100, error), torch.randn(4, 3)
+    images = torch.randint(0, 256, (21, 2, 2, 3), dtype=torch.uint8).numpy()
+    image_set = ImageSet(images, np.arange(21) % 3, ("a", "b", "c"), ("{}",), "task", "test", "real")
+    roomy = entropies_and_losses(encoder, head, image_set)
+    encoder.most = 5
+    for narrow, expected in zip(entropies_and_losses(encoder, head, image_set), roomy, strict=True):
+        torch.testing.assert_close(narrow, expected)
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
