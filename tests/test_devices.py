@@ -169,7 +169,7 @@ def test_too_little_memory_changes_no_entropy(error: Callable[[], RuntimeError])
     torch.manual_seed(0)
     encoder, head = Narrow(100, error), torch.randn(4, 3)
     images = torch.randint(0, 256, (21, 2, 2, 3), dtype=torch.uint8).numpy()
-    image_set = ImageSet(images, np.arange(21) % 3, ("a", "b", "c"), ("{}",), "task", "test", "real")
+    image_set = ImageSet(images, np.arange(21) % 3, "task", "test", "real")
     roomy = entropies_and_losses(encoder, head, image_set)
     encoder.most = 5
     for narrow, expected in zip(entropies_and_losses(encoder, head, image_set), roomy, strict=True):
