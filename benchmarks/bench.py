@@ -189,7 +189,7 @@ def sharing(results: Results, folder: Path) -> None:
     """Two training loops side by side on the same cores, their waiting threads asleep as in jobs, or spinning."""
     kinds: dict[str, dict[str, str]] = {"spinning": {"OMP_WAIT_POLICY": "ACTIVE"}, "asleep": dict(YIELDING)}
     threads = {"OMP_NUM_THREADS": str(most_threads())}
-    command = [sys.executable, HERE / "cases.py", "training", "20"]
+    command = [sys.executable, str(HERE / "cases.py"), "training", "20"]
     for loops in (1, 2):
         seconds = {}
         for name, waiting in kinds.items():

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from remerge import nvidia
 from remerge.errors import RemergeError
+from remerge.nvidia import count, driver_version, has_kernels, hidden, too_old
 
 # Holds the configuration's `device`. The workflow sets it wherever it is read, in a cluster's jobs too.
 SETTING = "REMERGE_DEVICE"
@@ -28,7 +28,7 @@ def local_gpus() -> int:
     """Count this machine's GPUs, NVIDIA's or Apple's, without importing torch, which would cost seconds."""
     if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         return 1
-    return 0 if nvidia.hidden() else nvidia.count()
+    return 0 if hidden() else count()
 
 
 def device_for(resources: Mapping[str, Any]) -> str:
@@ -68,7 +68,7 @@ def _gpu() -> str:
 
     if torch.cuda.is_available():
         capability, built_for = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
-        if torch.version.hip is None and not nvidia.has_kernels(built_for, capability):
+        if torch.version.hip is None and not has_kernels(built_for, capability):
             raise _unusable(
                 f"torch {torch.__version__} has no kernels for {torch.cuda.get_device_name()}, of compute capability "
                 f"{capability[0]}.{capability[1]}, only for {', '.join(built_for)}",
@@ -90,13 +90,12 @@ def _why_none() -> DeviceError:
         )
     if cuda is None and torch.version.hip is None:
         return _unusable(f"torch {version} is built without CUDA", "install one with it, " + INSTALL.format("auto"))
-    if nvidia.hidden():
+    if hidden():
         return _unusable("CUDA_VISIBLE_DEVICES hides every GPU", "unset it")
-    if not nvidia.count():
+    if not count():
         return _unusable("nvidia-smi lists no GPU on this node", "ask for a node or partition that has one")
-    listed = nvidia.nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader")
-    driver = next(iter(listed), "unknown").strip()
-    if needed := nvidia.too_old(driver, cuda):
+    driver = driver_version()
+    if needed := too_old(driver, cuda):
         return _unusable(
             f"the NVIDIA driver {driver} is too old for torch {version}, which needs {needed} or newer",
             "install a build for an older CUDA, " + INSTALL.format("auto"),

@@ -80,3 +80,8 @@ def nvidia_smi(*arguments: str) -> list[str]:
 def count() -> int:
     """Count the GPUs that ``nvidia-smi`` lists."""
     return sum(line.startswith("GPU ") for line in nvidia_smi("-L"))
+
+
+def driver_version() -> str:
+    """Return the version of the driver, such as ``580.82.07``."""
+    return next(iter(nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader")), "unknown").strip()
