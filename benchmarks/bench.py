@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from remerge.encoders import build_clip
+from remerge.threads import YIELDING, most_threads
 from remerge.weights import save_weights
 
 HERE = Path(__file__).parent
@@ -184,6 +185,25 @@ def scoring(results: Results, folder: Path) -> None:
     results.add("preparing 640 x 480 JPEG", "rate of decoding alone / torchvision", bound, "x")
 
 
+def sharing(results: Results, folder: Path) -> None:
+    """Two training loops side by side on the same cores, their waiting threads asleep as in jobs, or spinning."""
+    kinds: dict[str, dict[str, str]] = {"spinning": {"OMP_WAIT_POLICY": "ACTIVE"}, "asleep": dict(YIELDING)}
+    threads = {"OMP_NUM_THREADS": str(most_threads())}
+    command = [sys.executable, str(HERE / "cases.py"), "training", "20"]
+    for loops in (1, 2):
+        seconds = {}
+        for name, waiting in kinds.items():
+            environment = {key: value for key, value in os.environ.items() if key not in YIELDING}
+            environment |= {**threads, **waiting, "PYTHONPATH": str(HERE.parent)}
+            running = [
+                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(loops)
+            ]
+            seconds[name] = max(json.loads(each.communicate()[0])["seconds"] for each in running)
+        case = f"{loops} training loop{'s side by side' if loops > 1 else ' alone'}"
+        results.add(case, "seconds, waiting threads asleep", seconds["asleep"], "s")
+        results.add(case, "spinning / asleep", seconds["spinning"] / seconds["asleep"], "x")
+
+
 def fusionbench(results: Results, folder: Path) -> None:
     """FusionBench from PyPI, installed in an environment of its own, on the same checkpoints in the same minutes."""
     environment = folder / "fusionbench"
@@ -232,6 +252,7 @@ PARTS = {
     "adapting": adapting,
     "scoring": scoring,
     "starting": starting,
+    "sharing": sharing,
 }
 
 

@@ -180,6 +180,17 @@ def scoring(architecture: str, count: int) -> dict[str, float]:
     return rates
 
 
+def training(steps: int) -> dict[str, float]:
+    """Seconds of some training steps of the mini encoder, with as many threads as the environment says."""
+    encoder = build_clip("mini").visual
+    images = torch.randn(128, 3, 32, 32)
+    begin = time.perf_counter()
+    for _ in range(steps):
+        encoder.zero_grad(set_to_none=True)
+        encoder(images).square().mean().backward()
+    return {"seconds": time.perf_counter() - begin}
+
+
 def preparing(count: int) -> dict[str, float]:
     """Images per second and core from JPEG bytes to a uint8 crop, here and by torchvision's transforms."""
     import io
@@ -240,6 +251,8 @@ def main() -> None:
         print(json.dumps(adaptation(arguments[0], 8, arguments[1], int(arguments[2]))))
     elif case == "scoring":
         print(json.dumps(scoring(arguments[0], int(arguments[1]))))
+    elif case == "training":
+        print(json.dumps(training(int(arguments[0]))))
     elif case == "preparing":
         print(json.dumps(preparing(int(arguments[0]))))
 

@@ -19,6 +19,7 @@ ROOTS = {
         "filelock",
         "huggingface-hub",
         "tenacity",
+        "threadpoolctl",
         "gdown",
     ],
     "light": [
@@ -28,6 +29,7 @@ ROOTS = {
         "matplotlib",
         "pillow",
         "scikit-learn",
+        "threadpoolctl",
         "safetensors",
         "tabulate",
         "tqdm",

@@ -126,10 +126,9 @@ def mend_results(folder: Path) -> str:
 
 def show_health(given: argparse.Namespace) -> None:
     """Print whether this machine can run a configuration, and exit with 1 if something will fail."""
-    # Reading a configuration takes pydantic and Snakemake, which the other commands do without.
     from remerge.doctor import examine, report
 
-    checks = examine(Path(__file__).parent.parent, given.configfile)
+    checks = examine(Path(__file__).parent.parent, given.configfile, profile=given.workflow_profile)
     if text := report(checks, short=given.short):
         print(text, flush=True)
     if any(check.verdict == "will fail" for check in checks):
@@ -163,7 +162,8 @@ def main() -> None:
     again.set_defaults(run=rebuild_archive)
     doctor = commands.add_parser("doctor", help="say whether this machine can run a configuration; fetches nothing")
     doctor.add_argument("--configfile", type=Path, help="a file to lay over config.yaml, as for snakemake")
-    doctor.add_argument("--short", action="store_true", help="print only what will fail, and what to do about it")
+    doctor.add_argument("--workflow-profile", type=Path, help="the profile that snakemake will be given, for a cluster")
+    doctor.add_argument("--short", action="store_true", help="print only failures and warnings, and what to do")
     doctor.set_defaults(run=show_health)
     merge = commands.add_parser(
         "merge",

@@ -13,6 +13,7 @@ from typing import Any
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 from remerge.provenance import FOLDER, read_record, sha256_of
+from remerge.threads import most_threads
 
 SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
 """What is packed: everything people read, and every score, coefficient and record; no weights and no images."""
@@ -167,5 +168,5 @@ class Job:
         self.params = Values(told["parameters"] | {"code": {"script": told["script"], "sha256": told["code"]}})
         self.wildcards = Values(told["wildcards"])
         self.resources = Values()
-        self.threads = 1
+        self.threads = most_threads()
         self.log = ["logs/rebuild.log"]

@@ -34,7 +34,7 @@ def overlaps(hashes: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
 
 
 def read_hashes(path: str | Path) -> list[str]:
-    """Read the hashes that :func:`remerge.images.write_images` wrote beside an image file."""
+    """Read the hashes that :func:`remerge.images.write_hashes` wrote of a split's images."""
     return Path(path).read_text(encoding="ascii").split()
 
 

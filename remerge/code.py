@@ -13,6 +13,7 @@ from remerge.sources import source_files
 BOOKKEEPING = (
     "remerge/__init__.py",  # the version, and names for users of the library
     "remerge/errors.py",  # kinds of errors; a job that raises one makes nothing
+    "remerge/heartbeat.py",  # writes to standard error and log files
     "remerge/logs.py",  # writes to standard error and log files
     "remerge/progress.py",  # passes on what it goes through, and writes to standard error
     "remerge/provenance.py",  # writes records beside results, and refuses damaged inputs

@@ -2,20 +2,15 @@
 
 import os
 import platform
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from remerge.errors import RemergeError
-from remerge.threads import keep_to_limit
+from remerge.nvidia import count, driver_version, has_kernels, hidden, too_old
 
 # Holds the configuration's `device`. The workflow sets it wherever it is read, in a cluster's jobs too.
 SETTING = "REMERGE_DEVICE"
-
-# The first NVIDIA driver series that runs builds for a major version of CUDA.
-FIRST_DRIVER = {12: 525, 13: 580}
 
 INSTALL = (
     "uv pip install --torch-backend={} --reinstall-package torch --reinstall-package torchvision "
@@ -33,9 +28,7 @@ def local_gpus() -> int:
     """Count this machine's GPUs, NVIDIA's or Apple's, without importing torch, which would cost seconds."""
     if (platform.system(), platform.machine()) == ("Darwin", "arm64"):
         return 1
-    if _hidden():
-        return 0
-    return sum(line.startswith("GPU ") for line in _nvidia_smi("-L"))
+    return 0 if hidden() else count()
 
 
 def device_for(resources: Mapping[str, Any]) -> str:
@@ -49,10 +42,9 @@ def device_for(resources: Mapping[str, Any]) -> str:
     """
     granted = bool(resources.get("gpu")) or "gpu" in str(resources.get("gres", ""))
     device = _gpu() if granted and os.environ.get(SETTING) != "cpu" else "cpu"
-    threads = keep_to_limit()
     if device not in _in_use:
         _in_use.append(device)
-        print(f"device: {_described(device, threads)}", file=sys.stderr)
+        print(f"device: {_described(device)}", file=sys.stderr)
     return device
 
 
@@ -68,28 +60,6 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "MPS backend out of memory" in str(error)
     )
-
-
-def has_kernels(architectures: Iterable[str], capability: tuple[int, int]) -> bool:
-    """Whether a build runs on a GPU.
-
-    Args:
-        architectures: Of the build: ``sm_80`` runs on 8.x from 8.0 on, ``sm_90a`` on 9.0 alone, and ``compute_80`` is
-            compiled when it is loaded, for anything from 8.0 on.
-        capability: Of the GPU, major and minor.
-    """
-    major, minor = capability
-    for architecture in architectures:
-        kind, _, version = architecture.partition("_")
-        number = version.rstrip("af")
-        if not number.isdecimal():
-            continue
-        own = int(number[:-1]), int(number[-1])
-        if kind == "compute" and own <= capability:
-            return True
-        if kind == "sm" and (own == capability or (number == version and own[0] == major and own[1] <= minor)):
-            return True
-    return False
 
 
 def _gpu() -> str:
@@ -120,14 +90,12 @@ def _why_none() -> DeviceError:
         )
     if cuda is None and torch.version.hip is None:
         return _unusable(f"torch {version} is built without CUDA", "install one with it, " + INSTALL.format("auto"))
-    if _hidden():
+    if hidden():
         return _unusable("CUDA_VISIBLE_DEVICES hides every GPU", "unset it")
-    if not any(line.startswith("GPU ") for line in _nvidia_smi("-L")):
+    if not count():
         return _unusable("nvidia-smi lists no GPU on this node", "ask for a node or partition that has one")
-    driver = next(iter(_nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader")), "unknown").strip()
-    series = driver.split(".")[0]
-    needed = FIRST_DRIVER.get(int(cuda.split(".")[0])) if cuda else None
-    if needed and series.isdecimal() and int(series) < needed:
+    driver = driver_version()
+    if needed := too_old(driver, cuda):
         return _unusable(
             f"the NVIDIA driver {driver} is too old for torch {version}, which needs {needed} or newer",
             "install a build for an older CUDA, " + INSTALL.format("auto"),
@@ -152,18 +120,7 @@ def _said_by_cuda() -> str:
     return "try again"
 
 
-def _hidden() -> bool:
-    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1", "NoDevFiles")
-
-
-def _nvidia_smi(*arguments: str) -> list[str]:
-    if shutil.which("nvidia-smi") is None:
-        return []
-    run = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=False)
-    return run.stdout.splitlines() if run.returncode == 0 else []
-
-
-def _described(device: str, threads: int) -> str:
+def _described(device: str) -> str:
     import torch
 
     if device == "cuda":
@@ -172,5 +129,6 @@ def _described(device: str, threads: int) -> str:
     elif device == "mps":
         what = f"mps, {platform.processor()}, {torch.mps.recommended_max_memory() / 2**30:.1f} GiB to use"
     else:
+        threads = torch.get_num_threads()
         what = f"cpu ({platform.machine()}), {threads} thread{'s' * (threads > 1)}"
     return f"{what}; torch {torch.__version__}, CUDA {torch.version.cuda or 'none'}"

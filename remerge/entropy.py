@@ -9,9 +9,8 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from remerge.encoders import to_input
 from remerge.errors import RemergeError
-from remerge.heads import logits
+from remerge.evaluation import logits_in_parts
 from remerge.images import ImageSet
 
 GROUPS = 10
@@ -27,9 +26,7 @@ def entropies_and_losses(
         RemergeError: A class score is NaN or infinite; the message names the task.
     """
     entropies, losses = [], []
-    for start in range(0, len(image_set), batch_size):
-        part = slice(start, start + batch_size)
-        scores = logits(encoder(to_input(torch.from_numpy(image_set.images[part]).to(device))), head.to(device))
+    for part, scores in logits_in_parts(encoder, head, image_set.images, device=device, batch_size=batch_size):
         if not scores.isfinite().all():
             raise RemergeError(
                 f"{image_set.task}: class scores are NaN or infinite; look for such entries in the encoder's weights"

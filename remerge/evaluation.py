@@ -1,7 +1,7 @@
 """Counting right answers."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 
 import numpy as np
@@ -53,7 +53,23 @@ def predictions(
     Raises:
         RemergeError: A feature is NaN or infinite, of which the largest class score would be any class's.
     """
-    found = [torch.empty(0, dtype=torch.int64)]
+    scores = logits_in_parts(encoder, head, images, device=device, batch_size=batch_size, precision=precision)
+    return torch.cat([torch.empty(0, dtype=torch.int64), *(each.argmax(dim=1).cpu() for _, each in scores)])
+
+
+def logits_in_parts(
+    encoder: nn.Module,
+    head: Tensor,
+    images: npt.NDArray[np.uint8],
+    *,
+    device: str,
+    batch_size: int,
+    precision: str = "float32",
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield which images come next and their logits, float32 ``[batch, classes]`` on ``device``.
+
+    The arguments are those of :func:`predictions`.
+    """
     head = head.to(device)
     start = 0
     while start < len(images):
@@ -63,15 +79,15 @@ def predictions(
                 features = encoder(to_input(batch.to(device)))
             if not features.isfinite().all():
                 raise RemergeError(NOT_FINITE.format(start, start + len(batch), precision))
-            found.append(logits(features.float(), head).argmax(dim=1).cpu())
+            scores = logits(features.float(), head)
         except RuntimeError as error:
             if batch_size == 1 or not out_of_memory(error):
                 raise
             batch_size //= 2
             print(f"out of memory: going on with {batch_size} images at a time", file=sys.stderr)
             continue
+        yield slice(start, start + len(batch)), scores
         start += len(batch)
-    return torch.cat(found)
 
 
 def score_encoder(

@@ -14,6 +14,8 @@ from safetensors import SafetensorError, safe_open
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
+HASH_BYTES = 16
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -107,22 +109,32 @@ def write_images(
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(_header(shape, metadata))
         file.write(np.ascontiguousarray(labels, np.int64).tobytes())
-        lines: list[str] = []
+        found: list[npt.NDArray[np.uint8]] = []
         for image in images:
             if image.shape != shape[1:] or image.dtype != np.uint8:
-                raise RemergeError(f"{path}: image {len(lines)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}")
+                raise RemergeError(f"{path}: image {len(found)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}")
             pixels = image.tobytes()
             digest.update(pixels)
             file.write(pixels)
-            lines.append(hashlib.blake2b(pixels, digest_size=16).hexdigest() + "\n")
-        if len(lines) != len(labels):
-            raise RemergeError(f"{path}: {len(lines)} images for {len(labels)} labels")
+            found.append(pixel_hash(image))
+        if len(found) != len(labels):
+            raise RemergeError(f"{path}: {len(found)} images for {len(labels)} labels")
         # Known only now, and as long as the one in its place.
         file.seek(0)
         file.write(_header(shape, metadata | {"fingerprint": digest.hexdigest()}))
     if hashes is not None:
-        with atomic_path(hashes) as temporary:
-            temporary.write_text("".join(lines), encoding="ascii")
+        write_hashes(hashes, found)
+
+
+def pixel_hash(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a hash of an image's pixels, uint8 ``[16]``: equal for equal pixels."""
+    return np.frombuffer(hashlib.blake2b(image.tobytes(), digest_size=HASH_BYTES).digest(), np.uint8)
+
+
+def write_hashes(path: str | Path, hashes: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Write what :func:`pixel_hash` returned, a line for each image."""
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(each.tobytes().hex() + "\n" for each in hashes), encoding="ascii")
 
 
 def _header(shape: tuple[int, ...], metadata: Mapping[str, str]) -> bytes:

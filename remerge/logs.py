@@ -9,15 +9,41 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from remerge import __version__
+from remerge import __version__, progress
+from remerge.heartbeat import SECONDS, Heartbeat
 
 _begun = time.monotonic()
+_heartbeat: Heartbeat | None = None
+
+
+class _Log:
+    """A log file that knows when something was last written to it, and what."""
+
+    def __init__(self, path: Path) -> None:
+        # Open as long as the process lives: an exception's traceback must still reach it.
+        self._file = path.open("w", buffering=1, encoding="utf-8")
+        self.heard = self.said = time.monotonic()
+        self.last = ""
+
+    def write(self, text: str) -> int:
+        self.heard = self.said = time.monotonic()
+        if text.strip():
+            self.last = text.strip().splitlines()[-1]
+        return self._file.write(text)
+
+    def beat(self, line: str) -> None:
+        """Write a line that tells nothing new of the work."""
+        self.heard = time.monotonic()
+        self._file.write(line)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 class _Tee:
     """A text stream that writes to two; progress bars, redrawn with a carriage return, are for terminals only."""
 
-    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+    def __init__(self, terminal: TextIO, log: _Log) -> None:
         self.terminal = terminal
         self.log = log
         self._begins_line = True
@@ -43,37 +69,78 @@ class _Tee:
 def log_to(path: str | Path) -> None:
     """Send everything written to standard error from now on to ``path`` as well, line by line."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # Open as long as the process lives: an exception's traceback must still reach it.
-    log = Path(path).open("w", buffering=1, encoding="utf-8")  # noqa: SIM115
     # Several jobs in one process have a log each.
-    sys.stderr = _Tee(sys.stderr.terminal if isinstance(sys.stderr, _Tee) else sys.stderr, log)
+    terminal = sys.stderr.terminal if isinstance(sys.stderr, _Tee) else sys.stderr
+    sys.stderr = _Tee(terminal, _Log(Path(path)))
 
 
-def started(job: Any, inputs: Sequence[str]) -> None:
-    """Say which job starts, when, and how much it reads.
+def started(job: Any, inputs: Sequence[str], threads: int) -> None:
+    """Say which job starts, when, and how much it reads; from now on it is heard of at least every half minute.
 
     Args:
         job: What Snakemake hands to a script as ``snakemake``.
         inputs: Its input files.
+        threads: How many threads it may use.
     """
     global _begun
     _begun = time.monotonic()
     values = "".join(f", {name}={value}" for name, value in job.wildcards.items())
-    versions = f"remerge {__version__}, Python {platform.python_version()}, threads {job.threads}"
+    allowed = f"threads {threads}" + (f" (of {job.threads}: no more are allowed here)" if threads < job.threads else "")
+    versions = f"remerge {__version__}, Python {platform.python_version()}, {allowed}"
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    print(f"start: {job.rule}{values}, {now}, {versions}", file=sys.stderr)
+    print(f"start: {job.rule}{values}, {now}, {platform.node()}, {versions}", file=sys.stderr)
     sizes = {path: Path(path).stat().st_size for path in inputs if Path(path).is_file()}
     largest = max(sizes, key=sizes.__getitem__, default="")
     details = f", {_bytes(sum(sizes.values()))}; largest: {largest}, {_bytes(sizes[largest])}" if sizes else ""
-    print(f"inputs: {len(sizes)} files{details}", file=sys.stderr)
+    print(f"inputs: {len(sizes)} file{'s' * (len(sizes) != 1)}{details}", file=sys.stderr)
+    _listen()
+
+
+def _listen() -> None:
+    global _heartbeat
+    if _heartbeat:
+        _heartbeat.stop()
+    # Without a log of its own nobody waits for the job.
+    _heartbeat = Heartbeat(_heard, _alive, seconds=SECONDS) if isinstance(sys.stderr, _Tee) else None
+
+
+def _heard() -> float:
+    return sys.stderr.log.heard if isinstance(sys.stderr, _Tee) else time.monotonic()
+
+
+def _alive(busy: float) -> None:
+    if not isinstance(sys.stderr, _Tee):
+        return
+    log, now = sys.stderr.log, time.monotonic()
+    doing = progress.standing() or f'nothing new for {progress.duration(now - log.said)} since "{log.last}"'
+    so_far = f"running for {progress.duration(now - _begun)}, {busy:.1f} cores busy, peak memory {_bytes(_peak())}"
+    line = f"{time.strftime('%H:%M:%S')} {doing} ({so_far})\n"
+    # A line would tear apart a bar.
+    if not progress.bar_is_drawn():
+        sys.stderr.terminal.write(line)
+        sys.stderr.terminal.flush()
+    log.beat(line)
 
 
 def ended(job: Any) -> None:
     """Say how long a job took, and how much memory its process held at most."""
-    # Linux counts in KiB, macOS in bytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if _heartbeat:
+        _heartbeat.stop()
     seconds = time.monotonic() - _begun
-    print(f"end: {job.rule}, {seconds:.1f} s, peak memory {_bytes(peak)}", file=sys.stderr)
+    print(f"end: {job.rule}, {seconds:.1f} s, peak memory {_bytes(_peak())}{_peak_of_gpu()}", file=sys.stderr)
+
+
+def _peak() -> int:
+    """The most memory this process has held, in bytes."""
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _peak_of_gpu() -> str:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ""
+    return f", of the GPU {_bytes(torch.cuda.max_memory_allocated())}"
 
 
 def _bytes(count: float) -> str:

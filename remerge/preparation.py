@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from remerge.images import Description, write_images
+from remerge.errors import RemergeError
+from remerge.images import Description, pixel_hash, write_hashes, write_images
 from remerge.progress import ProgressBar
 from remerge.resume import KeptImages
 
@@ -145,3 +146,36 @@ def write_split(
     write_images(path, described, labels, (size, size, 3), shown, hashes)
     if kept is not None:
         kept.done()
+
+
+def hash_split(
+    path: str | Path,
+    name: str,
+    count: int,
+    encoded: Iterable[Path | bytes | Image.Image],
+    size: int,
+    threads: int,
+    kept: KeptImages,
+) -> None:
+    """Write the hashes of a split's images as :func:`write_split` would prepare them, and store no image.
+
+    Args:
+        path: The file of hashes, the same to the byte as that of :func:`write_split`.
+        name: What the images are, for people.
+        count: How many there are.
+        encoded: The images.
+        size: Side of the prepared images in pixels.
+        threads: How many are prepared at once.
+        kept: Hashes of an earlier run, and where to keep those of this one.
+
+    Raises:
+        RemergeError: There are more or fewer images.
+    """
+    print(f"{name}: {count} images of {size} x {size}, hashed and not stored", file=sys.stderr)
+    prepared = prepare_all(islice(encoded, len(kept), None), size, threads)
+    hashes = chain(kept, kept.keep(map(pixel_hash, prepared)))
+    found = list(ProgressBar(hashes, desc=name, unit="image", total=count))
+    if len(found) != count:
+        raise RemergeError(f"{path}: {len(found)} images for {count} labels")
+    write_hashes(path, found)
+    kept.done()

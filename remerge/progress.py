@@ -13,6 +13,8 @@ SECONDS = 30.0
 SHARE = 0.1
 """... or after this share of the work, whichever comes first."""
 
+_open: list["ProgressBar"] = []
+
 
 class ProgressBar(tqdm):
     """A tqdm bar that is drawn on terminals only; logs and redirected output get a line now and then instead.
@@ -32,13 +34,16 @@ class ProgressBar(tqdm):
         clock: Callable[[], float] = time.monotonic,
         **settings: Any,
     ) -> None:
-        terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr.isatty()
         # On a terminal the bar says it all, and lines are for the log that the job may have beside it.
-        self._lines = getattr(sys.stderr, "log", None) if terminal else sys.stderr
+        self._lines = getattr(sys.stderr, "log", None) if self.on_terminal else sys.stderr
         self._clock = clock
-        self._begun = self._last = clock()
-        super().__init__(iterable, file=sys.stderr if terminal else io.StringIO(), disable=disable, **settings)
+        self._begun = self._last = self._moved = clock()
+        file = sys.stderr if self.on_terminal else io.StringIO()
+        super().__init__(iterable, file=file, disable=disable, **settings)
         self._told = self._first = self.n
+        if not disable:
+            _open.append(self)
 
     def __iter__(self) -> Iterator[Any]:
         # tqdm's own loop counts without calling update().
@@ -50,9 +55,10 @@ class ProgressBar(tqdm):
     def update(self, n: float | None = 1) -> bool | None:
         """Count work done, and write a line if one is due."""
         shown = super().update(n)
+        self._moved = self._clock()
         if not self.disable and (self.total is None or self.n < self.total):
             enough = self.total is not None and self.n - self._told >= SHARE * self.total
-            if enough or self._clock() - self._last >= SECONDS:
+            if enough or self._moved - self._last >= SECONDS:
                 self._tell()
         return shown
 
@@ -60,20 +66,50 @@ class ProgressBar(tqdm):
         """Write where the work ended, and finish the bar."""
         if not self.disable and self.n > self._told:
             self._tell()
+        # By identity: tqdm takes bars in the same place for equal.
+        _open[:] = [bar for bar in _open if bar is not self]
         super().close()
+
+    def standing(self) -> str:
+        """Say how far the work has got and how long it has been at the next piece; a line of the bar's can wait."""
+        self._last = self._clock()
+        return f"{self._line()}; {duration(self._last - self._moved)} into the next {self.unit}"
 
     def _tell(self) -> None:
         self._told, self._last = self.n, self._clock()
-        if self._lines is None:
-            return
-        rate = (self.n - self._first) / max(self._last - self._begun, 1e-9)
+        if self._lines is not None:
+            self._lines.write(f"{time.strftime('%H:%M:%S')} {self._line()}\n")
+            self._lines.flush()
+
+    def _line(self) -> str:
+        seconds = self._clock() - self._begun
+        done = self.n - self._first
         of_all = "" if self.total is None else f"/{self._number(self.total)}"
-        parts = [f"{self._number(self.n)}{of_all} {self.unit}", f"{tqdm.format_sizeof(rate)} {self.unit}/s"]
-        if self.total is not None and rate:
-            parts.append(f"{(self.total - self.n) / rate:.0f} s left")
+        parts = [f"{self._number(self.n)}{of_all} {self.unit}"]
+        if done:
+            rate = done / max(seconds, 1e-9)
+            parts.append(f"{tqdm.format_sizeof(rate)} {self.unit}/s" if rate >= 1 else f"{1 / rate:.3g} s/{self.unit}")
+            if self.total is not None:
+                parts.append(f"{duration((self.total - self.n) / rate)} left")
         parts += [str(self.postfix)] if self.postfix else []
-        name = (self.desc or "").removesuffix(": ")
-        print(time.strftime("%H:%M:%S"), f"{name} ", ", ".join(parts), file=self._lines, flush=True)
+        return f"{(self.desc or '').removesuffix(': ')}  {', '.join(parts)}"
 
     def _number(self, count: float) -> str:
         return tqdm.format_sizeof(count) if self.unit_scale else str(count)
+
+
+def standing() -> str:
+    """Say how far the innermost work that is counted has got; nothing where none is."""
+    return _open[-1].standing() if _open else ""
+
+
+def bar_is_drawn() -> bool:
+    """Whether a bar is on the terminal, which a line would tear apart."""
+    return any(bar.on_terminal for bar in _open)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that people would choose: ``45 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from remerge import __version__, logs
+from remerge import __version__, logs, threads
 from remerge.errors import RemergeError
 from remerge.files import atomic_path, remove_leftovers
 
@@ -29,13 +29,16 @@ ROOT = Path(__file__).parent.parent
 
 
 def begin(job: Any) -> None:
-    """Refuse damaged inputs, and forget what was recorded of the files that are about to be made: to be called first.
+    """Begin a job: to be called first.
+
+    Its threads are limited; damaged inputs are refused; what was recorded of the files that are about to be made is
+    forgotten.
 
     Raises:
         RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
             command makes it again.
     """
-    logs.started(job, sorted(set(job.input)))
+    logs.started(job, sorted(set(job.input)), threads.keep_to(job.threads))
     for path in job.output:
         record_of(path).unlink(missing_ok=True)
     damaged = [path for path in sorted(set(job.input)) if is_damaged(path, thorough=True)]

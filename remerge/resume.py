@@ -80,7 +80,7 @@ class Progress:
 
 
 class KeptImages:
-    """Prepared images, appended to a file one by one: what a run that was cut off need not prepare again."""
+    """Prepared images, or their hashes, appended to a file one by one: what a run need not do again after a break."""
 
     def __init__(self, path: str | Path, key: str, shape: tuple[int, ...]) -> None:
         """Open the file, or begin it anew if it is of other work; a last image that was cut off is dropped.
@@ -88,7 +88,7 @@ class KeptImages:
         Args:
             path: The file; outside the results, as it is none.
             key: 64 characters that tell the work apart from any other, as :func:`fingerprint_of` makes them.
-            shape: Of every image.
+            shape: Of every image, or hash.
         """
         self.path = Path(path)
         self.shape = shape

@@ -2,12 +2,25 @@
 
 import math
 import os
-from collections.abc import MutableMapping
+import sys
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 # Threads that wait for each other spin, on time that others could use. GNU's, LLVM's and Intel's OpenMP read these,
 # once, when torch is imported; jobs inherit them.
 YIELDING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+
+LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "ARROW_IO_THREADS",
+    "RAYON_NUM_THREADS",
+    "TOKIO_WORKER_THREADS",
+)
+"""What libraries read when they are loaded: OpenMP and BLAS of every make, numexpr, Arrow, and Rust's."""
 
 
 def let_threads_yield(environment: MutableMapping[str, str]) -> None:
@@ -30,31 +43,64 @@ def most_threads(root: Path = Path("/")) -> int:
     return min(limits)
 
 
-def keep_to_limit() -> int:
-    """Let torch use no more threads than it was given and may run, and return how many."""
-    import torch
+def granted(asked: int) -> int:
+    """Return how many threads a job gets that asks for so many: never more than the machine lets it run at once."""
+    return max(1, min(asked, most_threads()))
 
-    threads = min(torch.get_num_threads(), most_threads())
-    torch.set_num_threads(threads)
+
+def keep_to(asked: int) -> int:
+    """Let no library in this process use more threads than a job asked for and may run, and return how many.
+
+    Libraries that are loaded already are told; those that are loaded later, and child processes, read it from the
+    environment. A lower limit that was set before stands.
+
+    Args:
+        asked: The ``threads`` of the job's rule.
+    """
+    # The Snakefile needs the other functions alone.
+    from threadpoolctl import ThreadpoolController
+
+    threads = granted(asked)
+    for name in LIMITS:
+        before = os.environ.get(name, "")
+        os.environ[name] = before if before.isdecimal() and 0 < int(before) < threads else str(threads)
+    for library in ThreadpoolController().lib_controllers:
+        if (library.num_threads or 1) > threads:
+            library.set_num_threads(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(min(torch.get_num_threads(), threads))
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.set_cpu_count(min(arrow.cpu_count(), threads))
+        arrow.set_io_thread_count(min(arrow.io_thread_count(), threads))
     return threads
 
 
-def _quotas(root: Path) -> list[float]:
-    """Processors that control groups (version 2) allow, from this process's group up to the root."""
+def _quotas(root: Path) -> Iterator[float]:
+    """Processors that control groups allow, from this process's group up to the root."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
-        return []
-    top = root / "sys/fs/cgroup"
-    quotas = []
-    for own in (top / line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
-        for group in (own, *own.parents):
-            if not group.is_relative_to(top):
-                break
-            try:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        # Version 2 has one tree; version 1 has one for each set of controllers, named after them.
+        if not controllers:
+            yield from _limits(root / "sys/fs/cgroup", path)
+        elif "cpu" in controllers.split(","):
+            yield from _limits(root / "sys/fs/cgroup" / controllers, path)
+
+
+def _limits(top: Path, path: str) -> Iterator[float]:
+    own = top / path.removeprefix("/")
+    for group in (own, *own.parents):
+        if not group.is_relative_to(top):
+            break
+        try:
+            if (group / "cpu.max").exists():
                 quota, period = (group / "cpu.max").read_text().split()
-            except OSError:
-                continue
-            if quota != "max":
-                quotas.append(int(quota) / int(period))
-    return quotas
+            else:
+                quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        except OSError:
+            continue
+        if quota != "max" and int(quota) > 0:
+            yield int(quota) / int(period)

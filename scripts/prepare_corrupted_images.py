@@ -9,6 +9,7 @@ from remerge.logs import log_to
 from remerge.preparation import write_split
 from remerge.resume import KeptImages, fingerprint_of
 from remerge.tasks.clip.reading import read_split
+from remerge.threads import granted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -33,5 +34,6 @@ key = fingerprint_of(
 )
 kept = KeptImages(f".snakemake/remerge/resume/{output[0]}", key, (size, size, 3))
 described = Description(wildcards.task, "test", "real", split.missing)
-write_split(output[0], described, split.labels, split.encoded, size, snakemake.threads, kept=kept, change=corruption)
+threads = granted(snakemake.threads)
+write_split(output[0], described, split.labels, split.encoded, size, threads, kept=kept, change=corruption)
 provenance.record(snakemake)

@@ -9,6 +9,7 @@ from remerge.logs import log_to
 from remerge.preparation import write_split
 from remerge.resume import KeptImages, fingerprint_of
 from remerge.tasks.clip.reading import read_split
+from remerge.threads import granted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -40,7 +41,7 @@ write_split(
     split.labels,
     split.encoded,
     size,
-    snakemake.threads,
+    granted(snakemake.threads),
     snakemake.output.hashes,
     kept,
 )

@@ -8,6 +8,7 @@ from remerge.images import Description
 from remerge.logs import log_to
 from remerge.preparation import write_split
 from remerge.tasks.folder import list_folder, stratified
+from remerge.threads import granted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
+threads = granted(snakemake.threads)
 splits = list_folder(params.folder, partial(stratified, share=params.validation))
 for path, hashes, (split, listing) in zip(output.images, output.hashes, splits.items(), strict=True):
     described = Description(wildcards.task, split, "real")
-    write_split(path, described, listing.labels, listing.paths, int(wildcards.size), snakemake.threads, hashes)
+    write_split(path, described, listing.labels, listing.paths, int(wildcards.size), threads, hashes)
 provenance.record(snakemake)

@@ -1,14 +1,21 @@
 """A job runs where it was told to, or stops and says why; memory that is too small; threads within limits."""
 
+import ast
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from remerge import devices, threads
+from remerge import devices, nvidia, threads
+from remerge.entropy import entropies_and_losses
 from remerge.evaluation import predictions
+from remerge.images import ImageSet
 from remerge.merging.adamerging import learn_coefficients
 
 GPU = {"gpu": 1}
@@ -35,7 +42,7 @@ def nvidia_smi(monkeypatch: pytest.MonkeyPatch, driver: str | None) -> None:
             return []
         return ["GPU 0: NVIDIA H100 (UUID: GPU-1)"] if arguments == ("-L",) else [driver]
 
-    monkeypatch.setattr(devices, "_nvidia_smi", answer)
+    monkeypatch.setattr(nvidia, "nvidia_smi", answer)
 
 
 @pytest.mark.parametrize("resources", [{}, {"gpu": 0}, {"gres": "tmp:1"}])
@@ -113,7 +120,7 @@ def test_a_gpu_that_the_build_has_no_kernels_for_is_refused_and_another_is_used(
 def test_kernels_run_on_later_minors_and_ptx_on_anything_later(
     architectures: list[str], capability: tuple[int, int], expected: bool
 ) -> None:
-    assert devices.has_kernels(architectures, capability) is expected
+    assert nvidia.has_kernels(architectures, capability) is expected
 
 
 @pytest.mark.parametrize(("visible", "count"), [(None, 1), ("0", 1), ("", 0), ("-1", 0)])
@@ -158,6 +165,18 @@ def test_too_little_memory_changes_no_prediction(error: Callable[[], RuntimeErro
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_too_little_memory_changes_no_entropy(error: Callable[[], RuntimeError]) -> None:
+    torch.manual_seed(0)
+    encoder, head = Narrow(100, error), torch.randn(4, 3)
+    images = torch.randint(0, 256, (21, 2, 2, 3), dtype=torch.uint8).numpy()
+    image_set = ImageSet(images, np.arange(21) % 3, "task", "test", "real")
+    roomy = entropies_and_losses(encoder, head, image_set)
+    encoder.most = 5
+    for narrow, expected in zip(entropies_and_losses(encoder, head, image_set), roomy, strict=True):
+        torch.testing.assert_close(narrow, expected)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
 def test_too_little_memory_changes_no_coefficient(error: Callable[[], RuntimeError]) -> None:
     def learn(most: int) -> Tensor:
         torch.manual_seed(0)
@@ -194,15 +213,78 @@ def test_threads_keep_to_the_control_groups_limit(tmp_path: Path, monkeypatch: p
     assert threads.most_threads(tmp_path) == 1
 
 
-def test_threads_keep_to_slurms_grant_and_never_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = torch.get_num_threads()
+def test_threads_keep_to_a_limit_of_version_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    # What the process is told of is not what is mounted inside a container: then the root's limit holds.
+    (tmp_path / "proc/self/cgroup").write_text("7:memory:/a\n4:cpu,cpuacct:/host/only\n")
+    root = tmp_path / "sys/fs/cgroup/cpu,cpuacct"
+    root.mkdir(parents=True)
+    (root / "cpu.cfs_period_us").write_text("100000\n")
+    (root / "cpu.cfs_quota_us").write_text("-1\n")
+    assert threads.most_threads(tmp_path) == 16
+    (root / "cpu.cfs_quota_us").write_text("200000\n")
+    assert threads.most_threads(tmp_path) == 2
+
+
+# A job in a process of its own prints how many threads each library would use.
+JOB = """
+import sys
+from types import SimpleNamespace
+if sys.argv[2] == "early":
+    import numpy, torch, pyarrow
+from remerge import provenance
+from remerge.logs import log_to
+log_to("job.log")
+job = SimpleNamespace(rule="r", wildcards={}, threads=int(sys.argv[1]), input=[], output=[])
+provenance.begin(job)
+import numpy, torch, pyarrow, pyarrow.parquet
+from threadpoolctl import threadpool_info
+from remerge.threads import granted
+found = {f"{each['internal_api']} {each['prefix']}": each["num_threads"] for each in threadpool_info()}
+found |= {"torch": torch.get_num_threads(), "arrow": pyarrow.cpu_count(), "arrow's files": pyarrow.io_thread_count()}
+found["prepared at once"] = granted(job.threads)
+pyarrow.parquet.write_table(pyarrow.table({"x": numpy.zeros(100_000)}), "t.parquet")
+pyarrow.parquet.read_table("t.parquet")
+print(found)
+"""
+
+
+@pytest.mark.parametrize("moment", ["early", "late"])
+@pytest.mark.parametrize(("asked", "slurm", "expected"), [(1, "", 1), (8, "2", 2)])
+def test_no_library_of_a_job_uses_more_threads_than_the_job_was_given(
+    tmp_path: Path, moment: str, asked: int, slurm: str, expected: int
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in threads.LIMITS}
+    environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "SLURM_CPUS_PER_TASK": slurm}
+    run = subprocess.run(
+        [sys.executable, "-c", JOB, str(asked), moment],
+        cwd=tmp_path,
+        env=environment | {"OMP_NUM_THREADS": "6", "OPENBLAS_NUM_THREADS": "6"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = ast.literal_eval(run.stdout)
+    assert len(found) >= 5
+    most = min(expected, len(os.sched_getaffinity(0)))
+    assert all(1 <= count <= most for count in found.values()), found
+
+
+def test_a_lower_limit_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in threads.LIMITS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(threads, "most_threads", lambda: 4)
+    before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        assert threads.keep_to_limit() == 1
-        torch.set_num_threads(4)
-        monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
-        assert threads.keep_to_limit() == torch.get_num_threads() == 1
+        assert threads.keep_to(8) == 4
+        assert torch.get_num_threads() == 1
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert os.environ["MKL_NUM_THREADS"] == "4"
+        assert threads.granted(0) == 1
     finally:
         torch.set_num_threads(before)
 

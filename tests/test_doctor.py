@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import _http, close_session
 
 from remerge.config import Config
-from remerge.doctor import Check, cluster, configuration, disk, examine, gpu, machine, report
+from remerge.doctor import Check, cluster, configuration, disk, estimates, examine, gpu, machine, report
 from remerge.doctor import downloads as doctor_downloads
 from remerge.downloads.wanted import wanted_from_hub
 
@@ -90,15 +90,18 @@ def test_what_is_missing_will_fail(server: HubServer, repository: str, file: str
     server.repositories = left
     checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
     (fault,) = [check for check in checks if check.verdict != "fine"]
-    assert fault.verdict == "will fail"
     assert told in fault.told
+    # Without images the run goes on and averages say so; without a checkpoint it does not.
+    images = repository.startswith("datasets/")
+    assert fault.verdict == ("warning" if images else "will fail")
+    assert ("the task is left out" in fault.told) is images
     assert fault.remedy
 
 
 def test_a_gated_repository_will_fail_and_the_remedy_is_a_token(server: HubServer) -> None:
     server.refuse_always = 403
     checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
-    assert {check.verdict for check in checks} == {"will fail"}
+    assert [check.verdict for check in checks] == ["will fail", "will fail", "warning"]
     assert all("accept its terms" in check.remedy and "HF_TOKEN" in check.remedy for check in checks)
 
 
@@ -145,21 +148,81 @@ def test_gpus(
 ) -> None:
     fake(tmp_path / "bin", monkeypatch, "nvidia-smi", answer)
     checks = gpu.gpus(config(), BUILD)
-    assert [check.verdict for check in checks] == [usable, memory]
+    assert [check.verdict for check in checks] == [usable, memory, "fine"]
     assert told in report(checks, short=True)
 
 
 def test_images_go_through_a_smaller_gpu_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suites = {"eight": ["SUN397", "Cars", "RESISC45", "EuroSAT", "SVHN", "GTSRB", "MNIST", "DTD"]}
-    for megabytes, verdict, in_parts in ((12000, "will fail", False), (24000, "fine", True), (81559, "fine", False)):
+    for megabytes, verdict, in_parts in ((12000, "will fail", False), (81559, "fine", True), (183359, "fine", False)):
         fake(tmp_path / "bin", monkeypatch, "nvidia-smi", f"580.65.06, NVIDIA GPU, {megabytes}, 9.0")
         check = gpu.gpus(config("ViT-L-14", suites=suites), BUILD)[1]
         assert (check.verdict, "in parts" in check.told) == (verdict, in_parts)
 
 
-def test_an_old_driver_leaves_mini_to_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("build", [BUILD, ("2.15.0+cpu", None)])
+def test_a_gpu_that_cannot_be_used_stops_mini_too_unless_the_configuration_says_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: tuple[str, str | None]
+) -> None:
     fake(tmp_path / "bin", monkeypatch, "nvidia-smi", "535.104.05, NVIDIA H100, 81559, 9.0")
-    assert "will fail" not in verdicts(gpu.gpus(config("mini"), BUILD)).values()
+    assert gpu.gpus(config("mini"), build)[0].verdict == "will fail"
+    assert "device: cpu" in gpu.gpus(config("mini"), build)[0].remedy
+    assert set(verdicts(gpu.gpus(config("mini", device="cpu"), build)).values()) == {"fine"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert set(verdicts(gpu.gpus(config("mini"), build)).values()) == {"fine"}
+
+
+def test_the_hours_on_a_cpu_decide_whether_a_gpu_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(gpu, "most_threads", lambda: 2)
+    monkeypatch.setattr(gpu, "local_gpus", lambda: 0)
+    first = configuration(ROOT, ROOT / "config" / "clip-first-run.yaml")
+    (short,) = gpu.gpus(first)
+    assert (short.verdict, "on 2 CPU cores" in short.told) == ("fine", True)
+    (long,) = gpu.gpus(configuration(ROOT, ROOT / "config" / "clip-vit-b-32.yaml"))
+    assert (long.verdict, "on a data-centre GPU" in long.told) == ("cannot tell", True)
+
+
+def test_readmes_table_of_the_presets_is_what_is_estimated() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    table = {row[0]: row[1:] for row in rows if len(row) == 6 and row[0].startswith("ViT-")}
+    assert list(table) == ["ViT-B/32", "ViT-B/16", "ViT-L/14"]
+    for name, cells in table.items():
+        asked = configuration(ROOT, ROOT / "config" / f"clip-{name.lower().replace('/', '-')}.yaml")
+        room = sum(disk.results_bytes(asked).values()) + disk.hub_bytes(asked)
+        largest = gpu.adapting(asked)
+        assert largest
+        memory = [size / 1e9 for size in estimates.adapting_bytes(*largest)]
+        estimated = [*gpu.hours(asked), room / 1e9, *memory]
+        assert [float(cell.removesuffix(" GB")) for cell in cells] == pytest.approx(estimated, rel=0.1), name
+
+
+@pytest.mark.parametrize("architecture", ["mini", "ViT-B-32"])
+def test_activations_take_the_memory_that_is_estimated(architecture: str) -> None:
+    import torch
+
+    from remerge.architectures import ARCHITECTURES
+    from remerge.encoders import build_clip
+
+    encoder, size = build_clip(architecture).visual, ARCHITECTURES[architecture].image_size
+    weights = {parameter.untyped_storage().data_ptr() for parameter in encoder.parameters()}
+
+    def kept(count: int) -> int:
+        storages: dict[int, tuple[int, torch.Tensor]] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                # Held, so that no other takes its place and address.
+                storages[storage.data_ptr()] = (storage.nbytes(), tensor)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            encoder(torch.zeros(count, 3, size, size))
+        return sum(size for size, _ in storages.values())
+
+    assert kept(2) - kept(1) == pytest.approx(estimates.ACTIVATIONS[architecture], rel=0.05)
 
 
 def test_torchs_build_is_read_without_importing_it() -> None:
@@ -169,7 +232,7 @@ def test_torchs_build_is_read_without_importing_it() -> None:
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = disk.image_bytes(config()) + sum(disk.pool_bytes(config(), config().pools["pool"]).values())
+    wanted = sum(disk.results_bytes(config()).values())
     for free, verdict in ((wanted - 1, "will fail"), (wanted, "fine")):
         monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
         (check,) = disk.disks(config(), tmp_path / "results", {})
@@ -180,6 +243,40 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "results" / "made").write_bytes(b"1")
     (check,) = disk.disks(config(), tmp_path / "results", {tmp_path / "cache": 1})
     assert check.verdict == "fine"
+
+
+IMAGE = 3 * 224**2
+
+
+def test_every_stage_has_its_room(tmp_path: Path) -> None:
+    for name, count in (("train/a", 30), ("train/b", 10), ("test/a", 5), ("test/b", 5)):
+        (tmp_path / name).mkdir(parents=True)
+        for index in range(count):
+            (tmp_path / name / f"{index}.png").touch()
+    robust = {
+        "kind": "robustness",
+        "suite": "one",
+        "tasks": ["MNIST", "own"],
+        "corruptions": ["jpeg", "contrast"],
+        "methods": ["ada"],
+    }
+    asked = config(
+        suites={"one": ["MNIST", "SVHN", "own"]},
+        tasks={"own": {"folder": str(tmp_path)}},
+        clip_tasks={"SVHN": {"source": "torchvision"}, "MNIST": {"test_images": 1000}},
+        studies={"robust": robust},
+    )
+    stages = disk.results_bytes(asked)
+    assert stages["your own images"] == 50 * IMAGE
+    assert stages["test and validation images"] == (1000 + 5000 + 26032 + 5000) * IMAGE
+    assert stages["corrupted images"] == 2 * (1000 + 10) * IMAGE
+    assert stages["images being prepared"] == 26032 * IMAGE
+    assert stages["torchvision's downloads"] > 2e8
+    # They are stored where experts are fine-tuned on them, and nowhere else.
+    assert "training images" not in stages
+    finetuned = {"pool": {"origin": "finetuned", "architecture": "ViT-B-32"}}
+    kept = disk.results_bytes(asked.model_copy(update={"pools": config(pools=finetuned).pools}))
+    assert kept["training images"] == (55000 + 68257) * IMAGE
 
 
 def test_too_little_memory() -> None:
@@ -207,15 +304,37 @@ def test_folders_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_partitions_that_the_cluster_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = ROOT / "profiles" / "slurm" / "config.yaml"
+    profile = ROOT / "profiles" / "slurm"
     fake(tmp_path / "bin", monkeypatch, "sinfo", "cpu*\ngpu")
     assert cluster.partitions(profile).verdict == "fine"
     fake(tmp_path / "bin", monkeypatch, "sinfo", "cpu*\na100")
     check = cluster.partitions(profile)
     assert check.verdict == "will fail"
     assert "names gpu; this cluster has a100, cpu" in check.told
+    assert cluster.partitions(ROOT / "profiles" / "default").verdict == "fine"
+    assert cluster.partitions(tmp_path).verdict == "will fail"
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert cluster.partitions(profile) == Check("cluster", "fine", "not a cluster")
+    assert cluster.partitions(profile).verdict == "cannot tell"
+
+
+def test_only_the_profile_that_will_be_used_is_judged(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(tmp_path / "bin", monkeypatch, "sinfo", "cpu*\na100")
+    assert "cluster" not in verdicts(examine(ROOT, None, tmp_path / "results"))
+    slurm = examine(ROOT, None, tmp_path / "results", ROOT / "profiles" / "slurm")
+    assert verdicts(slurm)["cluster"] == "will fail"
+
+
+@pytest.mark.parametrize("package", ["pydantic", "huggingface_hub", "yaml", "packaging", "numpy"])
+def test_a_package_that_cannot_be_imported_is_a_line_with_a_remedy(tmp_path: Path, package: str) -> None:
+    hide = f"import sys, runpy\nsys.modules[{package!r}] = None\nsys.argv = ['remerge', 'doctor', '--short']\n"
+    code = hide + "runpy.run_module('remerge', run_name='__main__', alter_sys=True)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "Traceback" not in run.stderr
+    assert run.returncode == 1
+    assert f"import of {package} halted" in run.stdout or f"'{package}'" in run.stdout
+    assert "-> make .venv/installed, or pip install -r requirements.lock" in run.stdout
 
 
 def test_a_file_is_laid_over_the_configuration_as_snakemake_does() -> None:

@@ -1,6 +1,7 @@
 """Prepared images that were kept come back, and only whole ones, and only to the same work."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from remerge.images import Description, load_images
-from remerge.preparation import write_split
+from remerge.errors import RemergeError
+from remerge.images import HASH_BYTES, Description, load_images, pixel_hash
+from remerge.preparation import IMAGES_AHEAD_PER_THREAD, hash_split, write_split
 from remerge.resume import KeptImages, Progress
 
 SHAPE = (8, 8, 3)
@@ -47,14 +49,48 @@ def test_preparation_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
             decoded.append(index)
             yield image
 
-    kept = KeptImages(tmp_path / "fresh", KEY, SHAPE)
-    list(kept.keep(iter(load_images(tmp_path / "whole.safetensors").images[:3])))
+    fresh = KeptImages(tmp_path / "fresh", KEY, SHAPE)
+    list(fresh.keep(iter(load_images(tmp_path / "whole.safetensors").images[:3])))
     again = KeptImages(tmp_path / "fresh", KEY, SHAPE)
     assert len(again) == 3
     write(tmp_path / "resumed.safetensors", counted(), again)
     for suffix in ("safetensors", "txt"):
         assert (tmp_path / f"resumed.{suffix}").read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
     assert not (tmp_path / "fresh").exists()
+
+
+def test_hashes_are_those_of_the_stored_images_and_go_on_where_they_were_cut_off(tmp_path: Path) -> None:
+    write(tmp_path / "stored.safetensors", iter(pictures()))
+
+    def cut_off() -> Iterator[Image.Image]:
+        yield from pictures()[:-1]
+        raise KeyboardInterrupt
+
+    # As many images as wait for each other, so that some are done with when it breaks off.
+    many = IMAGES_AHEAD_PER_THREAD + 2
+    with pytest.raises(KeyboardInterrupt):
+        hash_split(
+            *(tmp_path / "hashes", "task train", many, chain(pictures(many), cut_off()), 8, 1),
+            kept(tmp_path),
+        )
+    assert not (tmp_path / "hashes").exists()
+    assert 0 < len(kept(tmp_path)) <= many
+    assert (tmp_path / "kept").stat().st_size < 100 * many
+    (tmp_path / "kept").unlink()
+    hash_split(tmp_path / "hashes", "task train", 6, pictures(), 8, 1, kept(tmp_path))
+    assert (tmp_path / "hashes").read_bytes() == (tmp_path / "stored.txt").read_bytes()
+    assert not (tmp_path / "kept").exists()
+    list(kept(tmp_path).keep(map(pixel_hash, load_images(tmp_path / "stored.safetensors").images[:4])))
+    unread = [*["not looked at again"] * 4, *pictures()[4:]]
+    hash_split(tmp_path / "resumed", "task train", 6, unread, 8, 1, kept(tmp_path))  # type: ignore[arg-type]
+    assert (tmp_path / "resumed").read_bytes() == (tmp_path / "stored.txt").read_bytes()
+    with pytest.raises(RemergeError, match="6 images for 7 labels"):
+        hash_split(tmp_path / "more", "task train", 7, pictures(), 8, 1, kept(tmp_path))
+    assert not (tmp_path / "more").exists()
+
+
+def kept(folder: Path) -> KeptImages:
+    return KeptImages(folder / "kept", KEY, (HASH_BYTES,))
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])

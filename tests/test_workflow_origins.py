@@ -344,7 +344,9 @@ def test_the_first_run_plans_what_it_needs_and_no_more(tmp_path: Path) -> None:
     plan = planned(folder, "--configfile", "clip-first-run.yaml")
     # Each of two tasks comes in two parts; one repository of weights for each, and the pre-trained encoder's.
     assert plan["fetch_images"] == 4
-    assert plan["prepare_images"] + plan["prepare_training_images"] == 6
+    # Nothing is trained, so training images are hashed and never stored.
+    assert (plan["prepare_images"], plan["hash_training_images"]) == (4, 2)
+    assert "prepare_training_images" not in plan
     assert plan["learn_coefficients"] == 1
     assert not plan.keys() & {"finetune", "study", "expert_statistics"}
 
@@ -370,3 +372,8 @@ def test_only_a_draw_of_test_images_is_prepared(tmp_path: Path, hub: HubServer) 
         assert len(read) == drawn
         assert (read.images[:, 0, 0, 0] - 100) % 10 == pytest.approx(read.labels)
         assert len(load_images(folder / images[1])) == 4
+    # Training images are looked at for the audit, and not stored.
+    snakemake(folder, "results/images/32/audit.csv")
+    audit = pd.read_csv(folder / "results/images/32/audit.csv").set_index(["split_a", "split_b"])
+    assert audit.loc[("train", "train"), "n_a"] == 36
+    assert not list(folder.glob("results/images/32/MNIST/train.safetensors"))

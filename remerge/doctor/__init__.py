@@ -1,28 +1,34 @@
-"""Whether this machine can run a configuration, said before anything large is fetched."""
+"""Whether this machine can run a configuration, said before anything large is fetched.
 
+Packages are imported by the checks that need them, so that a missing one is a line with a remedy like any other fault.
+"""
+
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import yaml
-from huggingface_hub import constants
-from snakemake.utils import update_config
-
-from remerge.config import Config, load_config
-from remerge.doctor import cluster, disk, gpu, machine
-from remerge.doctor.check import Check, lines
-from remerge.doctor.downloads import drive_folder, repositories
-from remerge.downloads.wanted import wanted_from_hub
+from remerge.doctor import cluster, gpu, machine
+from remerge.doctor.check import INSTALL, Check, lines
 from remerge.errors import RemergeError
-from remerge.strict_yaml import read_yaml
+
+if TYPE_CHECKING:
+    from remerge.config import Config
 
 __all__ = ["Check", "configuration", "examine", "report"]
 
 
-def configuration(root: Path, file: Path | None) -> Config:
+def configuration(root: Path, file: Path | None) -> "Config":
     """Return the configuration of a project, a file laid over it as Snakemake does.
 
     Raises:
         ConfigError: It cannot be run.
+        ImportError: A package that reads it is missing.
     """
+    from snakemake.utils import update_config
+
+    from remerge.config import load_config
+    from remerge.strict_yaml import read_yaml
+
     files = [root / "config.yaml", *([file] if file else [])]
     values: dict[str, object] = {}
     for each in files:
@@ -30,34 +36,71 @@ def configuration(root: Path, file: Path | None) -> Config:
     return load_config(values, files)
 
 
-def examine(root: Path, file: Path | None, results: Path = Path("results")) -> list[Check]:
+def examine(root: Path, file: Path | None, results: Path = Path("results"), profile: Path | None = None) -> list[Check]:
     """Return everything that was looked at.
 
     Args:
         root: The project's folder.
         file: A file laid over its ``config.yaml``.
         results: Where results will go.
+        profile: The folder of the profile that the run will be given; no cluster is looked at without one.
     """
-    checks = [machine.packages(root / "pyproject.toml")]
+    checks = _guarded("packages", lambda: [machine.packages(root / "pyproject.toml")])
     try:
         config = configuration(root, file)
     except RemergeError as error:
         return [*checks, Check("configuration", "will fail", str(error), "correct it as the message says")]
-    needs = yaml.safe_load((root / "workflow" / "resources.yaml").read_text(encoding="utf-8"))
-    checks += [*gpu.gpus(config), machine.memory(config, needs), *machine.folders(config)]
-    downloaded, to_fetch = _downloads(config)
-    checks += [*disk.disks(config, results, to_fetch), *downloaded, machine.conda()]
-    return [*checks, cluster.partitions(root / "profiles" / "slurm" / "config.yaml")]
+    except ImportError as error:
+        return [*checks, _unimportable("configuration", error)]
+    fetched: dict[Path, int] = {}
+    downloads = _guarded("downloads", lambda: _downloads(config, fetched))
+    checks += _guarded("GPU", lambda: gpu.gpus(config))
+    checks += _guarded("memory", lambda: _memory(config, root / "workflow" / "resources.yaml"))
+    checks += machine.folders(config)
+    checks += _guarded("disk", lambda: _disks(config, results, fetched))
+    checks += [*downloads, machine.conda()]
+    return checks + (_guarded("cluster", lambda: [cluster.partitions(profile)]) if profile else [])
 
 
-def _downloads(config: Config) -> tuple[list[Check], dict[Path, int]]:
+def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(look())
+    except ImportError as error:
+        return [_unimportable(name, error)]
+
+
+def _unimportable(name: str, error: ImportError) -> Check:
+    return Check(name, "will fail", f"cannot be looked at: {error}", INSTALL)
+
+
+def _memory(config: "Config", needs: Path) -> list[Check]:
+    import yaml
+
+    return [machine.memory(config, yaml.safe_load(needs.read_text(encoding="utf-8")))]
+
+
+def _disks(config: "Config", results: Path, fetched: dict[Path, int]) -> list[Check]:
+    from remerge.doctor import disk
+
+    return disk.disks(config, results, fetched)
+
+
+def _downloads(config: "Config", fetched: dict[Path, int]) -> list[Check]:
+    from huggingface_hub import constants
+
+    from remerge.doctor.disk import hub_bytes
+    from remerge.doctor.downloads import drive_folder, repositories
+    from remerge.downloads.wanted import wanted_from_hub
+
     wanted = wanted_from_hub(config)
     if not wanted and not any(pool.is_published for pool in config.pools.values()):
-        return [Check("downloads", "fine", "none")], {}
-    checks, size = repositories(wanted)
-    return [*checks, *drive_folder(config)], {Path(constants.HF_HUB_CACHE): size}
+        return [Check("downloads", "fine", "none")]
+    checks, fetched[Path(constants.HF_HUB_CACHE)] = repositories(wanted)
+    told = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, to {constants.HF_HUB_CACHE}"
+    return [Check("downloads", "fine", told), *checks, *drive_folder(config)]
 
 
 def report(checks: list[Check], *, short: bool = False) -> str:
-    """Return checks as text; the short form has only what will fail, and is empty when nothing does."""
-    return "\n".join(lines(check) for check in checks if not short or check.verdict == "will fail")
+    """Return checks as text; the short form has only failures and warnings, and is empty when there are none."""
+    kept = [check for check in checks if not short or check.verdict in ("will fail", "warning")]
+    return "\n".join(map(lines, kept))

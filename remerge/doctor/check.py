@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["fine", "will fail", "cannot tell"]
+Verdict = Literal["fine", "will fail", "warning", "cannot tell"]
+INSTALL = "make .venv/installed, or pip install -r requirements.lock"
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class Check:
 
     Attributes:
         name: What it is.
-        verdict: Whether the run will get past it.
+        verdict: Whether the run will get past it; ``warning`` where it will, with less than was asked for.
         told: What was found.
         remedy: What to do, if anything.
     """

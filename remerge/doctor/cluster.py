@@ -1,4 +1,4 @@
-"""Check of the cluster: the partitions that the SLURM profile names."""
+"""Check of the cluster: the partitions that a SLURM profile names."""
 
 import shutil
 import subprocess
@@ -6,25 +6,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from remerge.doctor.check import Check
 
 
 def partitions(profile: Path) -> Check:
-    """Whether this cluster has the partitions that a profile names, where this is a cluster."""
+    """Whether this cluster has the partitions that a profile names.
+
+    Args:
+        profile: The profile's folder, as Snakemake takes it.
+    """
+    import yaml
+
+    file = profile / "config.yaml"
+    try:
+        named = set(_named(yaml.safe_load(file.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return Check("cluster", "will fail", f"{file} cannot be read: {error}", "name the folder of a profile")
+    if not named:
+        return Check("cluster", "fine", f"{file} names no SLURM partition")
     if shutil.which("sinfo") is None:
-        return Check("cluster", "fine", "not a cluster")
+        remedy = "run this on the cluster's login node"
+        return Check("cluster", "cannot tell", f"no sinfo here to ask for {', '.join(sorted(named))}", remedy)
     try:
         run = subprocess.run(["sinfo", "-h", "-o", "%P"], capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:
         return Check("cluster", "cannot tell", f"sinfo gives no answer: {error}", "look at what sinfo prints")
     # An asterisk marks the default.
     there = {name.rstrip("*") for name in run.stdout.split()}
-    named = set(_named(yaml.safe_load(profile.read_text(encoding="utf-8"))))
     if missing := sorted(named - there):
-        told = f"{profile} names {', '.join(missing)}; this cluster has {', '.join(sorted(there))}"
-        return Check("cluster", "will fail", told, "correct slurm_partition there before --workflow-profile names it")
+        told = f"{file} names {', '.join(missing)}; this cluster has {', '.join(sorted(there))}"
+        return Check("cluster", "will fail", told, "correct slurm_partition there")
     return Check("cluster", "fine", f"has the partitions {', '.join(sorted(named))}")
 
 

@@ -4,57 +4,99 @@ import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from remerge.config.models import Config, Pool, Robustness
 from remerge.doctor.check import Check
-from remerge.doctor.estimates import PARAMETERS
-from remerge.downloads.wanted import clip_tasks_used
-from remerge.tasks.clip import clip_task
+from remerge.doctor.estimates import HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
+from remerge.doctor.work import experts, images
+from remerge.tasks import MINI_TASKS
+from remerge.tasks.clip import CLIP_TASKS
+
+if TYPE_CHECKING:
+    from remerge.config.models import Config, Pool
 
 WITHOUT_MERGING = ("pretrained", "individual")
 BYTES = 4
 
 
-def image_bytes(config: Config) -> int:
-    """Return the room that prepared images of the papers' tasks take; training images count while they are there.
+def results_bytes(config: "Config") -> dict[str, int]:
+    """Return the room that a run takes in the folder of its results, by stage; mini's own images are too few to count.
 
-    The user's own images are not counted: that would mean to read them.
+    Training images count only where experts are fine-tuned on them: elsewhere they are hashed and not stored.
     """
-    tasks = [clip_task(name) for name in clip_tasks_used(config) if config.source_of(name) != "none"]
-    trained = any(pool.origin == "finetuned" for pool in config.pools.values())
-    images = sum(task.test + min(5000, task.train // 10) for task in tasks)
-    # Every training set is there at once only where experts are trained on them.
-    images += (sum if trained else max)([0, *(task.train for task in tasks)])
+    stages: dict[str, int] = defaultdict(int)
+    for size in {pool.image_size for pool in config.pools.values()}:
+        trained = any(pool.is_trained and pool.image_size == size for pool in config.pools.values())
+        for stage, count in _images(config, trained=trained).items():
+            stages[stage] += 3 * size**2 * count
+    from_torchvision = [task for task in experts(config) if _source(config, task) == "torchvision"]
+    stages["torchvision's downloads"] = int(sum(TORCHVISION_BYTES[task] for task in from_torchvision))
+    for pool in config.pools.values():
+        for stage, taken in pool_bytes(config, pool).items():
+            stages[stage] += taken
+    return {stage: taken for stage, taken in stages.items() if taken}
+
+
+def _images(config: "Config", *, trained: bool) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    largest = 0
+    for task in experts(config):
+        if task in MINI_TASKS:
+            continue
+        found = images(config, task)
+        if task not in CLIP_TASKS:
+            counts["your own images"] += sum(found.values())
+            continue
+        counts["test and validation images"] += found["test"] + found["validation"]
+        counts["training images"] += found["train"] if trained else 0
+        largest = max(largest, *(found[split] for split in found if trained or split != "train"))
+    # A split that is being prepared lies there twice, so that it can go on after a break.
+    counts["images being prepared"] = largest
     corrupted = {
         (task, corruption, study.severity)
         for study in config.studies.values()
-        if isinstance(study, Robustness)
+        if study.kind == "robustness"
         for task in study.tasks
         for corruption in study.corruptions
     }
-    images += sum(task.test for task in tasks for name, *_ in corrupted if name == task.name)
-    return sum(3 * size**2 * images for size in {pool.image_size for pool in config.pools.values()})
+    counts["corrupted images"] = sum(images(config, task)["test"] for task, *_ in corrupted if task not in MINI_TASKS)
+    return counts
 
 
-def pool_bytes(config: Config, pool: Pool) -> dict[str, int]:
+def _source(config: "Config", task: str) -> str:
+    return config.source_of(task) if task in CLIP_TASKS else ""
+
+
+def pool_bytes(config: "Config", pool: "Pool") -> dict[str, int]:
     """Return the room that a pool's files take, by what they are."""
     encoder, both = (BYTES * count for count in PARAMETERS[pool.architecture])
-    experts = len({task for suite in config.suites.values() for task in suite})
+    count = len(experts(config))
     merging = [method for method in config.methods.values() if method.algorithm not in WITHOUT_MERGING]
     taken = {
-        "weights": both + (experts + 1) * encoder,
-        "task vectors": experts * encoder,
+        "weights": both + (count + 1) * encoder,
+        "task vectors": count * encoder,
         # The merged task vector and the merged encoder.
-        "merged": 2 * len(config.suites) * len(merging) * encoder,
+        "merged encoders": 2 * len(config.suites) * len(merging) * encoder,
     }
     if statistics := sum(method.wants_statistics for method in merging):
-        taken["statistics"] = statistics * experts * encoder
+        taken["statistics"] = statistics * count * encoder
     if pool.origin == "task-vectors" and pool.folder is None:
-        taken["pickles"] = (experts + 1) * (encoder + BYTES * pool.frozen)
+        taken["pickles"] = (count + 1) * (encoder + BYTES * pool.frozen)
     return taken
 
 
-def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[Check]:
+def hub_bytes(config: "Config") -> int:
+    """Return about how much a run downloads to the Hub's cache, without asking the Hub."""
+    published = [pool for pool in config.pools.values() if pool.is_published]
+    papers = [task for task in experts(config) if task in CLIP_TASKS]
+    size = sum(BYTES * PARAMETERS[architecture][1] for architecture in {pool.architecture for pool in published})
+    for pool in published:
+        if pool.origin == "fusionbench":
+            size += len(papers) * BYTES * PARAMETERS[pool.architecture][0]
+    return size + int(sum(HUB_BYTES[task] for task in papers if config.source_of(task) == "hub"))
+
+
+def disks(config: "Config", results: Path, downloads: Mapping[Path, int]) -> list[Check]:
     """Whether each disk has room for what will be written on it.
 
     Args:
@@ -71,10 +113,8 @@ def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[
         where.setdefault(device, there)
         stages[device][stage] = stages[device].get(stage, 0) + size
 
-    put(results, "images", image_bytes(config))
-    for pool in config.pools.values():
-        for stage, size in pool_bytes(config, pool).items():
-            put(results, stage, size)
+    for stage, size in results_bytes(config).items():
+        put(results, stage, size)
     for folder, size in downloads.items():
         put(folder, "downloads", size)
     written = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())

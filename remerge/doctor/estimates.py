@@ -1,4 +1,8 @@
-"""What architectures need, in round numbers: good enough to tell a machine that can from one that cannot."""
+"""What architectures and data sets take, in round numbers: good enough to tell a machine that can from one that cannot.
+
+README's table of the presets is made of these, as is everything that ``python -m remerge doctor`` says of hours, disk
+and GPU memory.
+"""
 
 PARAMETERS = {
     "mini": (840_000, 7_600_000),
@@ -8,12 +12,48 @@ PARAMETERS = {
 }
 """Parameters of the image encoder, and of both towers. Files hold four bytes for each."""
 
-# Estimates from the size of weights and activations, not measurements.
-ADAPTING_GB = {"mini": 1, "ViT-B-32": 6, "ViT-B-16": 14, "ViT-L-14": 40}
-"""GB of GPU memory that an AdaMerging step on 8 x 32 images takes in one piece, the most that any stage takes."""
+MACS = {"mini": 0.015e9, "ViT-B-32": 4.4e9, "ViT-B-16": 17.6e9, "ViT-L-14": 81e9}
+"""Multiplications, each with an addition, in one forward pass of the image encoder on one image."""
 
-CUDA_GB = 1
-"""GB of GPU memory that CUDA's own kernels and a few images take."""
+BACKWARD = 2
+"""Forward passes that take as long as one backward pass."""
 
-CUDA_NEEDS = {11: (450, 3.5), 12: (525, 5.0), 13: (580, 7.5)}
-"""For each major version of CUDA that torch is built for, the oldest driver and compute capability that will do."""
+ACTIVATIONS = {"mini": 0.6e6, "ViT-B-32": 38e6, "ViT-B-16": 148e6, "ViT-L-14": 510e6}
+"""Bytes per image that autograd keeps for the backward pass, float32, as counted by its saved tensors' hooks."""
+
+CUDA_BYTES = 1e9
+"""GPU memory that CUDA's own kernels and a few images take."""
+
+GPU_FLOPS = 20e12
+"""Floating-point operations a second, float32: 30 % of the peak of a data-centre GPU of 2022."""
+
+CORE_FLOPS = 75e9
+"""The same of one CPU core, from the time of an AdaMerging step in benchmarks/results.csv."""
+
+HUB_BYTES = {
+    "SUN397": 14e9,
+    "Cars": 2e9,
+    "RESISC45": 0.5e9,
+    "EuroSAT": 0.1e9,
+    "SVHN": 0.2e9,
+    "GTSRB": 0.4e9,
+    "MNIST": 0.02e9,
+    "DTD": 0.7e9,
+}
+"""Training and test images as they are downloaded from the Hub, from the sizes of the original data sets."""
+
+TORCHVISION_BYTES = {"SVHN": 0.25e9, "GTSRB": 0.6e9, "MNIST": 0.07e9, "EuroSAT": 0.2e9, "DTD": 1.3e9}
+"""The same where torchvision downloads them, archives and what is unpacked from them together."""
+
+
+def adapting_bytes(architecture: str, tasks: int, images: int) -> tuple[float, float]:
+    """Return the GPU memory that AdaMerging takes: with one image at a time, and with all of a step's at once.
+
+    Args:
+        architecture: Key of :data:`PARAMETERS`.
+        tasks: How many are merged.
+        images: Of a step, all tasks together.
+    """
+    # Task vectors, the pre-trained and the merged weights, and gradients.
+    weights = CUDA_BYTES + 4 * (tasks + 3) * PARAMETERS[architecture][0]
+    return weights + ACTIVATIONS[architecture], weights + images * ACTIVATIONS[architecture]

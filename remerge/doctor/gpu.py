@@ -1,18 +1,27 @@
-"""Checks of the GPU: driver, compute capability and memory, as nvidia-smi tells them."""
+"""Checks of the GPU, and how long the work takes on it, or on the CPU without one."""
 
 import importlib.util
 import runpy
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from remerge.config.models import AdaMerging, Config
+from remerge import nvidia
+from remerge.devices import local_gpus
 from remerge.doctor.check import Check
-from remerge.doctor.estimates import ADAPTING_GB, CUDA_GB, CUDA_NEEDS, PARAMETERS
+from remerge.doctor.estimates import CORE_FLOPS, GPU_FLOPS, adapting_bytes
+from remerge.threads import most_threads
 
+if TYPE_CHECKING:
+    from remerge.config.models import Config
+
+OR_CPU = ", or write `device: cpu` in the configuration"
 QUERY = "driver_version,name,memory.total,compute_cap"
+HOUR = 3600
+PATIENCE = 12
+"""Hours on a CPU beyond which a GPU is recommended."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,7 @@ class Gpu:
     driver: str
     name: str
     gigabytes: float
-    capability: float
+    capability: tuple[int, int]
 
 
 def torch_build() -> tuple[str, str | None]:
@@ -34,80 +43,114 @@ def torch_build() -> tuple[str, str | None]:
     return str(told["__version__"]), told.get("cuda")
 
 
-def gpus(config: Config, build: tuple[str, str | None] | None = None) -> list[Check]:
-    """Whether torch can use each GPU, and whether its memory is enough for the configuration.
+def gpus(config: "Config", build: tuple[str, str | None] | None = None) -> list[Check]:
+    """Whether torch can use each GPU, whether its memory is enough for the configuration, and how long that takes.
 
     Args:
         config: The configuration.
         build: torch's version and its CUDA's; those installed when None.
     """
-    larger = {pool.architecture for pool in config.pools.values()} - {"mini"}
+    larger = any(pool.architecture != "mini" for pool in config.pools.values())
+    if config.device == "cpu" or nvidia.hidden():
+        why = "`device: cpu`" if config.device == "cpu" else "CUDA_VISIBLE_DEVICES hides every GPU"
+        return [_on_cpu(config, why) if larger else Check("GPU", "fine", f"none is used: {why}")]
+    if shutil.which("nvidia-smi") is None and local_gpus():
+        return [Check("GPU", "fine", "Apple's, whose speed and memory are not known here")]
     if shutil.which("nvidia-smi") is None:
-        if larger:
-            told = f"no NVIDIA GPU on this machine; on its CPU {', '.join(sorted(larger))} takes days"
-            return [Check("GPU", "cannot tell", told, "run on a machine with a GPU, or on a cluster (docs/cluster.md)")]
-        return [Check("GPU", "fine", "none, and mini needs none")]
+        return [_on_cpu(config, "no NVIDIA GPU here") if larger else Check("GPU", "fine", "none, and mini needs none")]
     try:
         listed = _listed()
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return [Check("GPU", "cannot tell", f"nvidia-smi gives no answer: {error}", "look at what nvidia-smi prints")]
+    except ValueError as error:
+        remedy = "look at what nvidia-smi prints"
+        return [Check("GPU", "cannot tell", f"nvidia-smi gives no answer, so all runs on the CPU: {error}", remedy)]
     version, cuda = build or torch_build()
-    return [check for gpu in listed for check in (_usable(gpu, version, cuda, bool(larger)), _memory(gpu, config))]
+    checks = [check for gpu in listed for check in (_usable(gpu, version, cuda), _memory(gpu, config))]
+    return [*checks, *([Check("time", "fine", _hours(config, GPU_FLOPS, "a data-centre GPU"))] if larger else [])]
+
+
+def _on_cpu(config: "Config", why: str) -> Check:
+    cores = most_threads()
+    told = f"{why}; {_hours(config, cores * CORE_FLOPS, f'{cores} CPU cores')}"
+    if hours(config, cores * CORE_FLOPS)[1] <= PATIENCE:
+        return Check("GPU", "fine", told)
+    told += f"; {_hours(config, GPU_FLOPS, 'a data-centre GPU')}"
+    return Check("GPU", "cannot tell", told, "run on a machine with a GPU, or on a cluster (docs/cluster.md)")
+
+
+def hours(config: "Config", flops: float = GPU_FLOPS) -> tuple[float, float]:
+    """Return about how long all pools but mini's take at so many operations a second: main tables alone, and in all."""
+    from remerge.doctor.work import operations
+
+    main, in_all = operations(config)
+    return main / flops / HOUR, in_all / flops / HOUR
+
+
+def _hours(config: "Config", flops: float, on: str) -> str:
+    main, in_all = (float(f"{each:.2g}") for each in hours(config, flops))
+    return f"about {main:g} h on {on} for the main tables, {in_all:g} h with curves and studies"
 
 
 def _listed() -> Sequence[Gpu]:
-    run = subprocess.run(
-        ["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=10,
-    )
-    rows = [[field.strip() for field in line.split(",")] for line in run.stdout.splitlines() if line.strip()]
+    rows = [
+        [field.strip() for field in line.split(",")]
+        for line in nvidia.nvidia_smi(f"--query-gpu={QUERY}", "--format=csv,noheader,nounits")
+        if line.strip()
+    ]
     if not rows:
         raise ValueError("it lists no GPU")
-    return [
-        Gpu(driver, name, float(memory) * 2**20 / 1e9, float(capability)) for driver, name, memory, capability in rows
-    ]
+    return [Gpu(driver, name, float(memory) * 2**20 / 1e9, _version(cap)) for driver, name, memory, cap in rows]
 
 
-def _usable(gpu: Gpu, version: str, cuda: str | None, needed: bool) -> Check:
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor or 0)
+
+
+def _usable(gpu: Gpu, version: str, cuda: str | None) -> Check:
     name = f"GPU {gpu.name}"
-    told = f"driver {gpu.driver}, compute capability {gpu.capability}, torch {version}"
+    told = f"driver {gpu.driver}, compute capability {_dotted(gpu.capability)}, torch {version}"
     if cuda is None:
-        remedy = "install the locked torch (requirements.lock)"
-        return Check(name, "cannot tell", f"{told}, which is built without CUDA: all runs on the CPU", remedy)
-    major = int(cuda.split(".")[0])
-    if major not in CUDA_NEEDS:
-        return Check(name, "cannot tell", f"{told} for CUDA {cuda}, whose needs are not known here")
-    driver, capability = CUDA_NEEDS[major]
-    if gpu.capability < capability:
-        told = f"{told} for CUDA {cuda}, which needs compute capability {capability} or higher"
-        remedy = "take a newer GPU, install a torch for an older CUDA, or set CUDA_VISIBLE_DEVICES= to run on the CPU"
+        remedy = f"install the locked torch (requirements.lock){OR_CPU}"
+        return Check(name, "will fail", f"{told}, which is built without CUDA", remedy)
+    demands = nvidia.demands_of(cuda)
+    if demands is None:
+        return Check(name, "cannot tell", f"{told} for CUDA {cuda}, whose demands are not known here")
+    if gpu.capability < demands.capability:
+        told = f"{told} for CUDA {cuda}, which needs compute capability {_dotted(demands.capability)} or higher"
+        remedy = f"take a newer GPU, install a torch for an older CUDA{OR_CPU}"
         return Check(name, "will fail", told, remedy)
-    if int(gpu.driver.split(".")[0]) < driver:
-        told = f"{told} for CUDA {cuda}, which needs driver {driver} or newer"
-        remedy = "update the driver, or install a torch for an older CUDA"
-        # torch then sees no GPU and works on the CPU, which is enough for mini.
-        return Check(name, "will fail" if needed else "cannot tell", told, remedy)
+    if series := nvidia.too_old(gpu.driver, cuda):
+        told = f"{told} for CUDA {cuda}, which needs driver {series} or newer"
+        return Check(name, "will fail", told, f"update the driver, install a torch for an older CUDA{OR_CPU}")
     return Check(name, "fine", f"{told} for CUDA {cuda}")
 
 
-def _memory(gpu: Gpu, config: Config) -> Check:
-    learning = [method for method in config.methods.values() if isinstance(method, AdaMerging) and method.learns]
-    largest = max((pool.architecture for pool in config.pools.values()), key=ADAPTING_GB.__getitem__)
-    name, told = f"memory of GPU {gpu.name}", f"{gpu.gigabytes:.0f} GB"
+def _dotted(capability: tuple[int, int]) -> str:
+    return ".".join(map(str, capability))
+
+
+def adapting(config: "Config") -> tuple[str, int, int] | None:
+    """Return architecture, tasks and images of a step of the largest AdaMerging; None where nothing is learned."""
+    learning = [method.batch_size for method in config.methods.values() if method.learns]  # type: ignore[union-attr]
     if not learning:
-        return Check(name, "fine", f"{told}; scoring takes what there is")
+        return None
     tasks = max(map(len, config.suites.values()))
-    images = tasks * max(method.batch_size for method in learning)
-    # Task vectors, the pre-trained and the merged weights, and gradients stay there; images are passed in smaller and
-    # smaller parts as long as memory is too little.
-    least = CUDA_GB + 4 * (tasks + 3) * PARAMETERS[largest][0] / 1e9
-    whole = max(least, ADAPTING_GB[largest] * images / 256)
-    told = f"{told}; AdaMerging of {tasks} tasks on {largest} takes about {least:.1f} GB"
+    images = tasks * max(learning)
+    largest = max(
+        (pool.architecture for pool in config.pools.values()), key=lambda name: adapting_bytes(name, tasks, images)[1]
+    )
+    return largest, tasks, images
+
+
+def _memory(gpu: Gpu, config: "Config") -> Check:
+    name, told = f"memory of GPU {gpu.name}", f"{gpu.gigabytes:.0f} GB"
+    if not (largest := adapting(config)):
+        return Check(name, "fine", f"{told}; scoring takes what there is")
+    architecture, tasks, images = largest
+    # Images are passed in smaller and smaller parts as long as memory is too little.
+    least, whole = (size / 1e9 for size in adapting_bytes(*largest))
+    told = f"{told}; AdaMerging of {tasks} tasks on {architecture} takes about {least:.1f} GB"
     if gpu.gigabytes < least:
         return Check(name, "will fail", told, "take a larger GPU, or suites of fewer tasks")
-    if gpu.gigabytes < whole:
-        return Check(name, "fine", f"{told}, and {whole:.0f} GB with {images} images at once: they go in parts, slower")
-    return Check(name, "fine", f"{told}, and {whole:.0f} GB with {images} images at once")
+    told += f", and {whole:.0f} GB with all {images} images of a step at once"
+    return Check(name, "fine", told if gpu.gigabytes >= whole else f"{told}: they go in parts")

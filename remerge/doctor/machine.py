@@ -6,10 +6,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from remerge.config.models import Config
-from remerge.doctor.check import Check
+from remerge.doctor.check import INSTALL, Check
+
+if TYPE_CHECKING:
+    from remerge.config.models import Config
 
 # A cgroup without a limit says "max", or in version 1 a number beyond any machine's memory.
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -32,12 +34,11 @@ def packages(project: Path) -> Check:
         if not requirement.specifier.contains(found, prereleases=True):
             faults.append(f"{requirement.name} {found} is not {requirement.specifier}")
     if faults:
-        remedy = "make .venv/installed, or pip install -r requirements.lock"
-        return Check("packages", "will fail", "; ".join(faults), remedy)
+        return Check("packages", "will fail", "; ".join(faults), INSTALL)
     return Check("packages", "fine", f"Python {python} and all {len(asked['dependencies'])} packages")
 
 
-def memory(config: Config, needs: Mapping[str, Any], limit: int | None = None) -> Check:
+def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None) -> Check:
     """Whether the largest job's memory is there.
 
     Args:
@@ -65,7 +66,7 @@ def memory(config: Config, needs: Mapping[str, Any], limit: int | None = None) -
     return Check("memory", "will fail", told, "take a machine with more memory, or a smaller architecture")
 
 
-def _is_done(work: str, config: Config, is_trained: bool) -> bool:
+def _is_done(work: str, config: "Config", is_trained: bool) -> bool:
     if work == "train":
         return is_trained
     if work == "adapt":
@@ -93,7 +94,7 @@ def conda(programs: Iterable[str] = ("conda", "mamba")) -> Check:
     return Check("conda", "fine", told)
 
 
-def folders(config: Config) -> list[Check]:
+def folders(config: "Config") -> list[Check]:
     """Whether the folders and files that the configuration names are there."""
     named = {f"tasks.{name}.folder": task.folder for name, task in config.tasks.items()}
     named |= {f"clip_tasks.{name}.folder": each.folder for name, each in config.clip_tasks.items() if each.folder}

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from PIL import __version__ as pillow_version
 from remerge.errors import ConfigError
 from remerge.files import atomic_path
 from remerge.preparation import open_image
+from remerge.threads import most_threads
 
 SPLITS = ("train", "test")
 MAX_VALIDATION = 5000
@@ -126,7 +126,7 @@ def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
 def _decode_all(folder: Path, images: Sequence[Path]) -> list[str]:
     from remerge.progress import ProgressBar
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(most_threads()) as pool:
         results = list(
             ProgressBar(
                 pool.map(_decode, images),

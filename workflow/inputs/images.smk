@@ -54,6 +54,19 @@ def attempt_of(wildcards):
     return ATTEMPTS[f"results/downloads/{wildcards.task}/{wildcards.part}.json"]
 
 
+def sizes_trained_on():
+    """The sides of the images that some pool's experts are fine-tuned on."""
+    return sorted(
+        {str(pool.image_size) for pool in settings.pools.values() if pool.is_trained}
+    )
+
+
+def sizes_not_trained_on():
+    """The sides of images that no expert is fine-tuned on."""
+    sizes = {str(pool.image_size) for pool in settings.pools.values()}
+    return sorted(sizes.difference(sizes_trained_on()))
+
+
 def folder_content_of(wildcards):
     """A fingerprint of the folder that a task is read from, if it is."""
     found = folders.get(wildcards.task)

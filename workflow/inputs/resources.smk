@@ -6,7 +6,7 @@ import shutil
 import yaml
 
 from remerge.devices import SETTING, local_gpus
-from remerge.tasks.clip import clip_task
+from remerge.doctor.disk import results_bytes
 from remerge.threads import let_threads_yield
 
 # Scripts inherit both, on a cluster's nodes too: there each job reads the Snakefile again.
@@ -35,15 +35,10 @@ def minutes(work):
 
 
 def disk_need():
-    """What is to be known, before anything starts, of the room that the papers' images take."""
-    size = max(pool.image_size for pool in settings.pools.values())
-    tasks = [clip_task(task) for task in tasks_of_pool() if task in CLIP_TASKS]
-    if not tasks:
+    """What is to be known, before anything starts, of the room that results take where that is much."""
+    stages = results_bytes(settings)
+    if (needed := sum(stages.values()) / 1e9) < 1:
         return []
-    image, free = 3e-9 * size**2, shutil.disk_usage(".").free / 1e9
-    kept = sum(task.test + min(5000, task.train // 10) for task in tasks) * image
-    largest = max(task.train for task in tasks) * image
-    return [
-        f"Images of {len(tasks)} of the papers' tasks at {size} x {size}: {kept:.0f} GB for test and validation, "
-        f"up to {largest:.0f} GB more while a task's training images are read; {free:.0f} GB are free."
-    ]
+    parts = ", ".join(f"{stage} {size / 1e9:.1f}" for stage, size in stages.items())
+    free = shutil.disk_usage(".").free / 1e9
+    return [f"Results take about {needed:.0f} GB ({parts}); {free:.0f} GB are free."]

@@ -1,7 +1,8 @@
 """Images of every task, once: uint8 arrays after the deterministic part of the preprocessing.
 
 makes  results/images/{size}/{task}/{split}.safetensors   labels travel in the same file
-       results/images/{size}/{task}/{split}.hashes.txt    a hash of every image's pixels
+       results/images/{size}/{task}/{split}.hashes.txt    a hash of every image's pixels; of the papers' training
+                                                          images this alone, unless experts are fine-tuned on them
        results/images/{size}/audit.csv                    images that are in two splits
        results/images/32/pretraining/train.safetensors
        results/downloads/{task}/{part}.json               repository, commit and hashes of downloaded files
@@ -149,7 +150,7 @@ rule prepare_images:
         "../../scripts/prepare_images.py"
 
 
-# Tens of gigabytes that only fine-tuning needs for longer than it takes to hash them.
+# Tens of gigabytes, for as long as experts are fine-tuned on them.
 use rule prepare_images as prepare_training_images with:
     output:
         images=temp("results/images/{size}/{task}/{split}.safetensors"),
@@ -157,6 +158,37 @@ use rule prepare_images as prepare_training_images with:
     wildcard_constraints:
         task=any_of(CLIP_TASKS),
         split="train",
+        size=any_of(sizes_trained_on()),
+
+
+rule hash_training_images:
+    """Prepare training images that nothing is trained on, for the audit alone: hashed one by one, and not stored."""
+    input:
+        record=record_of,
+    output:
+        hashes="results/images/{size}/{task}/{split}.hashes.txt",
+    log:
+        "logs/hash_training_images/{size}/{task}/{split}.log",
+    benchmark:
+        "benchmarks/jobs/hash_training_images/{size}/{task}/{split}.tsv"
+    wildcard_constraints:
+        task=any_of(CLIP_TASKS),
+        split="train",
+        size=any_of(sizes_not_trained_on()),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory("images"),
+        runtime=minutes("images"),
+    params:
+        code=code("scripts/hash_training_images.py"),
+        classes=classes_read_by,
+        source=lambda wildcards: settings.source_of(wildcards.task),
+        folder=lambda wildcards: settings.images_of(wildcards.task).folder,
+        content=folder_content_of,
+    script:
+        "../../scripts/hash_training_images.py"
 
 
 rule audit_images:

@@ -1,0 +1,116 @@
+"""How much a configuration computes, counted in forward passes of one image; a backward pass counts as two."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remerge.doctor.estimates import BACKWARD, MACS
+from remerge.tasks import MINI_TASKS, SIZES
+from remerge.tasks.clip import CLIP_TASKS, clip_task
+
+if TYPE_CHECKING:
+    from remerge.config.models import AnyMethod, AnyStudy, Config, Pool
+
+STEP = 1 + BACKWARD
+ABLATIONS = 5
+"""Encoders of a study of TIES's steps: TIES, and without each of them."""
+
+
+def experts(config: "Config") -> list[str]:
+    """Return the tasks that some suite uses: each gets an expert."""
+    return list(dict.fromkeys(task for suite in config.suites.values() for task in suite))
+
+
+def images(config: "Config", task: str) -> dict[str, int]:
+    """Return how many images each split of a task has; a folder of the user's is counted, its images are not read."""
+    if task in MINI_TASKS:
+        return SIZES
+    if task in CLIP_TASKS:
+        if config.source_of(task) == "none":
+            return {"train": 0, "validation": 0, "test": 0}
+        described, drawn = clip_task(task), config.images_of(task).test_images
+        held_out = min(5000, described.train // 10)
+        test = described.test if drawn is None else min(drawn, described.test)
+        return {"train": described.train - held_out, "validation": held_out, "test": test}
+    own = config.tasks[task]
+    found = {split: sum(1 for _ in Path(own.folder).glob(f"{split}/*/*")) for split in ("train", "test")}
+    held_out = int(own.validation * found["train"])
+    return {"train": found["train"] - held_out, "validation": held_out, "test": found["test"]}
+
+
+def operations(config: "Config") -> tuple[float, float]:
+    """Return the floating-point operations of all pools but mini's: for the main tables, and in all."""
+    main = rest = 0.0
+    for pool in config.pools.values():
+        if pool.architecture != "mini":
+            main += 2 * MACS[pool.architecture] * _main(config, pool)
+            rest += 2 * MACS[pool.architecture] * _curves_and_studies(config, pool)
+    return main, main + rest
+
+
+def _main(config: "Config", pool: "Pool") -> float:
+    passes: float = len(experts(config)) * _count(config, experts(config))
+    training = config.training.finetuning
+    if pool.origin == "finetuned":
+        passes += len(experts(config)) * STEP * training.steps * training.batch_size
+    for suite in config.suites.values():
+        for method in config.methods.values():
+            if method.algorithm == "individual" or (method.is_joint and not pool.is_trained):
+                continue
+            passes += _count(config, suite) + _learning(method, len(suite))
+            if method.is_tuned:
+                passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[union-attr]
+            if method.wants_statistics:
+                passes += STEP * len(suite) * method.images  # type: ignore[union-attr]
+            if method.is_joint:
+                passes += STEP * method.steps * training.batch_size  # type: ignore[union-attr]
+    return passes
+
+
+def _curves_and_studies(config: "Config", pool: "Pool") -> float:
+    passes = 0.0
+    for suite in config.suites.values():
+        curves = {
+            (method.algorithm, repr(method.merging_parameters()))
+            for method in config.methods.values()
+            if hasattr(method, "scaling")
+        }
+        passes += len(curves) * len(config.figures.scalings) * _count(config, suite)
+        for method in config.methods.values():
+            if method.learns:
+                points = method.steps // config.figures.every + 1  # type: ignore[union-attr]
+                passes += points * _count(config, suite)
+    return passes + sum(_study(config, study) for study in config.studies.values())
+
+
+def _study(config: "Config", study: "AnyStudy") -> float:
+    suite = config.suites[study.suite]
+    every = _count(config, suite)
+    methods = [config.methods[name] for name in getattr(study, "methods", ())]
+    if study.kind == "generalisation":
+        seen = [len(suite) - len(unseen) for unseen in study.unseen]
+        return sum(every + _learning(method, tasks) for tasks in seen for method in methods)
+    if study.kind == "robustness":
+        scored, tasks = _count(config, study.tasks), len(study.tasks)
+        return len(study.parts) * sum(scored + _learning(method, tasks) for method in methods)
+    if study.kind == "task_counts":
+        return sum(
+            study.subsets * (every * count / len(suite) + _learning(method, count))
+            for count in study.counts
+            if count <= len(suite)
+            for method in methods
+        )
+    if study.kind == "negation":
+        # Every task with its control, on both splits.
+        return 2 * len(study.scalings) * (every + _count(config, suite, "validation"))
+    if study.kind == "pairs":
+        return (len(suite) - 1) * every
+    return every * (ABLATIONS if study.kind == "ties_ablation" else len(study.keep))
+
+
+def _count(config: "Config", tasks: Iterable[str], split: str = "test") -> int:
+    return sum(images(config, task)[split] for task in tasks)
+
+
+def _learning(method: "AnyMethod", tasks: int) -> float:
+    return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[union-attr]
