@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ def show_results(folder: Path) -> str:
         pool, suite = table.parts[-4], table.parts[-2]
         parts.append(f"Pool {pool}, suite {suite}\n\n{table.read_text(encoding='utf-8')}")
         parts.append(f"Tables   {table.parent}\nFigures  {folder / pool / 'figures' / suite}")
+    for table in sorted(folder.glob("*/tables/*/main_over_seeds.md")):
+        parts.append(f"\nSuite {table.parts[-2]} over training seeds\n\n{table.read_text(encoding='utf-8')}")
     report = folder / "report.html"
     if report.exists():
         parts.append(f"Report   {report}")
@@ -33,6 +36,8 @@ def show_results(folder: Path) -> str:
 
 def show_claims(folder: Path, file: Path) -> str:
     """Return the verdicts for every claims table under a results folder, from the scores that its job declared.
+
+    Verdicts over several training seeds come first, where there are tables of them.
 
     Raises:
         RemergeError: There is no table, no record of what one was made from, or the claims cannot be read.
@@ -49,15 +54,46 @@ def show_claims(folder: Path, file: Path) -> str:
     if not found:
         raise RemergeError(f"{folder}: no claims table: run `snakemake --cores all` first")
     parts = []
+    tables = {}
     for path in found:
         inputs, params = _declared_by(folder, path)
         flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
         scores = Scores.declared(inputs, params, folder)
         fitted = of_run(claims, params.get("described", {}), measured)
-        table = claims_table(fitted, scores, flags, params["architecture"], params["origin"], params.get("tasks", ()))
-        text = claims_markdown(table, len(claims))
+        tables[path] = claims_table(
+            fitted, scores, flags, params["architecture"], params["origin"], params.get("tasks", ())
+        )
+        text = claims_markdown(tables[path], len(claims))
         parts.append(f"Pool {path.parts[-4]}, suite {path.parts[-2]}\n\n{text}")
-    return "\n".join(parts)
+    return "\n".join(_claims_over_seeds(folder, claims, measured, tables) + parts)
+
+
+def _claims_over_seeds(
+    folder: Path, claims: Mapping[str, Any], measured: Mapping[str, Any], tables: Mapping[Path, Any]
+) -> list[str]:
+    """The verdicts for every table of claims over seeds, given each pool's own verdicts by their table's place."""
+    import pandas as pd
+
+    from remerge.audit import contaminated
+    from remerge.claims import of_run
+    from remerge.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
+
+    parts = []
+    for path in sorted(folder.glob("*/tables/*/claims_over_seeds.csv")):
+        inputs, params = _declared_by(folder, path)
+        alone = [tables.get(folder / Path(place).relative_to("results")) for place in inputs["verdicts"]]
+        if any(table is None for table in alone):
+            # Left by an earlier run with other pools.
+            continue
+        flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
+        scores = scores_by_seed(inputs, params, folder)
+        verdicts = dict(zip(scores, alone, strict=True))
+        fitted = of_run(claims, params.get("described", {}), measured)
+        pool, tasks = (params["architecture"], params["origin"]), params.get("tasks", ())
+        table = claims_over_seeds(fitted, scores, verdicts, flags, *pool, tasks)
+        text = claims_over_seeds_markdown(table, list(scores), len(claims), params["seeded"])
+        parts.append(f"Pools {', '.join(params['seeds'])}, suite {path.parts[-2]}\n\n{text}")
+    return parts
 
 
 def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, Any]]:

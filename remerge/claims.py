@@ -1,6 +1,6 @@
 """Verdicts on the papers' claims, from score files alone."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,16 +14,18 @@ from remerge.answers import unpack_right
 from remerge.coverage import share
 from remerge.errors import RemergeError
 from remerge.measured import Measured, Methods
+from remerge.resampling import interval
 from remerge.scores import merged_tasks, read_parts, read_scores
 from remerge.strict_yaml import read_yaml
 from remerge.studies.tables import chosen_negation
 
 AUTHORS = "task-vectors"
 """Origin of the checkpoints that the papers' numbers were measured on."""
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
-WEIGHTS_AT_ONCE = 2**22
-"""Weights of images in memory at once: 32 MiB of counts, and as much of their sums."""
+COLUMNS = (
+    *("id", "claim", "paper", "section", "verdict", "above", "below", "difference", "low", "high", "margin", "n"),
+    *("published above", "published below", "source", "caveats"),
+)
+"""Columns of the table of claims."""
 
 
 class _Strict(BaseModel):
@@ -178,6 +180,7 @@ class Verdict:
         n: Test images compared, each counting once however often it is answered.
         tasks: The tasks that are averaged over.
         best: What was best, for every side that is the best of several encoders.
+        differences: Points between the sides for each training seed.
     """
 
     claim: Claim
@@ -188,6 +191,7 @@ class Verdict:
     n: int
     tasks: tuple[str, ...]
     best: tuple[str, ...]
+    differences: Mapping[int, float]
 
     @property
     def difference(self) -> float:
@@ -343,33 +347,60 @@ def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
     Raises:
         RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
     """
-    sides = [scores.of(claim.above), scores.of(claim.below)]
-    encoders = [encoder for side in sides for encoder in side.values()]
-    if not all(sides) or any("right" not in encoder for encoder in encoders):
-        return None
-    if not _comparable(claim, sides, scores.merged):
-        return None
-    keyed = [_keyed(encoder, claim) for encoder in encoders]
-    keys = [key for key in keyed[0].index if all(key in other.index for other in keyed)]
+    return judge_over_seeds(claim, {0: scores}, seed)
+
+
+def judge_over_seeds(claim: Claim, scores: Mapping[int, Scores], seed: int = 0) -> Verdict | None:
+    """Judge a claim by all training seeds for which its encoders were made, or return None if there are none.
+
+    The difference is the mean over seeds, each over the same rows; :func:`remerge.resampling.interval` says what its
+    interval covers.
+
+    Args:
+        claim: The claim.
+        scores: Of pools that differ in nothing but the seed, by seed.
+        seed: Of the resamples.
+
+    Raises:
+        RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
+    """
+    made = {number: _sides(claim, own) for number, own in scores.items()}
+    sides = {number: own for number, own in made.items() if own is not None}
+    keyed = [_keyed(encoder, claim) for own in sides.values() for side in own for encoder in side.values()]
+    keys = [key for key in keyed[0].index if all(key in other.index for other in keyed)] if keyed else []
     if not keys:
         return None
     keyed = [encoder.loc[keys] for encoder in keyed]
     answers = _answers(keyed, claim)
-    accuracies = np.array([(100 * encoder["correct"] / encoder["n"]).mean() for encoder in keyed])
-    first = len(sides[0])
-    drawn = _differences(answers, len(keys), first, seed)
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    averages = accuracies[:first], accuracies[first:]
+    accuracies = iter([float((100 * encoder["correct"] / encoder["n"]).mean()) for encoder in keyed])
+    averages = {number: [{name: next(accuracies) for name in side} for side in own] for number, own in sides.items()}
+    above, below = ([max(own[side].values()) for own in averages.values()] for side in (0, 1))
+    low, high = interval(answers, [(len(own[0]), len(own[1])) for own in sides.values()], len(keys), seed)
     return Verdict(
         claim,
-        above=float(averages[0].max()),
-        below=float(averages[1].max()),
-        low=100 * float(low),
-        high=100 * float(high),
+        above=float(np.mean(above)),
+        below=float(np.mean(below)),
+        low=100 * low,
+        high=100 * high,
         n=sum(map(len, answers.values())),
         tasks=tuple(answers),
-        best=tuple(list(side)[own.argmax()] for side, own in zip(sides, averages, strict=True) if len(side) > 1),
+        best=tuple(
+            name
+            for side in (0, 1)
+            for name in dict.fromkeys(max(own[side], key=own[side].__getitem__) for own in averages.values())
+            if any(len(own[side]) > 1 for own in sides.values())
+        ),
+        differences={number: more - less for number, more, less in zip(averages, above, below, strict=True)},
     )
+
+
+def _sides(claim: Claim, scores: Scores) -> list[dict[str, pd.DataFrame]] | None:
+    """The encoders of both sides, or None if they were not made or it was not kept which images they answer rightly."""
+    sides = [scores.of(claim.above), scores.of(claim.below)]
+    encoders = [encoder for side in sides for encoder in side.values()]
+    if not all(sides) or any("right" not in encoder for encoder in encoders):
+        return None
+    return sides if _comparable(claim, sides, scores.merged) else None
 
 
 def _comparable(claim: Claim, sides: Sequence[Mapping[str, pd.DataFrame]], merging: Sequence[str]) -> bool:
@@ -413,33 +444,6 @@ def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArr
     return answers
 
 
-def _differences(
-    answers: Mapping[str, npt.NDArray[np.int64]], rows: int, first: int, seed: int
-) -> npt.NDArray[np.floating]:
-    """The difference between the best of the first encoders and the best of the others, for images drawn anew."""
-    generator = np.random.default_rng(seed)
-    total: npt.NDArray[np.floating] | float = 0.0
-    for counts in answers.values():
-        # Without a choice to be made an image's difference is all that matters: far fewer kinds of images.
-        values = counts if counts.shape[1] > 2 else counts[:, :1] - counts[:, 1:]
-        total = total + _resampled(values, generator) / (rows * len(counts))
-    totals = np.asarray(total)
-    return totals[:, 0] if totals.shape[1] == 1 else totals[:, :first].max(axis=1) - totals[:, first:].max(axis=1)
-
-
-def _resampled(values: npt.NDArray[np.int64], generator: np.random.Generator) -> npt.NDArray[np.floating]:
-    """Sums over images drawn anew, ``[resamples, columns]``, of ``values``, ``[images, columns]``."""
-    # Images with the same values are of one kind: how many of each kind are drawn is all that matters.
-    kinds, own = np.unique(values, axis=0, return_counts=True)
-    shares = own / len(values)
-    at_once = max(1, WEIGHTS_AT_ONCE // len(kinds))
-    sums = []
-    for begin in range(0, RESAMPLES, at_once):
-        weights = generator.multinomial(len(values), shares, min(at_once, RESAMPLES - begin))
-        sums.append(weights.astype(float) @ kinds.astype(float))
-    return np.concatenate(sums)
-
-
 def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
     """Return what to bear in mind: what was best, contaminated splits, and published numbers of other checkpoints."""
     told = [f"best: {name}" for name in verdict.best]
@@ -472,40 +476,47 @@ def claims_table(
         tasks: The suite's tasks; caveats name those without images.
 
     Returns:
-        Columns ``id``, ``claim``, ``paper``, ``section``, ``verdict``, ``above``, ``below``, ``difference``, ``low``,
-        ``high`` (percent and points), ``margin``, ``n``, ``published above``, ``published below``, ``source``,
-        ``caveats``.
+        :data:`COLUMNS`; accuracies in percent, the difference, its interval and the margin in points.
     """
-    rows = []
-    present = scores.tasks()
+    judged = {name: judge(claim, scores) for name, claim in claims.items()}
+    absent = without_images(scores.tasks(), tasks)
+    rows = [table_row(name, verdict, flags, encoder, origin, absent) for name, verdict in judged.items() if verdict]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def without_images(present: Collection[str], tasks: Sequence[str]) -> list[str]:
+    """Return a caveat that names the tasks that were not scored, if there are any."""
     absent = [task for task in tasks if task not in present]
-    without = [f"{share(present, tasks)} tasks: no images of {', '.join(absent)}"] if absent else []
-    for name, claim in claims.items():
-        verdict = judge(claim, scores)
-        if verdict is None:
-            continue
-        published = claim.published
-        rows.append(
-            {
-                "id": name,
-                "claim": claim.statement,
-                "paper": claim.paper,
-                "section": claim.section,
-                "verdict": verdict.verdict,
-                "above": verdict.above,
-                "below": verdict.below,
-                "difference": verdict.difference,
-                "low": verdict.low,
-                "high": verdict.high,
-                "margin": claim.by,
-                "n": verdict.n,
-                "published above": published.above if published else None,
-                "published below": published.below if published else None,
-                "source": published.source if published else f"arXiv:{claim.paper}, {claim.section}",
-                "caveats": "; ".join([*caveats(verdict, flags, encoder, origin), *without]),
-            }
-        )
-    return pd.DataFrame(rows)
+    return [f"{share(present, tasks)} tasks: no images of {', '.join(absent)}"] if absent else []
+
+
+def table_row(
+    name: str, verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str, absent: Sequence[str]
+) -> dict[str, Any]:
+    """Return what tables say of a claim, in the columns :data:`COLUMNS`.
+
+    Arguments are as for :func:`claims_table`; ``absent`` is what :func:`without_images` returned.
+    """
+    claim = verdict.claim
+    published = claim.published
+    return {
+        "id": name,
+        "claim": claim.statement,
+        "paper": claim.paper,
+        "section": claim.section,
+        "verdict": verdict.verdict,
+        "above": verdict.above,
+        "below": verdict.below,
+        "difference": verdict.difference,
+        "low": verdict.low,
+        "high": verdict.high,
+        "margin": claim.by,
+        "n": verdict.n,
+        "published above": published.above if published else None,
+        "published below": published.below if published else None,
+        "source": published.source if published else f"arXiv:{claim.paper}, {claim.section}",
+        "caveats": "; ".join([*caveats(verdict, flags, encoder, origin), *absent]),
+    }
 
 
 def claims_markdown(table: pd.DataFrame, total: int) -> str:

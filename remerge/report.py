@@ -15,12 +15,20 @@ from remerge.files import atomic_path
 from remerge.provenance import FOLDER
 
 TABLES = {
+    "main_over_seeds": (
+        "Accuracy of every method, over training seeds",
+        "Average over tasks with each seed: is the gap between two methods larger than the spread between seeds?",
+    ),
     "main": (
         "Accuracy of every method",
         "Rows: methods; columns: tasks. Begin here: does a merged encoder come near the experts (Individual), and how "
         "far above the pre-trained encoder is it?",
     ),
     "comparison": ("Beside the published numbers", "The same checkpoints, scored by others; differences in points."),
+    "claims_over_seeds": (
+        "Do the papers' claims hold over training seeds?",
+        "Each claim, judged by several encoders that differ in nothing but the seed.",
+    ),
     "claims": (
         "Do the papers' claims hold?",
         "Each claim, judged by these encoders: the difference it speaks of, with the interval that test images alone "

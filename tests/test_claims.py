@@ -275,7 +275,7 @@ def test_the_best_of_merged_is_the_best_of_those_that_compete(tmp_path: Path) ->
 def test_an_interval_does_not_depend_on_how_much_is_drawn_at_once(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sides = claim({"method": "a"}, {"best_of": "merged"})
     whole = judge(sides, methods_in(pool, "a", "b", "c"))
-    monkeypatch.setattr("remerge.claims.WEIGHTS_AT_ONCE", 1000)
+    monkeypatch.setattr("remerge.resampling.WEIGHTS_AT_ONCE", 1000)
     assert judge(sides, methods_in(pool, "a", "b", "c")) == whole
 
 

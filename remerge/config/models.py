@@ -64,7 +64,12 @@ class Pool(Strict):
     architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14"] = Field(
         "mini", description="The encoder. `mini` is small enough to be trained here in minutes."
     )
-    seed: int = Field(0, ge=0, description="Seeds initial weights, the order of batches, and AdaMerging's draws.")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Seeds initial weights, the order of batches, and AdaMerging's draws. Pools that differ in nothing "
+        "else are also judged together, in tables over seeds.",
+    )
     folder: InputPath | None = Field(
         None,
         description="For `task-vectors`: a folder with `{architecture}/zeroshot.pt` and "
@@ -102,6 +107,15 @@ class Pool(Strict):
     def is_published(self) -> bool:
         """Whether others have scored the same checkpoints."""
         return self.origin not in ("trained", "random")
+
+    @property
+    def seeded(self) -> str:
+        """What another seed changes, in words."""
+        return {
+            "trained": "pre-training, fine-tuning and the images that methods draw",
+            "finetuned": "fine-tuning and the images that methods draw; all start from the same pre-trained encoder",
+            "random": "all weights",
+        }.get(self.origin, "the images that methods draw and nothing else; the checkpoints are the same")
 
     @property
     def is_trained(self) -> bool:
@@ -601,6 +615,21 @@ class Config(Strict):
         description="Points by which a downloaded encoder's zero-shot accuracy may differ, on any task, from the "
         "published. Beyond that nothing is merged.",
     )
+
+    @property
+    def families(self) -> dict[str, dict[str, int]]:
+        """Pools that differ in nothing but the seed, with their seeds, by the first one's name.
+
+        Of pools that differ in nothing at all the first counts; a pool without others has no entry.
+        """
+        families: dict[Pool, dict[int, str]] = {}
+        for name, pool in self.pools.items():
+            families.setdefault(pool.model_copy(update={"seed": 0}), {}).setdefault(pool.seed, name)
+        return {
+            next(iter(members.values())): {name: seed for seed, name in sorted(members.items())}
+            for members in families.values()
+            if len(members) > 1
+        }
 
     def source_of(self, task: str) -> str:
         """Where the images of one of the papers' tasks come from: hub, torchvision, none or folder."""

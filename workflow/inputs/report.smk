@@ -21,13 +21,25 @@ def report_section(pool, suite):
         if study.suite == suite
     }
     published = ["comparison"] if own.is_published else []
-    tables = ["main", *published, "claims", *studies, "experts", "cost"]
+    seeds = settings.families.get(pool, {})
+    main, claims = (
+        [f"{table}_over_seeds", table] if seeds else [table]
+        for table in ("main", "claims")
+    )
+    tables = [*main, *published, *claims, *studies, "experts", "cost"]
     captions = {name: FIGURES[name].caption for name in figures_of(pool, suite)}
     return {
         "pool": pool,
         "suite": suite,
         "about": [
             f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
+            *(
+                [
+                    f"Tables over seeds: pools {', '.join(seeds)}, which differ in nothing but the seed."
+                ]
+                if seeds
+                else []
+            ),
             f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
             "Methods: "
             + ", ".join(labels_of(SimpleNamespace(pool=pool)).values())

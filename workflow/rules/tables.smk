@@ -4,6 +4,9 @@ needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/expert_scores/
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
+       results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
+       results/{pool}/tables/{suite}/{table}_over_seeds.{csv,md}
+           main and claims of all pools that differ in nothing but the seed, at the first of them
 """
 
 
@@ -44,6 +47,42 @@ rule main_table:
         methods=table_rows_of,
     script:
         "../../scripts/main_table.py"
+
+
+rule main_over_seeds:
+    """Every method's average accuracy with each training seed, their mean and standard deviation."""
+    input:
+        scores=of_all_seeds(scores_of),
+    output:
+        csv="results/{pool}/tables/{suite}/main_over_seeds.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/main_over_seeds.md",
+            caption="../report/main_over_seeds.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "main over seeds"},
+        ),
+    log:
+        "logs/{pool}/main_over_seeds/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/main_over_seeds/{suite}.tsv"
+    wildcard_constraints:
+        pool=any_of(settings.families),
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        code=code("scripts/main_over_seeds.py"),
+        seeds=seeds_of,
+        seeded=seeded_of,
+        tasks=tasks_of,
+        methods=table_rows_of,
+    script:
+        "../../scripts/main_over_seeds.py"
 
 
 rule experts_table:
@@ -164,6 +203,62 @@ rule claims_table:
         "../../scripts/claims_table.py"
 
 
+rule claims_over_seeds:
+    """A verdict on every claim of the papers over several training seeds, with an interval over seeds and images."""
+    input:
+        scores=of_all_seeds(scores_of),
+        sweeps=of_all_seeds(
+            of_methods("sweeps/{suite}/{method}/test.csv", swept_methods())
+        ),
+        trajectories=of_all_seeds(
+            of_methods("trajectories/{suite}/{method}.csv", learning_methods())
+        ),
+        studies=of_all_seeds(studies_of_suite),
+        verdicts=lambda wildcards: expand(
+            "results/{pool}/tables/{{suite}}/claims.csv", pool=seeds_of(wildcards)
+        ),
+        audit=audit_of,
+        claims=CLAIMS,
+        measured=MEASURED,
+    output:
+        csv="results/{pool}/tables/{suite}/claims_over_seeds.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/claims_over_seeds.md",
+            caption="../report/claims_over_seeds.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "claims over seeds"},
+        ),
+    log:
+        "logs/{pool}/claims_over_seeds/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/claims_over_seeds/{suite}.tsv"
+    wildcard_constraints:
+        pool=any_of(settings.families),
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        code=code("scripts/claims_over_seeds.py"),
+        seeds=seeds_of,
+        seeded=seeded_of,
+        tasks=tasks_of,
+        methods=lambda wildcards: list(methods_of(wildcards)),
+        described=described_methods_of,
+        swept=swept_methods(),
+        learned=learning_methods(),
+        studies=names_of_studies_of_suite,
+        merged=made_methods(),
+        architecture=architecture_of,
+        origin=origin_of_pool,
+    script:
+        "../../scripts/claims_over_seeds.py"
+
+
 rule cost_table:
     """Seconds, memory and storage that every method took, from the benchmark files of its jobs."""
     input:
@@ -209,5 +304,11 @@ rule tables:
             pool=settings.pools,
             suite=settings.suites,
             table=["main", "experts", "cosine", "claims", "cost"],
+        ),
+        expand(
+            "results/{pool}/tables/{suite}/{table}_over_seeds.csv",
+            pool=settings.families,
+            suite=settings.suites,
+            table=["main", "claims"],
         ),
     localrule: True

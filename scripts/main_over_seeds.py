@@ -1,0 +1,26 @@
+"""Write every method's average over several training seeds as CSV and Markdown."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge import provenance
+from remerge.logs import log_to
+from remerge.over_seeds import by_seed, main_over_seeds, main_over_seeds_markdown
+from remerge.scores import read_scores
+from remerge.tables import Row, write_csv, write_text
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+log_to(snakemake.log[0])
+provenance.begin(snakemake)
+params = snakemake.params
+methods = {name: Row(**row) for name, row in params.methods.items()}
+files = by_seed(snakemake.input.scores, params.seeds)
+scores = {seed: pd.concat(map(read_scores, own), ignore_index=True) for seed, own in files.items()}
+table = main_over_seeds(scores, methods, params.tasks)
+write_csv(snakemake.output.csv, table)
+text = main_over_seeds_markdown(table, list(scores), len(params.tasks), params.seeded)
+write_text(snakemake.output.markdown, text)
+provenance.record(snakemake)
