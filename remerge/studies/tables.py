@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from remerge.markup import MARKDOWN
 from remerge.scores import accuracy
 
 KEPT_OF_CONTROL = 0.95
@@ -26,7 +27,7 @@ def notes(study: Mapping[str, Any], scores: pd.DataFrame) -> str:
     """Return what a reader must know to weigh a study's numbers."""
     test = scores[scores["split"] == "test"]
     sizes = ", ".join(f"{task} {n}" for task, n in test.groupby("task", sort=False)["n"].max().items())
-    return f"{_TOLD[study['kind']]} Accuracy in percent. Test images: {sizes}."
+    return f"{_TOLD[study['kind']]} Accuracy in percent. Test images: {MARKDOWN.plain(sizes)}."
 
 
 def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -145,14 +146,18 @@ _TOLD: dict[str, str] = {
 
 
 def rounded(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
-    """Return a table's header and cells for people: one decimal, methods by their labels."""
+    """Return a table's header and cells in Markdown: one decimal, methods by their labels."""
     shown = table.replace({"method": dict(labels)}) if "method" in table else table
     exact = ("keep", "lambda", "tasks", "subsets")
     cells = [
         [
-            f"{value:g}" if column in exact else f"{value:.1f}" if isinstance(value, float) else str(value)
+            f"{value:g}"
+            if column in exact
+            else f"{value:.1f}"
+            if isinstance(value, float)
+            else MARKDOWN.plain(str(value))
             for column, value in zip(shown.columns, row, strict=True)
         ]
         for row in shown.itertuples(index=False, name=None)
     ]
-    return [column.replace("_", " ") for column in shown.columns], cells
+    return [MARKDOWN.plain(column) for column in shown.columns], cells
