@@ -1,5 +1,7 @@
 """What the report shows."""
 
+from types import SimpleNamespace
+
 
 def report_sections():
     """What the report shows of every pool and suite, and where it lies."""
@@ -13,6 +15,7 @@ def report_sections():
 def report_section(pool, suite):
     """What the report shows of one pool and suite."""
     own, tasks = settings.pools[pool], settings.suites[suite]
+    methods = methods_of(SimpleNamespace(pool=pool)).values()
     studies = {
         name: study.caption
         for name, study in settings.studies.items()
@@ -24,12 +27,11 @@ def report_section(pool, suite):
     return {
         "pool": pool,
         "suite": suite,
+        "tasks": tasks,
         "about": [
             f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
             f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
-            "Methods: "
-            + ", ".join(method.label for method in settings.methods.values())
-            + ".",
+            f"Methods: {', '.join(method.label for method in methods)}.",
         ],
         "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},
         "figures": {
@@ -37,4 +39,14 @@ def report_section(pool, suite):
             for name, caption in (captions | studies).items()
         },
         "flags": f"results/images/{own.image_size}/audit.csv",
+    }
+
+
+def files_of_report():
+    """What the report is made from, by kind."""
+    sections = report_sections()
+    return {
+        "tables": [path for own in sections for path in own["tables"].values()],
+        "figures": [path for own in sections for _, path in own["figures"].values()],
+        "audits": list(dict.fromkeys(own["flags"] for own in sections)),
     }
