@@ -4,23 +4,33 @@ What the configuration no longer names is in nothing that people read, though it
 """
 
 import json
+import os
 import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from project import ROOT, copy_project, planned, snakemake
 
+from remerge.answers import pack_right
 from remerge.archive import Job, pack, rebuild
 from remerge.csvs import read_csv
+from remerge.images import ImageSet, save_images
+from remerge.scores import write_scores
 
-POOLS, SUITES = ("NA", "101"), ("null", "nan")
+POOLS = ("NA", "101")
+SUITES = {"null": ["1e3", "true"], "nan": ["true", "arrows"]}
+TASKS = ("1e3", "true", "arrows")
+MERGED = ("101", "NA")
 READERS = (
     *("main_table", "experts_table", "claims_table", "cost_table", "study_table", "study_figure", "figure"),
     *("report_page", "score_individual", "audit_images"),
@@ -33,17 +43,22 @@ def configuration(folder: Path) -> dict[str, Any]:
     values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     values["pools"] = {name: {"seed": seed} for seed, name in enumerate(POOLS)}
     values["tasks"] = {"true": values["tasks"]["shapes"], "1e3": values["tasks"]["shapes"]}
-    values["suites"] = {"null": ["1e3", "true"], "nan": ["true", "arrows"]}
+    values["suites"] = SUITES | {}
     values["methods"] = {
         "pretrained": {"label": "Pretrained", "algorithm": "pretrained"},
         "individual": {"label": "N/A", "algorithm": "individual"},
         "101": {"label": "$x_1$ | <b>", "algorithm": "task_arithmetic", "scaling": 0.3},
         "NA": {"label": "102", "algorithm": "ties", "scaling": 0.5},
     }
-    noise = {"kind": "robustness", "tasks": ["true"], "corruptions": ["contrast"], "methods": ["101", "NA"]}
     values["studies"] = {
-        "inf": noise | {"suite": "null"},
-        "false": {"kind": "generalisation", "suite": "null", "unseen": [["1e3"]], "methods": ["NA"]},
+        "inf": {
+            "kind": "robustness",
+            "suite": "null",
+            "tasks": ["true"],
+            "corruptions": ["contrast"],
+            "methods": ["101", "NA"],
+        },
+        "false": {"kind": "generalisation", "suite": "null", "unseen": [["1e3"]], "methods": ["101"]},
         "007": {"kind": "negation", "suite": "nan", "scalings": [0.0, 0.5]},
     }
     return values
@@ -53,11 +68,80 @@ def write(folder: Path, values: Mapping[str, Any]) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(dict(values), sort_keys=False), encoding="utf-8")
 
 
+def scored(path: Path, tasks: Sequence[str], rows: Sequence[Mapping[str, Any]], **columns: object) -> None:
+    """Write a score file of random answers, one row for each task and each of the rows."""
+    generator = np.random.default_rng(len(str(path)))
+    found = []
+    for row, task in product(rows, tasks):
+        right = generator.random(40) < 0.5
+        found.append({"task": task, "split": "test", "correct": right.sum(), "n": 40, "right": pack_right(right)} | row)
+    write_scores(path, pd.DataFrame(found).assign(**columns))
+
+
+def without_models(folder: Path) -> None:
+    """Write what takes models to make: tables, figures and pages do not know that there were none."""
+    results = folder / "results"
+    for task, split in product(TASKS, ("train", "validation", "test")):
+        pixels = np.random.default_rng(len(task + split)).integers(0, 256, (6, 32, 32, 3), np.uint8)
+        images = ImageSet(pixels, np.arange(6) % 2, ("a", "b"), ("{}",), task, split, "real")
+        path = results / "images" / "32" / task / f"{split}.safetensors"
+        save_images(path, images, path.with_name(f"{split}.hashes.txt"))
+    unread = [results / "images" / "32" / name for name in ("pretraining/train", "true/corrupted/contrast-2")]
+    for pool in POOLS:
+        own = results / pool
+        unread += [own / "weights" / name for name in ("clip", "pretrained", *TASKS)]
+        unread += [own / folder / task for folder in ("heads", "task_vectors") for task in TASKS]
+        unread += [own / folder / s / m for folder in ("merged_task_vectors", "merged") for s in SUITES for m in MERGED]
+        experts = [{"expert": expert} for expert in TASKS]
+        scored(own / "scores" / "experts.csv", TASKS, experts, pool=pool)
+        for suite, tasks in SUITES.items():
+            columns = {"pool": pool, "suite": suite}
+            for method in ("pretrained", *MERGED):
+                scored(own / "scores" / suite / f"{method}.csv", tasks, [{}], method=method, **columns)
+            for method in MERGED:
+                grid = [{"scaling": scaling} for scaling in (0.0, 0.5)]
+                scored(own / "sweeps" / suite / method / "test.csv", tasks, grid, method=method, **columns)
+                text_file(own / "merged" / suite / f"{method}.json", json.dumps({"method": method, "scaling": 0.3}))
+                for stage in ("merge", "merge_task_vectors"):
+                    place = folder / "benchmarks" / "jobs" / pool / stage / suite / f"{method}.tsv"
+                    text_file(place, "s\th:m:s\tmax_rss\n2.0\t0\t100\n")
+            tables = own / "tables" / suite
+            pairs = pd.DataFrame(product(tasks, tasks), columns=["task_a", "task_b"]).assign(cosine=0.5)
+            text_file(tables / "cosine.csv", pairs.to_csv(index=False))
+            text_file(tables / "conflicts.csv", "keep,tasks,entries,conflicts,percent\n1.0,2,10,5,50.0\n")
+            groups = pd.DataFrame({"task": np.repeat(tasks, 2), "entropy": 0.1, "loss": 0.2, "n": 3, "spearman": 0.9})
+            text_file(tables / "entropy.csv", groups.assign(group=0).to_csv(index=False))
+        studies = own / "studies"
+        for part in ("clean", "contrast"):
+            methods = [{"method": method} for method in MERGED]
+            scored(studies / "inf" / f"{part}.csv", ["true"], methods, study="inf", part=part, merged="true")
+        split = {"study": "false", "part": "split-1", "merged": "true"}
+        scored(studies / "false" / "split-1.csv", SUITES["null"], [{"method": "101"}], **split)
+        negated = [
+            {"split": split, "merged": task, "scaling": scaling}
+            for split, task, scaling in product(("validation", "test"), SUITES["nan"], (0.0, 0.5))
+        ]
+        scored(studies / "007" / "all.csv", SUITES["nan"], negated, study="007", part="all")
+    for path in unread:
+        text_file(path.with_name(f"{path.name}.safetensors"), "weights")
+    now = time.time()
+    for path in (*results.rglob("*"), *(folder / "benchmarks").rglob("*")):
+        # Newer than the code, and none newer than another.
+        os.utime(path, (now, now))
+
+
+def text_file(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the whole workflow has run."""
+    """A project in which the whole workflow has run, as far as tables, figures and pages can tell."""
     folder = copy_project(tmp_path_factory.mktemp("evidence"))
     write(folder, configuration(folder))
+    without_models(folder)
+    assert not set(planned(folder)) - set(READERS)
     snakemake(folder)
     return folder
 
@@ -133,14 +217,13 @@ def test_every_job_that_reads_declares_only_its_pool_and_suite(made: Path) -> No
         for path in told["inputs"]:
             place = Path(path).parts
             assert pool is None or not set(place) & (set(POOLS) - {pool}), path
-            assert suite is None or "studies" in place or not set(place[3:]) & (set(SUITES) - {suite}), path
+            assert suite is None or "studies" in place or not set(place[3:]) & (SUITES.keys() - {suite}), path
 
 
 def test_what_is_no_longer_configured_is_in_nothing_people_read(made: Path, tmp_path: Path) -> None:
     values = configuration(copy_project(tmp_path / "again"))
     del values["pools"]["101"], values["suites"]["nan"], values["studies"]["007"], values["studies"]["inf"]
     del values["methods"]["NA"]
-    values["studies"]["false"]["methods"] = ["101"]
     write(made, values)
     jobs = planned(made)
     assert not set(jobs) & {"pretrain", "finetune", "merge", "score", "sweep", "score_experts"}
