@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEXTS = (
     *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split", "right", "predicted"),
@@ -12,11 +14,14 @@ TEXTS = (
 """Columns that hold text wherever they stand. No task may have such a name, as tables have a column per task."""
 
 
-def read_csv(path: str | Path, texts: Iterable[str] = ()) -> pd.DataFrame:
+def read_csv(path: str | Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
     """Read a CSV file; only an empty cell is missing.
 
     Args:
         path: The file.
         texts: Further columns that hold text, beside :data:`TEXTS`.
     """
+    # Every reading of the configuration asks for the names above, and should not wait for it.
+    import pandas as pd
+
     return pd.read_csv(path, dtype=dict.fromkeys((*TEXTS, *texts), str), keep_default_na=False, na_values=[""])
