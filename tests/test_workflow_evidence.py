@@ -115,8 +115,8 @@ def without_models(folder: Path) -> None:
         for part in ("clean", "contrast"):
             methods = [{"method": method} for method in MERGED]
             scored(studies / "inf" / f"{part}.csv", ["true"], methods, study="inf", part=part, merged="true")
-        split = {"study": "false", "part": "split-1", "merged": "true"}
-        scored(studies / "false" / "split-1.csv", SUITES["null"], [{"method": "101"}], **split)
+        unseen = {"study": "false", "part": "split-1", "merged": "true"}
+        scored(studies / "false" / "split-1.csv", SUITES["null"], [{"method": "101"}], **unseen)
         negated = [
             {"split": split, "merged": task, "scaling": scaling}
             for split, task, scaling in product(("validation", "test"), SUITES["nan"], (0.0, 0.5))
