@@ -83,7 +83,7 @@ def without_models(folder: Path) -> None:
     results = folder / "results"
     for task, split in product(TASKS, ("train", "validation", "test")):
         pixels = np.random.default_rng(len(task + split)).integers(0, 256, (6, 32, 32, 3), np.uint8)
-        images = ImageSet(pixels, np.arange(6) % 2, ("a", "b"), ("{}",), task, split, "real")
+        images = ImageSet(pixels, np.arange(6) % 2, task, split, "real")
         path = results / "images" / "32" / task / f"{split}.safetensors"
         save_images(path, images, path.with_name(f"{split}.hashes.txt"))
     unread = [results / "images" / "32" / name for name in ("pretraining/train", "true/corrupted/contrast-2")]
@@ -92,8 +92,10 @@ def without_models(folder: Path) -> None:
         unread += [own / "weights" / name for name in ("clip", "pretrained", *TASKS)]
         unread += [own / folder / task for folder in ("heads", "task_vectors") for task in TASKS]
         unread += [own / folder / s / m for folder in ("merged_task_vectors", "merged") for s in SUITES for m in MERGED]
-        experts = [{"expert": expert} for expert in TASKS]
-        scored(own / "scores" / "experts.csv", TASKS, experts, pool=pool)
+        for number, task in enumerate(TASKS):
+            pairs = [(task, other) for other in TASKS[: number + 1]] + [(other, task) for other in TASKS[:number]]
+            experts = [{"expert": expert, "task": scored_on} for expert, scored_on in pairs]
+            scored(own / "expert_scores" / f"{task}.csv", [task], experts, pool=pool)
         for suite, tasks in SUITES.items():
             columns = {"pool": pool, "suite": suite}
             for method in ("pretrained", *MERGED):
@@ -230,7 +232,7 @@ def test_what_is_no_longer_configured_is_in_nothing_people_read(made: Path, tmp_
     del values["methods"]["NA"]
     write(made, values)
     jobs = planned(made)
-    assert not set(jobs) & {"pretrain", "finetune", "merge", "score", "sweep", "score_experts"}
+    assert not set(jobs) & {"pretrain", "finetune", "merge", "score", "sweep", "score_expert"}
     snakemake(made)
     for name in ("101/tables/null/main.md", "NA/tables/nan/main.md", "NA/tables/null/inf.md", "NA/scores/null/NA.csv"):
         assert (made / "results" / name).is_file(), "what is earlier should still lie there"
