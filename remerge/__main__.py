@@ -10,6 +10,7 @@ from typing import Any
 
 from remerge.archive import pack, rebuild
 from remerge.errors import RemergeError
+from remerge.last_run import REPORT, sections
 from remerge.provenance import DAMAGED, FOLDER, chain, mend
 
 PUBLISHED = Path(__file__).parent.parent / "published"
@@ -17,54 +18,51 @@ DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
 
 
 def show_results(folder: Path) -> str:
-    """Return every main table under a results folder, and where the tables, figures and the report lie."""
-    tables = sorted(folder.glob("*/tables/*/main.md"))
-    if not tables:
-        return f"No main table under {folder}: run `snakemake --cores all` first."
+    """Return every main table of the last finished run, and where its tables, figures and report lie.
+
+    Raises:
+        RemergeError: No run has finished.
+    """
     parts = []
-    for table in tables:
-        pool, suite = table.parts[-4], table.parts[-2]
+    for section in sections(folder):
+        pool, suite = section["pool"], section["suite"]
+        table = folder / pool / "tables" / suite / "main.md"
         parts.append(f"Pool {pool}, suite {suite}\n\n{table.read_text(encoding='utf-8')}")
         parts.append(f"Tables   {table.parent}\nFigures  {folder / pool / 'figures' / suite}")
-    for table in sorted(folder.glob("*/tables/*/main_over_seeds.md")):
-        parts.append(f"\nSuite {table.parts[-2]} over training seeds\n\n{table.read_text(encoding='utf-8')}")
-    report = folder / "report.html"
-    if report.exists():
-        parts.append(f"Report   {report}")
-    return "\n".join(parts)
+        if over_seeds := section["tables"].get("main_over_seeds"):
+            told = folder / Path(over_seeds).relative_to("results")
+            parts.append(f"Suite {suite} over training seeds\n\n{told.read_text(encoding='utf-8')}")
+    return "\n".join([*parts, f"Report   {folder / REPORT}"])
 
 
 def show_claims(folder: Path, file: Path) -> str:
-    """Return the verdicts for every claims table under a results folder, from the scores that its job declared.
+    """Return the verdicts for every claims table of the last finished run, from the scores that its job declared.
 
     Verdicts over several training seeds come first, where there are tables of them.
 
     Raises:
-        RemergeError: There is no table, no record of what one was made from, or the claims cannot be read.
+        RemergeError: No run has finished, there is no record of what a table was made from, or the claims cannot be
+            read.
     """
     # Reading claims takes pydantic and pandas, which the other commands do without.
-    import pandas as pd
-
-    from remerge.audit import contaminated
+    from remerge.audit import contaminated, read_audit
     from remerge.claims import Scores, claims_markdown, claims_table, of_run, read_claims
     from remerge.measured import read_measured
 
     claims, measured = read_claims(file), read_measured(PUBLISHED / "methods.yaml")
-    found = sorted(folder.glob("*/tables/*/claims.csv"))
-    if not found:
-        raise RemergeError(f"{folder}: no claims table: run `snakemake --cores all` first")
     parts = []
     tables = {}
-    for path in found:
+    for section in sections(folder):
+        path = folder / section["pool"] / "tables" / section["suite"] / "claims.csv"
         inputs, params = _declared_by(folder, path)
-        flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
+        flags = contaminated(read_audit(folder / Path(inputs["audit"]).relative_to("results")))
         scores = Scores.declared(inputs, params, folder)
         fitted = of_run(claims, params.get("described", {}), measured)
         tables[path] = claims_table(
             fitted, scores, flags, params["architecture"], params["origin"], params.get("tasks", ())
         )
         text = claims_markdown(tables[path], len(claims))
-        parts.append(f"Pool {path.parts[-4]}, suite {path.parts[-2]}\n\n{text}")
+        parts.append(f"Pool {section['pool']}, suite {section['suite']}\n\n{text}")
     return "\n".join(_claims_over_seeds(folder, claims, measured, tables) + parts)
 
 
@@ -72,20 +70,18 @@ def _claims_over_seeds(
     folder: Path, claims: Mapping[str, Any], measured: Mapping[str, Any], tables: Mapping[Path, Any]
 ) -> list[str]:
     """The verdicts for every table of claims over seeds, given each pool's own verdicts by their table's place."""
-    import pandas as pd
-
-    from remerge.audit import contaminated
+    from remerge.audit import contaminated, read_audit
     from remerge.claims import of_run
     from remerge.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
 
     parts = []
-    for path in sorted(folder.glob("*/tables/*/claims_over_seeds.csv")):
-        inputs, params = _declared_by(folder, path)
-        alone = [tables.get(folder / Path(place).relative_to("results")) for place in inputs["verdicts"]]
-        if any(table is None for table in alone):
-            # Left by an earlier run with other pools.
+    for section in sections(folder):
+        if "claims_over_seeds" not in section["tables"]:
             continue
-        flags = contaminated(pd.read_csv(folder / Path(inputs["audit"]).relative_to("results")))
+        path = folder / section["pool"] / "tables" / section["suite"] / "claims_over_seeds.csv"
+        inputs, params = _declared_by(folder, path)
+        alone = [tables[folder / Path(place).relative_to("results")] for place in inputs["verdicts"]]
+        flags = contaminated(read_audit(folder / Path(inputs["audit"]).relative_to("results")))
         scores = scores_by_seed(inputs, params, folder)
         verdicts = dict(zip(scores, alone, strict=True))
         fitted = of_run(claims, params.get("described", {}), measured)

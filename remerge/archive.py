@@ -12,33 +12,37 @@ from typing import Any
 
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
+from remerge.last_run import REPORT, lineage, within
 from remerge.provenance import FOLDER, read_record, sha256_of
 from remerge.threads import most_threads
 
 SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
 """What is packed: everything people read, and every score, coefficient and record; no weights and no images."""
-REMADE = ("tables", "figures")
+REMADE = (("tables",), ("figures",))
+"""What is made again: folders below a pool's."""
 # A results folder of full size holds some tens of megabytes of such files.
 MOST_BYTES = 4 * 10**9
 
 
 def pack(results: Path, archive: Path) -> int:
-    """Pack tables, figures, report, scores, coefficients and provenance.
+    """Pack tables, figures, report, scores, coefficients and provenance of the last finished run.
 
     Returns:
         How many files were packed.
 
     Raises:
-        RemergeError: There is no table under ``results``.
+        RemergeError: No run has finished.
     """
-    files = sorted(path for path in results.rglob("*") if path.is_file() and path.suffix in SUFFIXES)
-    files = [path for path in files if not path.name.startswith(".") and "check-clip" not in path.parts]
-    if not any("tables" in path.parts for path in files):
-        raise RemergeError(f"{results}: no table to pack: run `snakemake --cores all` first")
+    records = lineage(results, [REPORT])
+    if not records:
+        raise RemergeError(f"{results}: no finished run to pack: run `snakemake --cores all` first")
+    used = {name for told in records.values() for name in map(within, told["inputs"]) if name}
+    names = {name for name in used | set(records) if Path(name).suffix in SUFFIXES and (results / name).is_file()}
+    names |= {f"{FOLDER}/{name}.json" for name in records}
     with atomic_path(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in files:
-            packed.write(path, Path("results") / path.relative_to(results))
-    return len(files)
+        for name in sorted(names):
+            packed.write(results / name, Path("results") / name)
+    return len(names)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -100,7 +104,7 @@ def _remade(folder: Path) -> Iterator[dict[str, Any]]:
     for record in sorted((folder / "results" / FOLDER).rglob("*.json")):
         path = folder / "results" / record.relative_to(folder / "results" / FOLDER).with_suffix("")
         told = read_record(path)
-        if told and any(part in REMADE for part in path.parts) and path.exists():
+        if told and path.relative_to(folder / "results").parts[1:2] in REMADE and path.exists():
             inputs = [source for source in _paths(told["input"]) if source.startswith("results/")]
             if all((folder / source).exists() for source in inputs):
                 _check_places(record, told)

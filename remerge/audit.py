@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from remerge.csvs import read_csv
 from remerge.files import atomic_path
 
 COLUMNS = ("task", "split_a", "split_b", "n_a", "n_b", "shared")
@@ -42,6 +43,11 @@ def write_audit(path: str | Path, audit: pd.DataFrame) -> None:
     """Write what :func:`overlaps` found."""
     with atomic_path(path) as temporary:
         audit.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_audit(path: str | Path) -> pd.DataFrame:
+    """Read what :func:`write_audit` wrote."""
+    return read_csv(path)
 
 
 def contaminated(audit: pd.DataFrame) -> dict[str, str]:

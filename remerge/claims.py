@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from remerge.answers import unpack_right
 from remerge.coverage import share
 from remerge.errors import RemergeError
+from remerge.markup import MARKDOWN
 from remerge.measured import Measured, Methods
 from remerge.resampling import interval
 from remerge.scores import merged_tasks, read_parts, read_scores
@@ -528,19 +529,19 @@ def claims_markdown(table: pd.DataFrame, total: int) -> str:
     cells = [
         [
             row["verdict"],
-            row["claim"] if not row["margin"] else f"{row['claim']} (margin {row['margin']:g})",
+            MARKDOWN.plain(row["claim"]) + (f" (margin {row['margin']:g})" if row["margin"] else ""),
             f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
             f"{row['above']:.1f} / {row['below']:.1f}",
             _evidence(row),
-            row["source"],
+            MARKDOWN.plain(row["source"]),
             str(row["n"]),
-            f"arXiv:{row['paper']}, {row['section']}",
-            row["caveats"],
+            MARKDOWN.plain(f"arXiv:{row['paper']}, {row['section']}"),
+            MARKDOWN.plain(row["caveats"]),
         ]
         for row in table.to_dict("records")
     ]
     headers = ["Verdict", "Claim", "Difference", "Ours", "Published", "Source", "n", "Paper", "Caveats"]
-    text = tabulate([[str(cell).replace("|", "\\|") for cell in row] for row in cells], headers, tablefmt="github")
+    text = tabulate(cells, headers, tablefmt="github")
     count = table["verdict"].value_counts()
     counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
     return (

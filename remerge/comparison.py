@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.markup import MARKDOWN
 from remerge.scores import accuracy, wilson_interval
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
@@ -105,14 +106,14 @@ def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Return the comparison in Markdown, a row per method and task."""
     body = [
         [
-            labels[row.method],
-            row.task,
+            MARKDOWN.plain(labels[row.method]),
+            MARKDOWN.plain(row.task),
             f"{row.ours:.1f}",
             "" if pd.isna(row.low) else f"{row.low:.1f} to {row.high:.1f}",
             "" if pd.isna(row.published) else f"{row.published:.1f}",
             "" if pd.isna(row.difference) else f"{row.difference:+.1f}",
             "" if pd.isna(row.agrees) else ("yes" if row.agrees else "**no**"),
-            "" if pd.isna(row.flags) else row.flags,
+            "" if pd.isna(row.flags) else MARKDOWN.plain(row.flags),
         ]
         for row in table.itertuples()
     ]

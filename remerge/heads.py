@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from remerge.errors import RemergeError
 from remerge.weights import check_finite, load_weights, save_weights
 
 
@@ -25,10 +26,19 @@ def zero_shot_head(
 
     Returns:
         float32 ``[features, classes]``; logits are ``normalize(image_features) @ head``.
+
+    Raises:
+        RemergeError: The prompts of two classes are the same up to the last token that the text tower reads.
     """
     columns = []
+    known: dict[bytes, str] = {}
     for name in classes:
         texts = tokenize([template.format(name) for template in templates])
+        if (other := known.setdefault(texts.numpy().tobytes(), name)) != name:
+            raise RemergeError(
+                f"classes {other!r} and {name!r}: the prompts are the same in all {texts.shape[1]} tokens that this "
+                "text tower reads; give the classes shorter names, or names that differ earlier"
+            )
         features = normalize(clip.encode_text(texts), dim=-1)
         columns.append(normalize(features.mean(dim=0), dim=-1))
     return torch.stack(columns, dim=1) * clip.logit_scale.exp()

@@ -8,6 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from remerge.claims import COLUMNS, Claim, Scores, judge_over_seeds, table_row, without_images
+from remerge.markup import MARKDOWN
 from remerge.scores import average_accuracy
 from remerge.tables import Row
 
@@ -92,11 +93,11 @@ def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int
     cells = [
         [
             row["verdict"],
-            row["claim"] if not row["margin"] else f"{row['claim']} (margin {row['margin']:g})",
+            MARKDOWN.plain(row["claim"] if not row["margin"] else f"{row['claim']} (margin {row['margin']:g})"),
             " ".join(MARKS.get(row[f"seed {seed}"], NOT_JUDGED) for seed in seeds),
             _difference(row, len(seeds)),
             _published(row),
-            "; ".join(caveat for caveat in row["caveats"].split("; ") if not caveat.startswith(ELSEWHERE)),
+            MARKDOWN.plain("; ".join(text for text in row["caveats"].split("; ") if not text.startswith(ELSEWHERE))),
         ]
         for row in table.to_dict("records")
     ]
@@ -164,7 +165,7 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
     columns = [*(f"seed {seed}" for seed in seeds), "mean", "deviation"]
     cells = [
         [
-            row["method"] if row["tasks"] == tasks else f"{row['method']} ({row['tasks']}/{tasks})",
+            MARKDOWN.plain(row["method"]) + ("" if row["tasks"] == tasks else f" ({row['tasks']}/{tasks})"),
             *("–" if pd.isna(row[column]) else f"{row[column]:.1f}" for column in columns),
         ]
         for row in table.to_dict("records")
@@ -177,5 +178,4 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
 
 
 def _laid_out(cells: list[list[str]], headers: list[str]) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in cells]
-    return tabulate(escaped, headers, tablefmt="github", disable_numparse=True)
+    return tabulate(cells, headers, tablefmt="github", disable_numparse=True)

@@ -189,7 +189,7 @@ def _lines(path: str, expected: str | None, depth: int, seen: set[str]) -> Itera
     yield f"{indent}  by {made}, {told['finished']}"
     if told["parameters"]:
         yield f"{indent}  with {_short(told['parameters'])}"
-    if "/downloads/" in path and digest and path.endswith(".json"):
+    if told["rule"] in ("fetch_checkpoint", "fetch_images") and digest:
         yield from _downloaded(Path(path), indent)
     for source, hashed in told["inputs"].items():
         yield from _lines(source, hashed, depth + 1, seen)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from remerge.csvs import read_csv
 from remerge.errors import RemergeError
 
 COLUMNS = ("origin", "architecture", "method", "task", "accuracy", "exact", "decimals", "source", "note")
@@ -19,7 +20,7 @@ def read_published(path: str | Path) -> pd.DataFrame:
         RemergeError: A column is missing, a value is no percentage, or a number stands twice; the message names the
             file and the line.
     """
-    frame = pd.read_csv(path, dtype={"note": str, "method": str}, keep_default_na=True)
+    frame = read_csv(path, ["origin", "architecture", "source", "note"])
     if tuple(frame.columns) != COLUMNS:
         raise RemergeError(f"{path}: columns must be {', '.join(COLUMNS)}, found {', '.join(frame.columns)}")
     wrong = frame[~frame["accuracy"].between(0, 100) | ~frame["decimals"].isin(["truncated", "rounded", "unknown"])]

@@ -1,7 +1,6 @@
 """The report: one page that holds everything people read, and needs nothing else, neither network nor repository."""
 
 import base64
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from remerge.files import atomic_path
-from remerge.provenance import FOLDER
+from remerge.last_run import lineage
 
 TABLES = {
     "main_over_seeds": (
@@ -46,14 +45,16 @@ class Section:
     Attributes:
         pool: The pool's name.
         suite: The suite's.
+        tasks: The suite's tasks.
         about: What was run, line by line.
         tables: By name, what :data:`TABLES` or the study says of it, and the path of its Markdown.
         figures: By name, what to see and the path of the SVG.
-        flags: By task, what is wrong with its splits.
+        flags: By task, of this suite or another, what is wrong with its splits.
     """
 
     pool: str
     suite: str
+    tasks: Sequence[str]
     about: Sequence[str]
     tables: Mapping[str, str | Path]
     figures: Mapping[str, tuple[str, str | Path]]
@@ -70,8 +71,9 @@ def write_report(path: str | Path, template: str | Path, sections: Iterable[Sect
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(Path(template).read_text(encoding="utf-8"))
+    sections = list(sections)
     shown = [_shown(section) for section in sections]
-    made = _made(Path(path).parent)
+    made = _made(Path(path).parent, sections)
     with atomic_path(path) as temporary:
         temporary.write_text(page.render(sections=shown, made=made), encoding="utf-8")
 
@@ -81,9 +83,9 @@ def _shown(section: Section) -> dict[str, Any]:
     return {
         "pool": section.pool,
         "suite": section.suite,
-        "id": f"{section.pool}-{section.suite}",
+        "id": f"{section.pool}/{section.suite}",
         "about": section.about,
-        "flags": section.flags,
+        "flags": {task: told for task, told in section.flags.items() if task in section.tasks},
         "tables": [
             {
                 "title": TABLES[name][0] if name in TABLES else f"Study: {name}",
@@ -104,11 +106,13 @@ def _embedded(path: str | Path) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
 
 
-def _made(results: Path) -> dict[str, list[str]]:
-    """What the records of all results have in common, and where they differ."""
+def _made(results: Path, sections: Sequence[Section]) -> dict[str, list[str]]:
+    """What the records of everything shown, and of all it came from, have in common, and where they differ."""
+    shown = [path for section in sections for path in section.tables.values()]
+    shown += [path for section in sections for _, path in section.figures.values()]
+    records = lineage(results, [str(Path(path).relative_to(results)) for path in shown])
     found: dict[str, dict[str, int]] = {}
-    for record in (results / FOLDER).rglob("*.json"):
-        told = json.loads(record.read_text(encoding="utf-8"))
+    for _, told in sorted(records.items()):
         own = {"remerge": told["remerge"], "commit": told["commit"], "device": told["device"], "Python": told["python"]}
         for key, value in (own | told["packages"]).items():
             counts = found.setdefault(key, {})

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from remerge.answers import unpack_right
+from remerge.csvs import read_csv
 from remerge.errors import RemergeError
 from remerge.files import atomic_path
 
@@ -15,7 +16,6 @@ KEYS = (
 )
 COUNTS = ("correct", "n", "compared", "agree")
 ANSWERS = ("right", "predicted")
-TEXTS = ("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split", *ANSWERS)
 COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all.
 
@@ -50,9 +50,7 @@ def read_scores(path: str | Path, *, may_be_empty: bool = False) -> pd.DataFrame
             is no integer or more correct answers than images; the message names the file and the row.
     """
     try:
-        frame = pd.read_csv(
-            path, dtype=dict.fromkeys(("pool", "suite", "method", "expert", "task", "right", "predicted"), str)
-        )
+        frame = read_csv(path)
     except FileNotFoundError as error:
         raise RemergeError(f"{path}: no such score file") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from remerge.coverage import absence
 from remerge.files import atomic_path
+from remerge.markup import LATEX, MARKDOWN, Markup
 from remerge.scores import accuracy, average_accuracy, wilson_interval
 
 REFERENCES = ("pretrained", "individual", "traditional_mtl")
@@ -122,39 +123,6 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class _Markup:
-    """How one output format marks things."""
-
-    best: str
-    second: str
-    special: Mapping[str, str]
-
-    def plain(self, text: str) -> str:
-        return "".join(self.special.get(character, character) for character in text)
-
-
-_MARKDOWN = _Markup("**{}**", "<u>{}</u>", {"|": "\\|", "*": "\\*", "<": "&lt;"})
-_LATEX = _Markup(
-    r"\textbf{{{}}}",
-    r"\underline{{{}}}",
-    {
-        "&": r"\&",
-        "%": r"\%",
-        "_": r"\_",
-        "#": r"\#",
-        "$": r"\$",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-        "±": r"$\pm$",
-        "–": "--",
-    },
-)
-
-
 def main_table_markdown(
     table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
 ) -> str:
@@ -166,30 +134,30 @@ def main_table_markdown(
         origins: By task, whether its images are rendered or real.
         flags: By task, what is wrong with its splits (:func:`remerge.audit.contaminated`).
     """
-    headers, body = _main_layout(table, methods, list(origins), _MARKDOWN)
+    headers, body = _main_layout(table, methods, list(origins), MARKDOWN)
     notes = " ".join(_notes(table, origins, flags))
-    return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{_MARKDOWN.plain(notes)}\n"
+    return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{MARKDOWN.plain(notes)}\n"
 
 
 def main_table_latex(
     table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
 ) -> str:
     """Return the main table in LaTeX (package booktabs), marked like the Markdown one."""
-    headers, body = _main_layout(table, methods, list(origins), _LATEX)
-    return _latex(headers, body, _LATEX.plain(" ".join(_notes(table, origins, flags))))
+    headers, body = _main_layout(table, methods, list(origins), LATEX)
+    return _latex(headers, body, LATEX.plain(" ".join(_notes(table, origins, flags))))
 
 
 def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in Markdown, each expert's own task bold."""
-    headers, body = _experts_layout(table, _MARKDOWN)
-    note = _MARKDOWN.plain(" ".join(_experts_notes(table, flags)))
+    headers, body = _experts_layout(table, MARKDOWN)
+    note = MARKDOWN.plain(" ".join(_experts_notes(table, flags)))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
 
 
 def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
-    headers, body = _experts_layout(table, _LATEX)
-    return _latex(headers, body, _LATEX.plain(" ".join(_experts_notes(table, flags))))
+    headers, body = _experts_layout(table, LATEX)
+    return _latex(headers, body, LATEX.plain(" ".join(_experts_notes(table, flags))))
 
 
 def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
@@ -206,7 +174,7 @@ def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
     return [EXPERTS_NOTE, *absent, *_contaminated(flags, tasks)]
 
 
-def _experts_layout(table: pd.DataFrame, markup: _Markup) -> tuple[list[str], list[list[str]]]:
+def _experts_layout(table: pd.DataFrame, markup: Markup) -> tuple[list[str], list[list[str]]]:
     tasks = [column for column in table if column != "expert"]
     body = []
     for _, row in table.iterrows():
@@ -219,7 +187,7 @@ def _experts_layout(table: pd.DataFrame, markup: _Markup) -> tuple[list[str], li
 
 
 def _main_layout(
-    table: pd.DataFrame, methods: Mapping[str, Row], tasks: list[str], markup: _Markup
+    table: pd.DataFrame, methods: Mapping[str, Row], tasks: list[str], markup: Markup
 ) -> tuple[list[str], list[list[str]]]:
     columns = [*tasks, "average", "normalised"]
     merged = _merged(table, len(tasks))
@@ -250,7 +218,7 @@ def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
     return [text.count("+") + 1 if isinstance(text, str) else tasks for text in named]
 
 
-def _marked(values: pd.Series, competes: Sequence[bool], markup: _Markup) -> list[str]:
+def _marked(values: pd.Series, competes: Sequence[bool], markup: Markup) -> list[str]:
     """Numbers as printed, the best and second best of those that compete marked; equal numbers share a mark."""
     printed = [_number(value) for value in values]
     ranks = sorted({float(text) for text, yes in zip(printed, competes, strict=True) if yes and text != "–"})[::-1]

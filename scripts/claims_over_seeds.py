@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge import provenance
-from remerge.audit import contaminated
+from remerge.audit import contaminated, read_audit
 from remerge.claims import of_run, read_claims
+from remerge.csvs import read_csv
 from remerge.logs import log_to
 from remerge.measured import read_measured
 from remerge.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
@@ -19,9 +18,9 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
-flags = contaminated(pd.read_csv(inputs.audit))
+flags = contaminated(read_audit(inputs.audit))
 scores = scores_by_seed(dict(inputs.items()), dict(params.items()))
-verdicts = {seed: pd.read_csv(path) for seed, path in zip(scores, inputs.verdicts, strict=True)}
+verdicts = {seed: read_csv(path) for seed, path in zip(scores, inputs.verdicts, strict=True)}
 table = claims_over_seeds(claims, scores, verdicts, flags, params.architecture, params.origin, params.tasks)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, claims_over_seeds_markdown(table, list(scores), len(claims), params.seeded))

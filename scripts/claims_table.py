@@ -2,10 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge import provenance
-from remerge.audit import contaminated
+from remerge.audit import contaminated, read_audit
 from remerge.claims import Scores, claims_markdown, claims_table, of_run, read_claims
 from remerge.logs import log_to
 from remerge.measured import read_measured
@@ -18,7 +16,7 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
-flags = contaminated(pd.read_csv(inputs.audit))
+flags = contaminated(read_audit(inputs.audit))
 scores = Scores.declared(dict(inputs.items()), dict(params.items()))
 table = claims_table(claims, scores, flags, params.architecture, params.origin, params.tasks)
 write_csv(snakemake.output.csv, table)

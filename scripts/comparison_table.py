@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from remerge import provenance
-from remerge.audit import contaminated
+from remerge.audit import contaminated, read_audit
 from remerge.comparison import compare, comparison_markdown
+from remerge.csvs import read_csv
 from remerge.logs import log_to
 from remerge.measured import published_as, read_measured
 from remerge.published import SHARED_WEIGHTS, of_pool, read_published
@@ -20,10 +21,10 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 inputs, params = snakemake.input, snakemake.params
 scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
-gate = pd.read_csv(inputs.gate)
+gate = read_csv(inputs.gate, ["origin"])
 own = SHARED_WEIGHTS.get(params.origin, params.origin)
 elsewhere = gate[gate["origin"] != own].set_index("task")["origin"].to_dict()
-flags = contaminated(pd.read_csv(inputs.audit))
+flags = contaminated(read_audit(inputs.audit))
 published = of_pool(read_published(inputs.published), params.origin, params.architecture)
 measured = read_measured(inputs.measured).get(params.origin, {})
 names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}

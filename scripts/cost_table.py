@@ -7,6 +7,7 @@ from tabulate import tabulate
 from remerge import provenance
 from remerge.cost import cost_table
 from remerge.logs import log_to
+from remerge.markup import MARKDOWN
 from remerge.tables import write_csv, write_text
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ NOTE = (
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-table = cost_table(snakemake.params.methods, snakemake.input.jobs, snakemake.input.encoders)
+params = snakemake.params
+jobs = list(zip(params.made_by_jobs, snakemake.input.jobs, strict=True))
+encoders = dict(zip(params.made, snakemake.input.encoders, strict=True))
+table = cost_table(params.methods, jobs, encoders)
 write_csv(snakemake.output.csv, table)
 headers = ["Method", "Seconds", "Memory (MB)", "Encoder (MB)", "Looks at"]
-text = tabulate(table.fillna("–"), headers, tablefmt="github", floatfmt=".1f", showindex=False)
+shown = table.assign(method=table["method"].map(MARKDOWN.plain)).fillna("–")
+text = tabulate(shown, headers, tablefmt="github", floatfmt=".1f", showindex=False, disable_numparse=[0])
 write_text(snakemake.output.markdown, f"{text}\n\n{NOTE}\n")
 provenance.record(snakemake)

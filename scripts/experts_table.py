@@ -2,10 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge import provenance
-from remerge.audit import contaminated
+from remerge.audit import contaminated, read_audit
 from remerge.logs import log_to
 from remerge.scores import read_parts
 from remerge.tables import experts_table, experts_table_latex, experts_table_markdown, write_csv, write_text
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-flags = contaminated(pd.read_csv(snakemake.input.audit))
+flags = contaminated(read_audit(snakemake.input.audit))
 table = experts_table(read_parts(snakemake.input.experts), snakemake.params.tasks)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, experts_table_markdown(table, flags))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from remerge import provenance
-from remerge.audit import contaminated
+from remerge.audit import contaminated, read_audit
 from remerge.logs import log_to
 from remerge.scores import read_scores
 from remerge.tables import Row, main_table, main_table_latex, main_table_markdown, write_csv, write_text
@@ -19,7 +19,7 @@ origins = snakemake.params.origins
 methods = {name: Row(**row) for name, row in snakemake.params.methods.items()}
 scores = pd.concat([read_scores(path) for path in snakemake.input.scores], ignore_index=True)
 table = main_table(scores, methods, list(origins))
-flags = contaminated(pd.read_csv(snakemake.input.audit))
+flags = contaminated(read_audit(snakemake.input.audit))
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, main_table_markdown(table, methods, origins, flags))
 write_text(snakemake.output.latex, main_table_latex(table, methods, origins, flags))

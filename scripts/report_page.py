@@ -2,10 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge import provenance
-from remerge.audit import contaminated
+from remerge.audit import contaminated, read_audit
 from remerge.logs import log_to
 from remerge.report import Section, write_report
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 sections = [
-    Section(**(told | {"flags": contaminated(pd.read_csv(told["flags"]))})) for told in snakemake.params.sections
+    Section(**(told | {"flags": contaminated(read_audit(told["flags"]))})) for told in snakemake.params.sections
 ]
 write_report(snakemake.output[0], snakemake.input.template, sections)
 provenance.record(snakemake)

@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge import provenance
+from remerge.csvs import read_csv
 from remerge.figures.studies import study_figure
-from remerge.figures.style import looks, save_figure
+from remerge.figures.style import labels, looks, save_figure
 from remerge.logs import log_to
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
 methods = snakemake.params.methods
-labels = {name: method["label"] for name, method in methods.items()}
-figure = study_figure(snakemake.params.kind, pd.read_csv(snakemake.input.table), labels, looks(methods))
+table = read_csv(snakemake.input.table)
+figure = study_figure(snakemake.params.kind, table, labels(methods), looks(methods))
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
 provenance.record(snakemake)

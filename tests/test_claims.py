@@ -315,9 +315,16 @@ def results_of(folder: Path, methods: list[str], parts: list[str]) -> Path:
             "architecture": "mini", "origin": "trained",
         },
     }  # fmt: skip
-    for path in (results / "p/tables/s/claims.csv", results / "provenance/p/tables/s/claims.csv.json"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record))
+    report = {"inputs": {}, "output": {}, "parameters": {"sections": [{"pool": "p", "suite": "s", "tables": {}}]}}
+    # Made by an earlier run, of another suite.
+    for table, told in (
+        ("p/tables/s/claims.csv", record),
+        ("p/tables/old/claims.csv", record),
+        ("report.html", report),
+    ):
+        for path in (results / table, results / "provenance" / f"{table}.json"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(told))
     return results
 
 
@@ -340,6 +347,7 @@ def test_only_what_the_last_run_declared_is_judged(tmp_path: Path) -> None:
     assert lines.keys() == {"Methods.", "Study."}
     assert "+12.5" in lines["Study."]
     assert "best: a" in text
+    assert "suite old" not in text
     text = show_claims(results_of(tmp_path / "two", ["b"], ["b"]), claims_file(tmp_path))
     assert "Methods." not in text
     assert "+0.0 [+0.0, +0.0]" in next(line for line in text.splitlines() if "Study." in line)
@@ -350,6 +358,6 @@ def test_without_a_record_the_remedy_is_told(tmp_path: Path) -> None:
     (results / "provenance/p/tables/s/claims.csv.json").unlink()
     with pytest.raises(RemergeError, match=r"claims.csv: no record .* run `snakemake --cores all`"):
         show_claims(results, claims_file(tmp_path))
-    (results / "p/tables/s/claims.csv").unlink()
-    with pytest.raises(RemergeError, match=r"no claims table: run `snakemake"):
+    (results / "provenance/report.html.json").unlink()
+    with pytest.raises(RemergeError, match=r"no finished run: .* run `snakemake --cores all`"):
         show_claims(results, claims_file(tmp_path))

@@ -92,6 +92,12 @@ def test_images_are_normalised_as_clips() -> None:
     torch.testing.assert_close(pixel, torch.tensor(expected))
 
 
+def test_classes_whose_prompts_are_cut_off_before_they_differ_are_refused() -> None:
+    long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    with pytest.raises(RemergeError, match=r"same in all 16 tokens .* give the classes shorter names"):
+        zero_shot_head(build_clip("mini"), tokenizer("mini"), [f"{long} sun", f"{long} moon"], ["a {}."])
+
+
 def test_a_head_is_normalised_averaged_and_normalised_again(tmp_path: Path) -> None:
     torch.manual_seed(0)
     clip = build_clip("mini").eval()

@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 from remerge.config import FolderTask, inspect_tasks
 from remerge.errors import ConfigError
 from remerge.preparation import prepare, prepare_all
-from remerge.tasks.folder import class_names, inspect_folder, list_folder, stratified
+from remerge.tasks.folder import FolderSummary, class_names, inspect_folder, list_folder, stratified
 
 
 def paint(path: Path, color: object = 128, mode: str = "L", size: tuple[int, int] = (20, 14)) -> None:
@@ -203,6 +205,33 @@ def test_class_names_are_the_folders_or_those_given(folder: Path, tmp_path: Path
     assert class_names(summary, {"square": "a box", "circle": "a ring"}) == ("a ring", "a box")
     with pytest.raises(ConfigError, match="'sqare', 'square'"):
         class_names(summary, {"sqare": "a box", "circle": "a ring"})
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("Dog", "dog"), "'Dog' and 'dog' differ only in case or blanks"),
+        (("a dog", "a dog "), "'a dog' and 'a dog ' differ only in case or blanks"),
+        (("&amp;", "&"), "'&' and '&amp;' differ only"),
+        ((" ", "dog"), "' ' is no name for a prompt"),
+        (("not utf-8 \udcff", "dog"), "is no name for a prompt"),
+    ],
+)
+def test_classes_that_a_prompt_cannot_tell_apart_are_refused(names: tuple[str, ...], told: str) -> None:
+    folders = FolderSummary(tuple(sorted(names)), {}, "")
+    for named in (None, dict(zip(names, names, strict=True))):
+        with pytest.raises(ConfigError, match=re.escape(told)) as caught:
+            class_names(folders, named)
+        assert str(caught.value).startswith("classes: ")
+
+
+def test_classes_may_look_like_anything_else(folder: Path, tmp_path: Path) -> None:
+    names = ("101", "NA", "null", "a, b", "+", "🙂", "-x", "con", "{}", "x" * 200)
+    for split in ("train", "test"):
+        for name in names:
+            shutil.copytree(folder / split / "circle", folder / split / name)
+    summary = inspect_folder(folder, tmp_path / "cache")
+    assert set(class_names(summary, None)) == {*names, "circle", "square"}
 
 
 def fifth(labels: "np.ndarray") -> "np.ndarray":

@@ -239,7 +239,19 @@ def results_over_seeds(folder: Path) -> Path:
     for pool in ("p", "q", "stranger"):
         recorded(f"{pool}/tables/s/claims.csv", [pool])
     recorded("p/tables/s/claims_over_seeds.csv", ["p", "q"], seeds={"p": 0, "q": 5}, seeded="all weights")
+    finished(results, {"p": ["claims_over_seeds", "claims"], "q": ["claims"], "stranger": ["claims"]})
     return results
+
+
+def finished(results: Path, tables: dict[str, list[str]]) -> None:
+    """Record that a run has finished whose report shows these tables of each pool."""
+    shown = [
+        {"pool": pool, "suite": "s", "tables": {name: f"results/{pool}/tables/s/{name}.md" for name in names}}
+        for pool, names in tables.items()
+    ]
+    record = results / "provenance" / "report.html.json"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps({"inputs": {}, "output": {}, "parameters": {"sections": shown}}))
 
 
 def claims_file(folder: Path) -> Path:
@@ -270,7 +282,7 @@ def test_the_terminal_judges_the_declared_pools_together_and_no_other(tmp_path: 
     for said in ("Seed 0 5", "2 training seeds", "Another seed changes all weights", "the choice of test images"):
         assert said in over
     # What an earlier run made of more pools than there are now is not judged.
-    (tmp_path / "results/q/tables/s/claims.csv").unlink()
+    finished(tmp_path / "results", {"p": ["claims"]})
     assert "Pools" not in show_claims(tmp_path / "results", claims)
 
 
@@ -319,11 +331,12 @@ def test_averages_over_seeds_are_those_computed_by_hand(tmp_path: Path) -> None:
     assert lines[2] == ["A\\|A", "60.0", "66.0", "63.0", "4.2"]
     assert lines[3] == ["B (0/2)", "–", "–", "–", "–"]
     assert "2 training seeds" in text
-    place = tmp_path / "p/tables/s"
+    place = tmp_path / "results/p/tables/s"
     place.mkdir(parents=True)
     (place / "main.md").write_text("main")
     (place / "main_over_seeds.md").write_text(text)
-    assert "63.0" in show_results(tmp_path)
+    finished(tmp_path / "results", {"p": ["main_over_seeds", "main"]})
+    assert "63.0" in show_results(tmp_path / "results")
 
 
 def test_the_workflow_judges_families_and_reads_no_other_pool(tmp_path: Path) -> None:
@@ -338,4 +351,4 @@ def test_the_workflow_judges_families_and_reads_no_other_pool(tmp_path: Path) ->
         assert results == {"mini", "late", "images"} - ({"images"} if rule == "main_over_seeds" else set())
         assert f"results/mini/tables/three/{rule}.csv" in job
     page = re.findall(r"rule report_page:\n(.*?)output:", plan, re.DOTALL)[0]
-    assert "results/mini/tables/three/claims_over_seeds.csv" in page
+    assert "results/mini/tables/three/claims_over_seeds.md" in page

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,12 @@ def test_an_archive_makes_its_tables_again(folder: Path, tmp_path: Path) -> None
     script = "from pathlib import Path\nPath(snakemake.output[0]).write_text(Path(snakemake.input.data).read_text())"
     Path("scripts/score.py").write_text(script)
     made("table", "results/mini/scores/a.csv", "results/mini/tables/t.csv", "score", {})
-    assert pack(Path("results"), Path("a.zip")) == 5
+    made("report_page", "results/mini/tables/t.csv", "results/report.html", "report", {"sections": []})
+    # Of an earlier configuration.
+    made("table", "results/mini/scores/a.csv", "results/mini/tables/old.csv", "score", {})
+    assert pack(Path("results"), Path("a.zip")) == 7
+    with zipfile.ZipFile("a.zip") as packed:
+        assert not [name for name in packed.namelist() if "old" in name]
     same, other = rebuild(Path("a.zip"), tmp_path / "again", tmp_path)
     assert (same, other) == (["results/mini/tables/t.csv"], [])
     Path("scripts/score.py").write_text(script + "\nPath(snakemake.output[0]).write_text('else')")
@@ -169,5 +175,8 @@ def test_an_archive_of_a_run_in_any_folder_makes_its_tables_again(
     assert record["input"] == {"data": ["results/a.csv", "published/main.csv"]}
     assert "CHANGED" not in provenance.chain(table)
     assert "no longer here" not in provenance.chain(table)
+    own.input, own.output = Files({"tables": [str(table)]}), Files({"": ["results/report.html"]})
+    Path("results/report.html").write_text("report")
+    provenance.record(own)
     pack(Path("results"), tmp_path / "a.zip")
     assert rebuild(tmp_path / "a.zip", tmp_path / "again", project) == ([str(table)], [])

@@ -1,5 +1,6 @@
 """The report needs nothing beside itself, says what was run, and takes foreign text as text."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -24,15 +25,17 @@ def page(tmp_path: Path) -> Path:
     section = Section(
         pool="mini",
         suite="eight",
+        tasks=["digits"],
         about=["Tasks: <script>alert(1)</script>."],
         tables={"main": results / "main.md", "my-study": results / "main.md"},
         figures={"scalings": ("Rises to a peak.", results / "f.svg")},
-        flags={"digits": "3 of 500 test images are also in training"},
+        flags={"digits": "3 of 500 test images are also in training", "other": "1 of 2 are"},
     )
-    record = results / "provenance" / "main.md.json"
-    record.parent.mkdir()
-    told = '{"remerge": "0.1.0", "commit": "abc", "device": "cpu", "python": "3.11", "packages": {"torch": "2.15"}}'
-    record.write_text(told)
+    (results / "provenance").mkdir()
+    for name, commit in (("main.md", "abc"), ("scores.csv", "scored"), ("earlier.md", "stale")):
+        told = {"remerge": "0.1.0", "commit": commit, "device": "cpu", "python": "3.11", "packages": {"torch": "2.15"}}
+        links = {"inputs": {"results/scores.csv": ""} if name == "main.md" else {}, "output": {"": [f"results/{name}"]}}
+        (results / "provenance" / f"{name}.json").write_text(json.dumps(told | links))
     write_report(results / "report.html", TEMPLATE, [section])
     return results / "report.html"
 
@@ -57,7 +60,9 @@ def test_it_says_what_was_run_and_what_to_bear_in_mind(page: Path) -> None:
         assert told in text
     assert "Rises to a peak." in text
     assert "Contaminated split: digits, 3 of 500" in text
-    assert "abc" in text
+    assert "abc (1 files), scored (1 files)" in text
+    assert "stale" not in text
+    assert "1 of 2 are" not in text
     assert "2.15" in text
 
 

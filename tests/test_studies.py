@@ -303,15 +303,19 @@ def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, o
 
 
 def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
-    for stage, name, seconds, memory in (("merge", "m", 2, "-"), ("sweep/s/m", "validation", 3, 700)):
-        path = tmp_path / stage / (f"s/{name}.tsv" if stage == "merge" else f"{name}.tsv")
+    jobs = []
+    # Names of rules are names of methods like any other.
+    for method, place, seconds, memory in (("sweep", "merge/s/sweep.tsv", 2, "-"), ("sweep", "v.tsv", 3, 700)):
+        path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t{memory}\n")
+        jobs.append((method, path))
     (tmp_path / "m.safetensors").write_bytes(bytes(5_000_000))
-    methods = {"m": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
+    methods = {"sweep": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
     # And what a job had worked before it was cut off.
-    write_earlier(tmp_path / "learn_coefficients/s/m.tsv", 4.5)
-    table = cost_table(methods, sorted(tmp_path.rglob("*.tsv")), [tmp_path / "m.safetensors"])
+    write_earlier(tmp_path / "earlier.tsv", 4.5)
+    jobs.append(("sweep", tmp_path / "earlier.tsv"))
+    table = cost_table(methods, jobs, {"sweep": tmp_path / "m.safetensors"})
     assert table.to_dict("records") == [
         {"method": "M", "seconds": 9.5, "memory": 700.0, "storage": 5.0, "uses": "labels"}
     ]
@@ -341,3 +345,12 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     assert table["spearman"].iloc[0] == pytest.approx(pd.DataFrame(ranks.T).corr().iloc[0, 1], abs=1e-6)
     save_figure(entropy_figure(table), tmp_path / "f.svg", tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 3000
+
+
+@pytest.mark.parametrize("kind", tables())
+def test_no_task_can_have_the_name_of_another_column(kind: str) -> None:
+    from remerge.config.names import RESERVED
+
+    study, frame = tables()[kind]
+    columns = {column for column in study_table(study, frame, REFERENCES) if " " not in column}
+    assert columns - set("xyz") <= set(RESERVED["tasks"])

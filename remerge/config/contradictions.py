@@ -5,27 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from remerge.config.names import RESERVED, fault_in_label, faults_in_names
 from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
-from remerge.figures.registry import FIGURES
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
-
-# Names under which the workflow keeps something else in the same place.
-RESERVED: Mapping[str, Sequence[str]] = {
-    "pools": ["images"],
-    "suites": [],
-    "tasks": [
-        *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task
-        *("method", "uses", "average", "half_width", "normalised", "tasks", "expert"),  # columns of the tables
-    ],
-    "methods": [],
-    # Other tables and figures of a suite.
-    "studies": [
-        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost"),
-        *FIGURES,
-    ],
-}
 
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -40,7 +24,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
         if isinstance(tasks, list):
             yield from _in_suite(suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]])
     for kind, section in sections.items():
-        yield from _in_names(kind, list(section))
+        yield from faults_in_names(kind, list(section))
     yield from _in_methods(sections["methods"])
     yield from _in_studies(sections)
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
@@ -69,19 +53,6 @@ def _in_suite(suite: str, tasks: Sequence[Any], known: Sequence[str]) -> Iterato
             yield location, f"task {task!r} is listed {count} times; list it once"
 
 
-def _in_names(kind: str, names: Sequence[str]) -> Iterator[Fault]:
-    taken = {name.lower(): name for name in RESERVED[kind]}
-    if kind == "tasks":
-        taken |= {name.lower(): name for name in (*MINI_TASKS, *CLIP_TASKS)}
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in taken:
-            yield (kind, name), f"the name {taken[name.lower()]!r} is taken; choose another"
-        # Every name becomes part of a file name.
-        if (other := seen.setdefault(name.lower(), name)) != name:
-            yield (kind, name), f"differs from {other!r} only in case, which some file systems cannot tell apart"
-
-
 def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
     labels: dict[str, str] = {}
     for name, entry in methods.items():
@@ -89,6 +60,8 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
         label, coefficients = method.get("label"), method.get("coefficients")
         if isinstance(label, str) and (other := labels.setdefault(label, name)) != name:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
+        if isinstance(label, str) and (fault := fault_in_label(label)):
+            yield ("methods", name, "label"), f"{label!r}: {fault}"
         if method.get("algorithm") == "own" and isinstance(method.get("file"), str):
             yield from faults_of(("methods", name), method)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():

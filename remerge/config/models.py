@@ -20,10 +20,13 @@ from remerge.tasks.clip import CLIP_TASKS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
-Name = Annotated[str, Field(pattern=NAME)]
+# File names may have 255 bytes, in some file systems 143, and are longer than this by suffixes.
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
+# As long as a legend has room for.
+Label = Annotated[str, Field(min_length=1, max_length=60)]
 Scope = Literal["vector", "trained", "tensor"]
 
 
@@ -211,7 +214,7 @@ Scaling = Annotated[
 class Method(Strict):
     """What all methods share."""
 
-    label: str = Field(min_length=1, description="The name that tables and figures show; unique.")
+    label: Label = Field(description="The name that tables and figures show; unique.")
 
     @property
     def is_tuned(self) -> bool:

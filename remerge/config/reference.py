@@ -57,8 +57,9 @@ methods:
 ```
 
 Names of pools, suites, tasks, methods and studies become parts of file names: letters, digits, `.`, `_` and `-`,
-beginning with a letter or digit; no two may differ only in case. Every fault is told before the first job starts, with
-its file, key and remedy. `workflow/schemas/config.schema.yaml` says the same to editors.
+beginning with a letter or digit, at most 100 of them; no two may differ only in case. In YAML put names like `"101"`,
+`"null"` or `"true"` in quotes. Every fault is told before the first job starts, with its file, key and remedy.
+`workflow/schemas/config.schema.yaml` says the same to editors.
 
 ## The papers' benchmark
 

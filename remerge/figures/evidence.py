@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from remerge.figures.style import Look, looks
+from remerge.csvs import read_csv
+from remerge.figures.style import Look, labels, looks
 from remerge.scores import average_accuracy, merged_tasks, read_scores
 
 
@@ -32,7 +33,7 @@ class Evidence:
     @property
     def labels(self) -> dict[str, str]:
         """The methods' names for people, by id, in order."""
-        return {name: method["label"] for name, method in self.methods.items()}
+        return labels(self.methods)
 
     @property
     def looks(self) -> dict[str, Look]:
@@ -75,8 +76,8 @@ class Evidence:
     def table(self, need: str) -> pd.DataFrame:
         """Return the one table of a kind."""
         (path,) = self.files[need]
-        return pd.read_csv(path)
+        return read_csv(path)
 
     def by_label(self, need: str) -> dict[str, pd.DataFrame]:
         """Return tables of methods, which bear the methods' ids, by the methods' names for people."""
-        return {self.labels[Path(path).stem]: pd.read_csv(path) for path in self.files[need]}
+        return {self.labels[Path(path).stem]: read_csv(path) for path in self.files[need]}

@@ -107,6 +107,16 @@ def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
     return chosen
 
 
+def labels(methods: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """Return each method's name for people, by id, in order, as figures are to draw it.
+
+    Args:
+        methods: As for :func:`looks`, with ``label``.
+    """
+    # Matplotlib takes what stands between two dollar signs for mathematics.
+    return {name: str(method["label"]).replace("$", r"\$") for name, method in methods.items()}
+
+
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure of this height and width in inches, laid out so that nothing overlaps."""
     mpl.rcParams.update(_STYLE)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from remerge.coverage import absence, scored_tasks, share
+from remerge.markup import MARKDOWN
 from remerge.scores import accuracy
 
 KEPT_OF_CONTROL = 0.95
@@ -48,8 +49,8 @@ def notes(study: Mapping[str, Any], scores: pd.DataFrame, tasks: Sequence[str]) 
     if test.empty:
         return f"{_TOLD[study['kind']]} Too few tasks have images: 0/{len(wanted)} scored."
     sizes = ", ".join(f"{task} {n}" for task, n in test.groupby("task", sort=False)["n"].max().items())
-    told = f"{_TOLD[study['kind']]} Accuracy in percent. Test images: {sizes}. {absence(set(test['task']), wanted)}"
-    return told.strip()
+    images = f"Test images: {MARKDOWN.plain(sizes)}. {absence(set(test['task']), wanted)}"
+    return f"{_TOLD[study['kind']]} Accuracy in percent. {images}".strip()
 
 
 def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -175,17 +176,17 @@ _TOLD: dict[str, str] = {
 
 
 def rounded(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
-    """Return a table's header and cells for people: one decimal, methods by their labels."""
+    """Return a table's header and cells in Markdown: one decimal, methods by their labels."""
     shown = table.replace({"method": dict(labels)}) if "method" in table else table
     exact = ("keep", "lambda", "tasks", "subsets")
     cells = [
         [_cell(value, exact=column in exact) for column, value in zip(shown.columns, row, strict=True)]
         for row in shown.itertuples(index=False, name=None)
     ]
-    return [column.replace("_", " ") for column in shown.columns], cells
+    return [MARKDOWN.plain(column) for column in shown.columns], cells
 
 
 def _cell(value: Any, *, exact: bool) -> str:
     if value is None or value != value:
         return "–"
-    return f"{value:g}" if exact else f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if exact else f"{value:.1f}" if isinstance(value, float) else MARKDOWN.plain(str(value))

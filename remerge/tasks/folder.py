@@ -1,6 +1,7 @@
 """A user's own task: images under ``folder/{train,test}/{class}/{image}``, checked before anything runs."""
 
 import hashlib
+import html
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -166,16 +167,35 @@ def class_names(summary: FolderSummary, named: Mapping[str, str] | None) -> tupl
     """Return the class names in label order: those given, or else the folders' names.
 
     Raises:
-        ConfigError: A folder has no name, or a name has no folder.
+        ConfigError: A folder has no name, a name has no folder, or two names, or none, are all that a prompt would say.
     """
     if named is None:
+        _check_read_apart(summary.folders)
         return summary.folders
     if wrong := sorted(set(named) ^ set(summary.folders)):
         raise ConfigError(
             f"classes: {', '.join(map(repr, wrong))}: names and class folders must match; "
             f"the folders are: {', '.join(summary.folders)}"
         )
-    return tuple(named[folder] for folder in summary.folders)
+    names = tuple(named[folder] for folder in summary.folders)
+    _check_read_apart(names)
+    return names
+
+
+def _check_read_apart(names: Sequence[str]) -> None:
+    """Refuse class names that the text tower cannot tell apart, whose columns in the zero-shot head would be equal."""
+    known: dict[str, str] = {}
+    for name in names:
+        # As CLIP's tokenizer reads them.
+        read = " ".join(html.unescape(html.unescape(name)).split()).lower()
+        # Python reads bytes of a folder's name that are no UTF-8 as surrogates, which no file can hold.
+        if not read or any("\ud800" <= character <= "\udfff" for character in name):
+            raise ConfigError(f"classes: {name!r} is no name for a prompt; give the folder's class a name here")
+        if (other := known.setdefault(read, name)) != name:
+            raise ConfigError(
+                f"classes: {other!r} and {name!r} differ only in case or blanks, which CLIP does not read; give the "
+                "folders' classes different names here"
+            )
 
 
 def labels_of_folders(folders: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ def report_sections():
 def report_section(pool, suite):
     """What the report shows of one pool and suite."""
     own, tasks = settings.pools[pool], settings.suites[suite]
+    methods = methods_of(SimpleNamespace(pool=pool)).values()
     studies = {
         name: study.caption
         for name, study in settings.studies.items()
@@ -31,6 +32,7 @@ def report_section(pool, suite):
     return {
         "pool": pool,
         "suite": suite,
+        "tasks": tasks,
         "about": [
             f"Encoder: CLIP {own.architecture}, checkpoints {own.origin}, seed {own.seed}.",
             *(
@@ -41,9 +43,7 @@ def report_section(pool, suite):
                 else []
             ),
             f"Tasks: {', '.join(f'{task} ({origin_of(task)} images)' for task in tasks)}.",
-            "Methods: "
-            + ", ".join(labels_of(SimpleNamespace(pool=pool)).values())
-            + ".",
+            f"Methods: {', '.join(method.label for method in methods)}.",
         ],
         "tables": {name: f"results/{pool}/tables/{suite}/{name}.md" for name in tables},
         "figures": {
@@ -51,4 +51,14 @@ def report_section(pool, suite):
             for name, caption in (captions | studies).items()
         },
         "flags": f"results/images/{own.image_size}/audit.csv",
+    }
+
+
+def files_of_report():
+    """What the report is made from, by kind."""
+    sections = report_sections()
+    return {
+        "tables": [path for own in sections for path in own["tables"].values()],
+        "figures": [path for own in sections for _, path in own["figures"].values()],
+        "audits": list(dict.fromkeys(own["flags"] for own in sections)),
     }

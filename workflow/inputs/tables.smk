@@ -9,9 +9,9 @@ def made_methods():
     )
 
 
-def jobs_of(wildcards):
-    """The benchmark files of the jobs that make a suite's merged encoders."""
-    place = f"benchmarks/jobs/{wildcards.pool}/{{}}/{wildcards.suite}/{{}}.tsv"
+def jobs_by_method(wildcards):
+    """The benchmark files of the jobs that make a suite's merged encoders, each after the method that it is for."""
+    jobs, suite = f"benchmarks/jobs/{wildcards.pool}", wildcards.suite
     by_statistics = methods_where(lambda method: method.wants_statistics)
     stages = {
         "merge_task_vectors": [
@@ -20,23 +20,35 @@ def jobs_of(wildcards):
         "merge_by_statistics": by_statistics,
         "merge": made_methods(),
         "learn_coefficients": learning_methods(),
-        "sweep": [
-            f"{name}/validation"
+    }
+    return [
+        *[
+            (name, f"{jobs}/{stage}/{suite}/{name}.tsv")
+            for stage, names in stages.items()
+            for name in names
+        ],
+        *[
+            (name, f"{jobs}/sweep/{suite}/{name}/validation.tsv")
             for name in methods_where(lambda method: method.is_tuned)
         ],
-    }
-    earlier = of_methods(
-        "costs/learn_coefficients/{suite}/{method}.tsv", learning_methods()
-    )
-    return (
-        [place.format(stage, name) for stage, names in stages.items() for name in names]
-        + earlier(wildcards)
-        + [
-            f"benchmarks/jobs/{wildcards.pool}/expert_statistics/{name}/{task}.tsv"
+        *[
+            (
+                name,
+                f"results/{wildcards.pool}/costs/learn_coefficients/{suite}/{name}.tsv",
+            )
+            for name in learning_methods()
+        ],
+        *[
+            (name, f"{jobs}/expert_statistics/{name}/{task}.tsv")
             for name in by_statistics
             for task in tasks_of(wildcards)
-        ]
-    )
+        ],
+    ]
+
+
+def jobs_of(wildcards):
+    """The benchmark files of the jobs that make a suite's merged encoders."""
+    return [path for _, path in jobs_by_method(wildcards)]
 
 
 def merged_encoders_of(wildcards):

@@ -11,9 +11,7 @@ include: "../inputs/report.smk"
 rule report_page:
     """Everything in one page: what was run, tables, verdicts, figures, what to bear in mind, provenance."""
     input:
-        tables=rules.tables.input,
-        studies=rules.studies.input,
-        figures=rules.figures.input,
+        **files_of_report(),
         template=os.path.relpath(ROOT / "workflow" / "report" / "page.html.j2"),
     output:
         "results/report.html",

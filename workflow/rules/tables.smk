@@ -287,6 +287,8 @@ rule cost_table:
     params:
         code=code("scripts/cost_table.py"),
         methods=table_rows_of,
+        made_by_jobs=lambda wildcards: [name for name, _ in jobs_by_method(wildcards)],
+        made=made_methods(),
     script:
         "../../scripts/cost_table.py"
 

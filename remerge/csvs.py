@@ -1,0 +1,27 @@
+"""CSV files in which names stay text, whatever they look like: ``NA`` is a name, and ``101`` is no number."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXTS = (
+    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split", "right", "predicted"),
+    *("task_a", "task_b", "split_a", "split_b", "control", "unseen", "images", "layer", "uses"),
+)
+"""Columns that hold text wherever they stand. No task may have such a name, as tables have a column per task."""
+
+
+def read_csv(path: str | Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
+    """Read a CSV file; only an empty cell is missing.
+
+    Args:
+        path: The file.
+        texts: Further columns that hold text, beside :data:`TEXTS`.
+    """
+    # Every reading of the configuration asks for the names above, and should not wait for it.
+    import pandas as pd
+
+    return pd.read_csv(path, dtype=dict.fromkeys((*TEXTS, *texts), str), keep_default_na=False, na_values=[""])
