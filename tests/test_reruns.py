@@ -189,7 +189,20 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "figure": 9,
         },
     ),
-    "a template of mini": (text("remerge/tasks/prompts.py", "a picture of", "an image of"), {}),
+    "a template of mini": (
+        text("remerge/tasks/prompts.py", "a picture of", "an image of"),
+        {
+            **MERGED,
+            "pretrain": 1,
+            "zero_shot_head": 3,
+            "finetune": 3,
+            "task_vector": 3,
+            "expert_statistics": 6,
+            "score_expert": 3,
+            "study": 7,
+            "figure": 9,
+        },
+    ),
     "a task more": (
         setting("suites", "three", value=["digits", "shapes", "arrows", "latin"]),
         {

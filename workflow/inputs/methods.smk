@@ -40,6 +40,14 @@ def described_methods_of(wildcards):
     return {name: method.model_dump() for name, method in methods_of(wildcards).items()}
 
 
+def parameters_by_method(wildcards):
+    """Every method's algorithm and parameters, by id: labels judge nothing."""
+    methods = methods_of(wildcards)
+    return {
+        name: method.model_dump(exclude={"label"}) for name, method in methods.items()
+    }
+
+
 def looks_of_methods(names):
     """What decides how methods look in figures."""
     deciding = {"label", "algorithm", "granularity", "keep"}

@@ -191,7 +191,7 @@ rule claims_table:
     params:
         code=code("scripts/claims_table.py"),
         methods=lambda wildcards: list(methods_of(wildcards)),
-        described=described_methods_of,
+        described=parameters_by_method,
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
