@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from remerge import provenance
 from remerge.cost import cost_table
+from remerge.held_out import notes_on
 from remerge.logs import log_to
 from remerge.tables import write_csv, write_text
 
@@ -22,6 +23,7 @@ provenance.begin(snakemake)
 table = cost_table(snakemake.params.methods, snakemake.input.jobs, snakemake.input.encoders)
 write_csv(snakemake.output.csv, table)
 headers = ["Method", "Seconds", "Memory (MB)", "Encoder (MB)", "Looks at"]
+notes = [NOTE, *notes_on(use for method in snakemake.params.methods.values() for use in method["uses"])]
 text = tabulate(table.fillna("–"), headers, tablefmt="github", floatfmt=".1f", showindex=False)
-write_text(snakemake.output.markdown, f"{text}\n\n{NOTE}\n")
+write_text(snakemake.output.markdown, f"{text}\n\n{' '.join(notes)}\n")
 provenance.record(snakemake)
