@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from remerge.coverage import absence
 from remerge.files import atomic_path
+from remerge.held_out import notes_on
 from remerge.markup import LATEX, MARKDOWN, Markup
 from remerge.scores import accuracy, average_accuracy, wilson_interval
 
@@ -254,6 +255,7 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
         f"Images {kinds}.",
         *_absent(table, list(origins)),
         *_contaminated(flags, origins),
+        *notes_on(table["uses"]),
         *_precision(table),
     ]
 

@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from remerge import provenance
 from remerge.cost import cost_table
+from remerge.held_out import notes_on
 from remerge.logs import log_to
 from remerge.markup import MARKDOWN
 from remerge.tables import write_csv, write_text
@@ -28,5 +29,6 @@ write_csv(snakemake.output.csv, table)
 headers = ["Method", "Seconds", "Memory (MB)", "Encoder (MB)", "Looks at"]
 shown = table.assign(method=table["method"].map(MARKDOWN.plain)).fillna("–")
 text = tabulate(shown, headers, tablefmt="github", floatfmt=".1f", showindex=False, disable_numparse=[0])
-write_text(snakemake.output.markdown, f"{text}\n\n{NOTE}\n")
+notes = [NOTE, *notes_on(use for method in params.methods.values() for use in method["uses"])]
+write_text(snakemake.output.markdown, f"{text}\n\n{' '.join(notes)}\n")
 provenance.record(snakemake)

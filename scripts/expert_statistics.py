@@ -32,7 +32,7 @@ else:
     batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
     algorithm = registry.load(params.algorithm)
     if params.algorithm == "fisher":
-        found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch, params.seed)
+        found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch)
     else:
         found = algorithm.statistics(encoder, batch)
     save_weights(snakemake.output[0], found)

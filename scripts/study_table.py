@@ -24,5 +24,5 @@ table = study_table(params.study, scores, pd.concat([own, *zero_shot]), params.t
 headers, cells = rounded(table, params.labels)
 write_csv(snakemake.output.csv, table)
 text = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
-write_text(snakemake.output.markdown, f"{text}\n\n{notes(params.study, scores, params.tasks)}\n")
+write_text(snakemake.output.markdown, f"{text}\n\n{notes(params.study, scores, params.tasks, params.holds_out)}\n")
 provenance.record(snakemake)

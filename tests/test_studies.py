@@ -184,7 +184,7 @@ def test_studies_score_tasks_that_have_images_and_no_others(kind: str, absent: s
     present = wanted - len(set(absent) & set(about))
     if not scores.empty and present < wanted:
         assert set(table["scored"]) == {f"{present}/{wanted}"}
-        assert f"{present}/{wanted}" in notes(study, scores, list("abc"))
+        assert f"{present}/{wanted}" in notes(study, scores, list("abc"), True)
     _, cells = rounded(table, {"m": "Method"})
     assert not any("nan" in cell for row in cells for cell in row)
     look = looks({"m": {"algorithm": "ties"}})
@@ -296,7 +296,9 @@ def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, o
     headers, cells = rounded(table, {"m": "Method"})
     assert len(headers) == len(cells[0])
     assert ("method" not in table) or cells[0][list(table).index("method")] == "Method"
-    assert notes(study, frame, tasks).count("10") >= 1
+    assert notes(study, frame, tasks, True).count("10") >= 1
+    assert "Perhaps trained on" not in notes(study, frame, tasks, True)
+    assert ("Perhaps trained on" in notes(study, frame, tasks, False)) == (kind == "negation")
     look = looks({"m": {"algorithm": "ties"}})
     save_figure(study_figure(kind, table, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 3000

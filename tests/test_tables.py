@@ -7,7 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from remerge.config.models import Pool
 from remerge.figures.registry import FIGURES
+from remerge.held_out import looks_at
+from remerge.merging.registry import ALGORITHMS
 from remerge.tables import (
     Row,
     experts_table,
@@ -71,6 +74,45 @@ def test_what_a_method_looked_at_and_what_is_real_is_said(scores: pd.DataFrame) 
     assert cells(markdown, "TIES")[-1] == "validation labels"
     assert "real: digits; rendered: greek" in markdown
     assert "digits 100, greek 50" in markdown
+
+
+def test_validation_images_that_experts_may_have_been_trained_on_are_flagged(scores: pd.DataFrame) -> None:
+    def rows(holds_out: bool) -> dict[str, Row]:
+        return {
+            "ada": Row("AdaMerging", "adamerging", looks_at(["unlabeled test images"], False, holds_out)),
+            "ties": Row("TIES", "ties", looks_at([], True, holds_out)),
+            "ta": Row("RegMean", "regmean", looks_at(ALGORITHMS["regmean"].needs, False, holds_out)),
+        }
+
+    methods = rows(holds_out=False)
+    table = main_table(scores, methods, list(ORIGINS))
+    markdown = main_table_markdown(table, methods, ORIGINS, {})
+    assert cells(markdown, "TIES")[-1] == "validation labels (perhaps trained on)"
+    assert cells(markdown, "RegMean")[-1] == "unlabeled validation images (perhaps trained on)"
+    assert cells(markdown, "AdaMerging")[-1] == "unlabeled test images"
+    for text in (markdown, main_table_latex(table, methods, ORIGINS, {})):
+        assert "nothing shows that these experts, downloaded, were not trained on them" in text
+
+    methods = rows(holds_out=True)
+    markdown = main_table_markdown(main_table(scores, methods, list(ORIGINS)), methods, ORIGINS, {})
+    assert cells(markdown, "TIES")[-1] == "validation labels"
+    assert "erhaps trained on" not in markdown
+
+
+@pytest.mark.parametrize(
+    ("origin", "architecture", "holds_out"),
+    [
+        ("trained", "mini", True),
+        ("finetuned", "ViT-B-32", True),
+        ("random", "mini", True),
+        ("task-vectors", "ViT-B-32", False),
+        ("fusionbench", "ViT-B-32", False),
+    ],
+)
+def test_downloaded_experts_alone_may_have_seen_validation_images(
+    origin: str, architecture: str, holds_out: bool
+) -> None:
+    assert Pool.model_validate({"origin": origin, "architecture": architecture}).holds_out is holds_out
 
 
 def test_a_missing_task_is_said_with_the_average(scores: pd.DataFrame) -> None:

@@ -126,6 +126,11 @@ class Pool(Strict):
         return self.origin in ("trained", "finetuned")
 
     @property
+    def holds_out(self) -> bool:
+        """Whether no expert was trained on the validation images used here."""
+        return self.origin in ("trained", "finetuned", "random")
+
+    @property
     def frozen(self) -> int:
         """Parameters beside the image encoder that the authors of the checkpoints flatten along with it."""
         return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0
@@ -354,7 +359,7 @@ class Fisher(Method):
     """Every entry weighted by its Fisher information (arXiv:2111.09832)."""
 
     algorithm: Literal["fisher"]
-    images: int = Field(256, ge=1, description="Unlabeled images per task, held out of training.")
+    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
 
     @property
     def wants_statistics(self) -> bool:
@@ -366,8 +371,11 @@ class RegMean(Method):
     """Linear layers by least squares of their outputs (arXiv:2212.09849)."""
 
     algorithm: Literal["regmean"]
-    images: int = Field(256, ge=1, description="Unlabeled images per task, held out of training.")
-    off_diagonal: Share = Field(0.95, description="Factor of inner products between different inputs.")
+    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
+    off_diagonal: Share = Field(
+        0.95,
+        description="Factor of inner products between different inputs. FusionBench's published numbers: 0.95.",
+    )
 
     @property
     def wants_statistics(self) -> bool:

@@ -1,4 +1,11 @@
-"""RegMean: linear layers merged so that their outputs come closest to the experts' (arXiv:2212.09849, eq. 2)."""
+"""RegMean: linear layers merged so that their outputs come closest to the experts' (arXiv:2212.09849, eq. 2).
+
+As the authors' code does it (bloomberg/dataless-model-merging, ``avg_merger.py``): the weights of linear layers by
+least squares, off-diagonal inner products shrunk; everything else, biases included, averaged. An attention's stacked
+``in_proj_weight`` is one linear layer with the same solution as separate queries, keys and values: they share their
+inputs, and least squares treats every output by itself. The output projection ``proj`` is a bare matrix to open_clip
+and no linear layer; it is averaged.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -6,8 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from remerge.errors import RemergeError
+from remerge.errors import ParameterError, RemergeError
 from remerge.weights import Weights
+
+# What must be left of an input's square when the other inputs have explained it; below lies float32's rounding.
+UNEXPLAINED = 1e-5
 
 
 @torch.no_grad()
@@ -68,13 +78,18 @@ def _of_attention(name: str, add: Callable[[str, Tensor], None]) -> Callable[...
     return hook
 
 
-def merge(task_vectors: Sequence[Weights], products: Sequence[Weights], off_diagonal: float = 0.9) -> dict[str, Tensor]:
+def merge(task_vectors: Sequence[Weights], products: Sequence[Weights], off_diagonal: float) -> dict[str, Tensor]:
     """Return the task vector of RegMean's weights: least squares for linear layers, the mean for everything else.
 
     Args:
         task_vectors: One per task.
-        products: What :func:`statistics` found for each.
-        off_diagonal: Factor of the inner products between different inputs, which keeps the system well conditioned.
+        products: What :func:`statistics` returned for each.
+        off_diagonal: Factor of the inner products between different inputs, in (0, 1]. The default, 0.95, is that of
+            FusionBench's published numbers, 82.4 on ViT-B/32. Below 1 it makes every system well conditioned, so that
+            none needs a ridge.
+
+    Raises:
+        ParameterError: With ``off_diagonal`` 1, a layer's inputs depend on each other linearly.
     """
     merged = {}
     for key in task_vectors[0]:
@@ -85,11 +100,21 @@ def merge(task_vectors: Sequence[Weights], products: Sequence[Weights], off_diag
         grams = [_shrunk(own[key].double(), off_diagonal) for own in products]
         # As W = W0 + tau for every task, and W0 is shared, the solution is W0 plus that of the task vectors.
         right = torch.stack([gram @ vector.double().T for gram, vector in zip(grams, vectors, strict=True)]).sum(dim=0)
-        left = torch.stack(grams).sum(dim=0)
-        ridge = 1e-8 * left.diagonal().mean() * torch.eye(len(left), dtype=left.dtype)
-        merged[key] = torch.linalg.solve(left + ridge, right).T.to(vectors[0].dtype).contiguous()
+        merged[key] = _solved(key, torch.stack(grams).sum(dim=0), right).T.to(vectors[0].dtype).contiguous()
     return merged
 
 
 def _shrunk(gram: Tensor, off_diagonal: float) -> Tensor:
     return off_diagonal * gram + (1 - off_diagonal) * torch.diag(gram.diagonal())
+
+
+def _solved(key: str, left: Tensor, right: Tensor) -> Tensor:
+    # An input that is always zero decides nothing: its weights stay the pre-trained ones.
+    left.diagonal()[left.diagonal() == 0] = 1.0
+    factor, failed = torch.linalg.cholesky_ex(left)
+    if failed or (factor.diagonal().square() < UNEXPLAINED * left.diagonal()).any():
+        raise ParameterError(
+            f"RegMean: the inputs of {key} depend on each other, and their least squares have no single solution; "
+            "set `off_diagonal` below 1 or take more `images`"
+        )
+    return torch.cholesky_solve(right, factor)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from remerge.coverage import absence, scored_tasks, share
+from remerge.held_out import NOTE
 from remerge.markup import MARKDOWN
 from remerge.scores import accuracy
 
@@ -42,15 +43,23 @@ def tasks_of_study(study: Mapping[str, Any], tasks: Sequence[str]) -> list[str]:
     return list(study.get("tasks") or tasks)
 
 
-def notes(study: Mapping[str, Any], scores: pd.DataFrame, tasks: Sequence[str]) -> str:
-    """Return what a reader must know to weigh a study's numbers."""
+def notes(study: Mapping[str, Any], scores: pd.DataFrame, tasks: Sequence[str], holds_out: bool) -> str:
+    """Return what a reader must know to weigh a study's numbers.
+
+    Args:
+        study: As the configuration has it.
+        scores: The score files of all its parts.
+        tasks: The suite's tasks.
+        holds_out: Whether validation images are known to be held out of the experts' training.
+    """
     test = scores[scores["split"] == "test"]
     wanted = tasks_of_study(study, tasks)
     if test.empty:
         return f"{_TOLD[study['kind']]} Too few tasks have images: 0/{len(wanted)} scored."
     sizes = ", ".join(f"{task} {n}" for task, n in test.groupby("task", sort=False)["n"].max().items())
+    perhaps_seen = "" if holds_out or set(scores["split"]) == {"test"} else NOTE
     images = f"Test images: {MARKDOWN.plain(sizes)}. {absence(set(test['task']), wanted)}"
-    return f"{_TOLD[study['kind']]} Accuracy in percent. {images}".strip()
+    return f"{_TOLD[study['kind']]} Accuracy in percent. {images.strip()} {perhaps_seen}".strip()
 
 
 def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -1,5 +1,6 @@
 """Which methods there are, and what is said of them; each function is named after what it returns."""
 
+from remerge.held_out import looks_at
 from remerge.merging.registry import ALGORITHMS
 
 
@@ -54,13 +55,11 @@ def looks_of_methods(names):
     return {name: settings.methods[name].model_dump(include=deciding) for name in names}
 
 
-def uses_of(method):
-    """The data a method looks at beyond the checkpoints."""
+def uses_of(pool, method):
+    """The data a method looks at beyond a pool's checkpoints."""
     chosen = settings.methods[method]
-    return [
-        *ALGORITHMS[chosen.algorithm].needs,
-        *(["validation labels"] if chosen.is_tuned else []),
-    ]
+    needs = ALGORITHMS[chosen.algorithm].needs
+    return looks_at(needs, chosen.is_tuned, settings.pools[pool].holds_out)
 
 
 def of_methods(place, methods):

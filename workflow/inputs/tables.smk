@@ -62,6 +62,10 @@ def merged_encoders_of(wildcards):
 def table_rows_of(wildcards):
     """What a table says of every method besides its scores."""
     return {
-        name: dict(label=method.label, algorithm=method.algorithm, uses=uses_of(name))
+        name: dict(
+            label=method.label,
+            algorithm=method.algorithm,
+            uses=uses_of(wildcards.pool, name),
+        )
         for name, method in methods_of(wildcards).items()
     }

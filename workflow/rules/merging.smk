@@ -83,7 +83,7 @@ rule merge_task_vectors:
 
 
 rule expert_statistics:
-    """What Fisher merging or RegMean wants to know of one expert, from images held out of training, without labels."""
+    """What Fisher merging or RegMean wants to know of one expert, from validation images without their labels."""
     input:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",

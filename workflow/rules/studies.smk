@@ -144,6 +144,7 @@ rule study_table:
         labels=lambda wildcards: {
             name: settings.methods[name].label for name in methods_of_study(wildcards)
         },
+        holds_out=lambda wildcards: settings.pools[wildcards.pool].holds_out,
     script:
         "../../scripts/study_table.py"
 
