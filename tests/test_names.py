@@ -160,7 +160,7 @@ def test_tables_show_names_and_labels_as_they_are(
     assert [row[0] for row in cells[1:]] == list(shown.values())
     own = scores_of(tasks, tasks).rename(columns={"method": "expert"})
     assert [row[0] for row in read_markdown(experts_table_markdown(experts_table(own, tasks), {}))[1:]] == tasks
-    study = study_table({"kind": "robustness", "tasks": tasks}, scores.assign(part="NA"), scores.assign(n=1))
+    study = study_table({"kind": "robustness", "tasks": tasks}, scores.assign(part="NA"), scores.assign(n=1), tasks)
     path = tmp_path_factory.mktemp("tables") / "t.csv"
     write_csv(path, study)
     read = read_csv(path)
@@ -196,7 +196,7 @@ def test_figures_draw_names_and_labels_as_they_are(draw: int, tmp_path: Path) ->
     methods = {name: {"label": label, "algorithm": "own"} for name, label in zip(LIKE_VALUES, LABELS, strict=False)}
     tasks = ["101", "NA", "a_b_c"]
     scores = scores_of(list(methods), tasks)
-    study = study_table({"kind": "robustness", "tasks": tasks}, scores.assign(part="clean"), scores)
+    study = study_table({"kind": "robustness", "tasks": tasks}, scores.assign(part="clean"), scores, tasks)
     write_csv(tmp_path / "t.csv", study)
     figures: list[Callable[[], Any]] = [
         lambda: accuracies_figure(scores, labels(methods), looks(methods), tasks),
