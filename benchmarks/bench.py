@@ -17,9 +17,9 @@ import startup
 import torch
 from tqdm import tqdm
 
-from remerge.encoders import build_clip
-from remerge.threads import YIELDING, most_threads
-from remerge.weights import save_weights
+from remerge.checkpoints.weights import save_weights
+from remerge.clip.encoders import build_clip
+from remerge.run.threads import YIELDING, most_threads
 
 HERE = Path(__file__).parent
 FUSIONBENCH = "fusion-bench==0.2.33"

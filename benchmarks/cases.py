@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from remerge.encoders import build_clip, to_input
+from remerge.checkpoints.weights import LazyWeights, load_weights
+from remerge.clip.encoders import build_clip, to_input
 from remerge.merging.adamerging import MergedEncoder, backward_entropy
 from remerge.merging.checkpoints import merge_checkpoints
 from remerge.merging.registry import load
 from remerge.merging.streaming import Difference, merged_by
 from remerge.merging.task_vectors import apply_task_vector
-from remerge.weights import LazyWeights, load_weights
 
 KEEP = 0.2
 
@@ -161,7 +161,7 @@ def on_disk(folder: str) -> None:
 
 def scoring(architecture: str, count: int) -> dict[str, float]:
     """Images per second of scoring, and of plain forward passes on prepared tensors."""
-    from remerge.evaluation import predictions
+    from remerge.scoring.evaluation import predictions
 
     encoder = build_clip(architecture).visual.eval()
     images = np.random.default_rng(0).integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
@@ -198,7 +198,7 @@ def preparing(count: int) -> dict[str, float]:
     from PIL import Image
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-    from remerge.preparation import prepare
+    from remerge.images.preparation import prepare
 
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     content = io.BytesIO()

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from remerge.archive import pack, rebuild
 from remerge.errors import RemergeError
-from remerge.last_run import REPORT, sections
-from remerge.provenance import DAMAGED, FOLDER, chain, mend
+from remerge.run.archive import pack, rebuild
+from remerge.run.last_run import REPORT, sections
+from remerge.run.provenance import DAMAGED, FOLDER, chain, mend
 
 PUBLISHED = Path(__file__).parent.parent / "published"
 DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
@@ -45,9 +45,9 @@ def show_claims(folder: Path, file: Path) -> str:
             read.
     """
     # Reading claims takes pydantic and pandas, which the other commands do without.
-    from remerge.audit import contaminated, read_audit
-    from remerge.claims import Scores, claims_markdown, claims_table, of_run, read_claims
-    from remerge.measured import read_measured
+    from remerge.findings.claims import Scores, claims_markdown, claims_table, of_run, read_claims
+    from remerge.findings.measured import read_measured
+    from remerge.images.audit import contaminated, read_audit
 
     claims, measured = read_claims(file), read_measured(PUBLISHED / "methods.yaml")
     parts = []
@@ -70,9 +70,9 @@ def _claims_over_seeds(
     folder: Path, claims: Mapping[str, Any], measured: Mapping[str, Any], tables: Mapping[Path, Any]
 ) -> list[str]:
     """The verdicts for every table of claims over seeds, given each pool's own verdicts by their table's place."""
-    from remerge.audit import contaminated, read_audit
-    from remerge.claims import of_run
-    from remerge.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
+    from remerge.findings.claims import of_run
+    from remerge.findings.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
+    from remerge.images.audit import contaminated, read_audit
 
     parts = []
     for section in sections(folder):

@@ -7,12 +7,12 @@ from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
+from remerge.checkpoints.weights import Weights, check_compatible
 from remerge.errors import MismatchError, ParameterError
 from remerge.merging import averaging, coefficients, task_vectors
 from remerge.merging import task_arithmetic as arithmetic
 from remerge.merging import ties as ties_merging
 from remerge.merging.streaming import merged_by
-from remerge.weights import Weights, check_compatible
 
 Model = TypeVar("Model", bound="nn.Module | Mapping[str, Tensor]")
 

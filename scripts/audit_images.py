@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.audit import overlaps, read_hashes, write_audit
-from remerge.logs import log_to
+from remerge.images.audit import overlaps, read_hashes, write_audit
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.audit import contaminated, read_audit
-from remerge.claims import of_run, read_claims
-from remerge.csvs import read_csv
-from remerge.logs import log_to
-from remerge.measured import read_measured
-from remerge.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
-from remerge.tables import write_csv, write_text
+from remerge.files.csvs import read_csv
+from remerge.findings.claims import of_run, read_claims
+from remerge.findings.measured import read_measured
+from remerge.findings.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
+from remerge.findings.tables import write_csv, write_text
+from remerge.images.audit import contaminated, read_audit
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

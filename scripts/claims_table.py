@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.audit import contaminated, read_audit
-from remerge.claims import Scores, claims_markdown, claims_table, of_run, read_claims
-from remerge.logs import log_to
-from remerge.measured import read_measured
-from remerge.tables import write_csv, write_text
+from remerge.findings.claims import Scores, claims_markdown, claims_table, of_run, read_claims
+from remerge.findings.measured import read_measured
+from remerge.findings.tables import write_csv, write_text
+from remerge.images.audit import contaminated, read_audit
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

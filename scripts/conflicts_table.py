@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.experts import load_available
-from remerge.files import atomic_path
-from remerge.logs import log_to
+from remerge.checkpoints.experts import load_available
+from remerge.files.atomic import atomic_path
 from remerge.merging.conflicts import sign_conflicts
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from remerge import provenance
-from remerge.corruptions import Corruption
-from remerge.images import load_images, save_images
-from remerge.logs import log_to
+from remerge.images.corruptions import Corruption
+from remerge.images.store import load_images, save_images
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

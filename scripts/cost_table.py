@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from remerge import provenance
-from remerge.cost import cost_table
-from remerge.held_out import notes_on
-from remerge.logs import log_to
-from remerge.markup import MARKDOWN
-from remerge.tables import write_csv, write_text
+from remerge.files.markup import MARKDOWN
+from remerge.findings.cost import cost_table
+from remerge.findings.tables import write_csv, write_text
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.held_out import notes_on
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.entropy import entropy_table
-from remerge.files import atomic_path
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.files.atomic import atomic_path
+from remerge.images.store import load_images
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.scoring.entropy import entropy_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from remerge import provenance
-from remerge.devices import device_for
-from remerge.encoders import load_encoder, to_input
-from remerge.experts import save_absent, why_absent
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
+from remerge.checkpoints.experts import save_absent, why_absent
+from remerge.checkpoints.weights import save_weights
+from remerge.clip.encoders import load_encoder, to_input
+from remerge.clip.heads import load_head
+from remerge.images.store import load_images
 from remerge.merging import registry
-from remerge.weights import save_weights
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.audit import contaminated, read_audit
-from remerge.logs import log_to
-from remerge.scores import read_parts
-from remerge.tables import experts_table, experts_table_latex, experts_table_markdown, write_csv, write_text
+from remerge.findings.tables import experts_table, experts_table_latex, experts_table_markdown, write_csv, write_text
+from remerge.images.audit import contaminated, read_audit
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import read_parts
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
 from remerge.downloads.records import record
-from remerge.logs import log_to
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
 from remerge.downloads.archives import record
-from remerge.logs import log_to
+from remerge.run import provenance
+from remerge.run.logs import log_to
 from remerge.tasks.clip.reading import TORCHVISION_ROOT
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from remerge import provenance
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import save_figure
-from remerge.logs import log_to
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.coverage import tasks_with_images
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.experts import merged_tasks, save_absent
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
-from remerge.resume import Progress, fingerprint_of
-from remerge.training import finetune
-from remerge.weights import read_metadata, save_weights
+from remerge.checkpoints.experts import merged_tasks, save_absent
+from remerge.checkpoints.weights import read_metadata, save_weights
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.clip.training import finetune
+from remerge.images.store import load_images
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.run.resume import Progress, fingerprint_of
+from remerge.scoring.coverage import tasks_with_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

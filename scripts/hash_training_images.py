@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.images import HASH_BYTES
-from remerge.logs import log_to
-from remerge.preparation import hash_split
-from remerge.resume import KeptImages, fingerprint_of
+from remerge.images.preparation import hash_split
+from remerge.images.store import HASH_BYTES
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.run.resume import KeptImages, fingerprint_of
+from remerge.run.threads import granted
 from remerge.tasks.clip.reading import read_split
-from remerge.threads import granted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,20 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.adaptation import adaptation_batches
-from remerge.cost import write_earlier
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.experts import load_available
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
+from remerge.checkpoints.experts import load_available
+from remerge.checkpoints.weights import Weights, load_weights
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.findings.cost import write_earlier
+from remerge.images.store import load_images
 from remerge.merging.adamerging import learn_coefficients
+from remerge.merging.adaptation import adaptation_batches
 from remerge.merging.coefficients import write_coefficients
 from remerge.merging.ties import trimmed_and_elected
-from remerge.resume import Progress, fingerprint_of
-from remerge.weights import Weights, load_weights
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.run.resume import Progress, fingerprint_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from remerge import provenance
-from remerge.logs import log_to
-from remerge.over_seeds import by_seed, main_over_seeds, main_over_seeds_markdown
-from remerge.scores import read_scores
-from remerge.tables import Row, write_csv, write_text
+from remerge.findings.over_seeds import by_seed, main_over_seeds, main_over_seeds_markdown
+from remerge.findings.tables import Row, write_csv, write_text
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from remerge import provenance
-from remerge.audit import contaminated, read_audit
-from remerge.logs import log_to
-from remerge.scores import read_scores
-from remerge.tables import Row, main_table, main_table_latex, main_table_markdown, write_csv, write_text
+from remerge.findings.tables import Row, main_table, main_table_latex, main_table_markdown, write_csv, write_text
+from remerge.images.audit import contaminated, read_audit
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

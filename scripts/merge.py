@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.experts import SEPARATOR, merged_of
-from remerge.files import atomic_path
-from remerge.logs import log_to
+from remerge.checkpoints.experts import SEPARATOR, merged_of
+from remerge.checkpoints.weights import load_weights, read_metadata, save_weights
+from remerge.files.atomic import atomic_path
 from remerge.merging.task_vectors import apply_task_vector
-from remerge.scores import best_scaling, read_scores
-from remerge.weights import load_weights, read_metadata, save_weights
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import best_scaling, read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

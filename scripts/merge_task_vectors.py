@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.architectures import described
-from remerge.experts import load_available, merged_tasks
-from remerge.logs import log_to
+from remerge.checkpoints.experts import load_available, merged_tasks
+from remerge.checkpoints.weights import save_weights
+from remerge.clip.architectures import described
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
-from remerge.weights import save_weights
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

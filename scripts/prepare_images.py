@@ -3,13 +3,13 @@
 import sys
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.images import Description
-from remerge.logs import log_to
-from remerge.preparation import write_split
-from remerge.resume import KeptImages, fingerprint_of
+from remerge.images.preparation import write_split
+from remerge.images.store import Description
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.run.resume import KeptImages, fingerprint_of
+from remerge.run.threads import granted
 from remerge.tasks.clip.reading import read_split
-from remerge.threads import granted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

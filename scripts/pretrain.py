@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.architectures import described
-from remerge.devices import device_for
-from remerge.images import load_images
-from remerge.logs import log_to
-from remerge.resume import Progress, fingerprint_of
-from remerge.training import pretrain
-from remerge.weights import save_weights
+from remerge.checkpoints.weights import save_weights
+from remerge.clip.architectures import described
+from remerge.clip.training import pretrain
+from remerge.images.store import load_images
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.run.resume import Progress, fingerprint_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from remerge import provenance
-from remerge.architectures import described
-from remerge.encoders import build_clip
-from remerge.logs import log_to
-from remerge.weights import save_weights
+from remerge.checkpoints.weights import save_weights
+from remerge.clip.architectures import described
+from remerge.clip.encoders import build_clip
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from remerge import provenance
-from remerge.logs import log_to
-from remerge.weights import load_weights, read_metadata, save_weights
+from remerge.checkpoints.weights import load_weights, read_metadata, save_weights
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

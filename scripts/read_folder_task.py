@@ -3,12 +3,12 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.images import Description
-from remerge.logs import log_to
-from remerge.preparation import write_split
+from remerge.images.preparation import write_split
+from remerge.images.store import Description
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.run.threads import granted
 from remerge.tasks.folder import list_folder, stratified
-from remerge.threads import granted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,13 +3,13 @@
 import sys
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.architectures import described
 from remerge.checkpoints.legacy import image_encoder_weights
 from remerge.checkpoints.towers import checked_image_tower
+from remerge.checkpoints.weights import save_weights
+from remerge.clip.architectures import described
 from remerge.downloads.drive import recorded
-from remerge.logs import log_to
-from remerge.weights import save_weights
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

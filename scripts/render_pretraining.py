@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.images import save_images
-from remerge.logs import log_to
+from remerge.images.store import save_images
+from remerge.run import provenance
+from remerge.run.logs import log_to
 from remerge.tasks import pretraining_images
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.audit import contaminated, read_audit
-from remerge.logs import log_to
-from remerge.report import Section, write_report
+from remerge.findings.report import Section, write_report
+from remerge.images.audit import contaminated, read_audit
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

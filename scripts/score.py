@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.evaluation import score_encoder
-from remerge.experts import merged_of
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
-from remerge.scores import write_scores
+from remerge.checkpoints.experts import merged_of
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.images.store import load_images
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.scoring.evaluation import score_encoder
+from remerge.scoring.scores import write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

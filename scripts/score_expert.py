@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from remerge import provenance
-from remerge.coverage import tasks_with_images
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.evaluation import score_encoder
-from remerge.experts import why_absent
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
-from remerge.scores import NO_SCORES, write_scores
+from remerge.checkpoints.experts import why_absent
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.images.store import load_images
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.scoring.coverage import tasks_with_images
+from remerge.scoring.evaluation import score_encoder
+from remerge.scoring.scores import NO_SCORES, write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.logs import log_to
-from remerge.scores import read_parts, write_scores
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import read_parts, write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

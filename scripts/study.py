@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.experts import load_available
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
-from remerge.scores import write_scores
+from remerge.checkpoints.experts import load_available
+from remerge.checkpoints.weights import load_weights
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.images.store import load_images
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.scoring.scores import write_scores
 from remerge.studies.kinds import variants
 from remerge.studies.methods import Merging
 from remerge.studies.variants import Bench
-from remerge.weights import load_weights
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from tabulate import tabulate
 
-from remerge import provenance
-from remerge.logs import log_to
-from remerge.scores import read_parts, read_scores
+from remerge.findings.tables import write_csv, write_text
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import read_parts, read_scores
 from remerge.studies.tables import notes, rounded, study_table
-from remerge.tables import write_csv, write_text
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.experts import save_absent, why_absent
-from remerge.logs import log_to
+from remerge.checkpoints.experts import save_absent, why_absent
+from remerge.checkpoints.weights import load_weights, read_metadata, save_weights
 from remerge.merging.task_vectors import task_vector
-from remerge.weights import load_weights, read_metadata, save_weights
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

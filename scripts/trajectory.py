@@ -4,20 +4,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from remerge import provenance
-from remerge.devices import device_for
-from remerge.encoders import load_encoder
-from remerge.evaluation import score_encoder
-from remerge.experts import load_available, merged_tasks
-from remerge.heads import load_head
-from remerge.images import load_images
-from remerge.logs import log_to
+from remerge.checkpoints.experts import load_available, merged_tasks
+from remerge.checkpoints.weights import Weights, load_weights
+from remerge.clip.encoders import load_encoder
+from remerge.clip.heads import load_head
+from remerge.images.store import load_images
 from remerge.merging.coefficients import merge_by, read_coefficients
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
-from remerge.progress import ProgressBar
-from remerge.scores import write_scores
-from remerge.weights import Weights, load_weights
+from remerge.run import provenance
+from remerge.run.devices import device_for
+from remerge.run.logs import log_to
+from remerge.run.progress import ProgressBar
+from remerge.scoring.evaluation import score_encoder
+from remerge.scoring.scores import write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

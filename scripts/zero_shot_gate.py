@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
 from remerge.errors import RemergeError
-from remerge.gate import explanation, judge
-from remerge.logs import log_to
-from remerge.published import read_published, zero_shot_references
-from remerge.scores import read_scores
-from remerge.tables import write_csv
+from remerge.findings.gate import explanation, judge
+from remerge.findings.published import read_published, zero_shot_references
+from remerge.findings.tables import write_csv
+from remerge.run import provenance
+from remerge.run.logs import log_to
+from remerge.scoring.scores import read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from remerge import provenance
-from remerge.architectures import described
-from remerge.encoders import architecture_in, load_clip, tokenizer
-from remerge.heads import save_head, zero_shot_head
-from remerge.logs import log_to
+from remerge.clip.architectures import described
+from remerge.clip.encoders import architecture_in, load_clip, tokenizer
+from remerge.clip.heads import save_head, zero_shot_head
+from remerge.run import provenance
+from remerge.run.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 import remerge
+from remerge.checkpoints.weights import Weights
 from remerge.errors import MismatchError, RemergeError
 from remerge.merging.adamerging import MergedEncoder, backward_entropy, learn_coefficients
 from remerge.merging.coefficients import (
@@ -23,8 +24,7 @@ from remerge.merging.coefficients import (
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
-from remerge.resume import Progress
-from remerge.weights import Weights
+from remerge.run.resume import Progress
 
 TASKS = ("one", "two", "three")
 CLASSES = (4, 3, 5)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remerge.answers import pack_classes, pack_right, unpack_classes, unpack_right
 from remerge.errors import RemergeError
-from remerge.scores import read_scores, write_scores
+from remerge.scoring.answers import pack_classes, pack_right, unpack_classes, unpack_right
+from remerge.scoring.scores import read_scores, write_scores
 
 
 @given(st.lists(st.booleans(), max_size=40))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import remerge
-from remerge.checkpoint_sets import CheckpointSet
+from remerge.checkpoints.sets import CheckpointSet
 from remerge.errors import MismatchError, RemergeError
 from remerge.merging.checkpoints import merge_checkpoints
 

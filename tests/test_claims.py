@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from remerge.__main__ import show_claims
-from remerge.answers import pack_right
-from remerge.claims import Claim, Scores, claims_markdown, claims_table, judge, read_claims
 from remerge.errors import RemergeError
-from remerge.scores import write_scores
+from remerge.findings.claims import Claim, Scores, claims_markdown, claims_table, judge, read_claims
+from remerge.scoring.answers import pack_right
+from remerge.scoring.scores import write_scores
 
 ROOT = Path(__file__).parent.parent
 BASE = {"statement": "A is better.", "paper": "2310.02575", "section": "Table 1"}
@@ -275,7 +275,7 @@ def test_the_best_of_merged_is_the_best_of_those_that_compete(tmp_path: Path) ->
 def test_an_interval_does_not_depend_on_how_much_is_drawn_at_once(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sides = claim({"method": "a"}, {"best_of": "merged"})
     whole = judge(sides, methods_in(pool, "a", "b", "c"))
-    monkeypatch.setattr("remerge.resampling.WEIGHTS_AT_ONCE", 1000)
+    monkeypatch.setattr("remerge.findings.resampling.WEIGHTS_AT_ONCE", 1000)
     assert judge(sides, methods_in(pool, "a", "b", "c")) == whole
 
 

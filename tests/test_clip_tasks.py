@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 from torch.utils.data import random_split
 
-from remerge.audit import contaminated, overlaps, read_hashes
 from remerge.downloads import archives
 from remerge.downloads.hub import WrongContentError
 from remerge.errors import ConfigError, RemergeError
-from remerge.images import Description, load_images
-from remerge.preparation import prepare, write_split
+from remerge.images.audit import contaminated, overlaps, read_hashes
+from remerge.images.preparation import prepare, write_split
+from remerge.images.store import Description, load_images
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 from remerge.tasks.clip.reading import absent, from_folder
 from remerge.tasks.folder import labels_of_folders

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from remerge.code import BOOKKEEPING, code_digest
-from remerge.progress import ProgressBar
-from remerge.sources import source_files
+from remerge.run.code import BOOKKEEPING, code_digest
+from remerge.run.progress import ProgressBar
+from remerge.run.sources import source_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from remerge.progress import ProgressBar
+from remerge.run.progress import ProgressBar
 
 
 @dataclass
@@ -86,7 +86,7 @@ def project(tmp_path: Path) -> Path:
         "remerge/__init__.py": '__version__ = "1"\n',
         "remerge/lower.py": LOWER,
         "remerge/other.py": "def hook():\n    return 1\n",
-        "remerge/progress.py": "def ProgressBar(values, **shown):\n    return values\n",
+        "remerge/run/progress.py": "def ProgressBar(values, **shown):\n    return values\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def test_deeds_change_the_digest(project: Path, change: str) -> None:
 def test_bookkeeping_and_modules_that_are_not_imported_do_not_count(project: Path) -> None:
     before = code_digest(["scripts/run.py"], project)
     (project / "remerge/__init__.py").write_text('__version__ = "2"\n')
-    (project / "remerge/progress.py").write_text("def ProgressBar(values, **shown):\n    yield from values\n")
+    (project / "remerge/run/progress.py").write_text("def ProgressBar(values, **shown):\n    yield from values\n")
     (project / "remerge/other.py").write_text("def hook():\n    return 2\n")
     assert code_digest(["scripts/run.py"], project) == before
     assert code_digest(["scripts/run.py", "remerge/other.py"], project) != before
@@ -130,7 +130,7 @@ def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(
         [
             sys.executable,
             "-c",
-            f"from remerge.code import code_digest; print(code_digest(['scripts/run.py'], {str(project)!r}))",
+            f"from remerge.run.code import code_digest; print(code_digest(['scripts/run.py'], {str(project)!r}))",
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"},
         capture_output=True,

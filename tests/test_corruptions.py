@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from remerge.corruptions import CONSTANTS, Corruption, corrupt
-from remerge.images import Description, load_images
-from remerge.preparation import prepare, prepare_all, write_split
-from remerge.resume import KeptImages
+from remerge.images.corruptions import CONSTANTS, Corruption, corrupt
+from remerge.images.preparation import prepare, prepare_all, write_split
+from remerge.images.store import Description, load_images
+from remerge.run.resume import KeptImages
 from remerge.tasks.clip.reading import read_split
 from remerge.tasks.folder import list_folder
 
@@ -91,7 +91,7 @@ def test_large_images_are_corrupted_in_strips_without_a_seam(
 ) -> None:
     image = np.random.default_rng(0).integers(0, 256, (65, 30, 3), dtype=np.uint8)
     whole = corrupt(image, corruption, 2, np.random.default_rng(3))
-    monkeypatch.setattr("remerge.corruptions.VALUES_AT_ONCE", 90 * rows + 1)
+    monkeypatch.setattr("remerge.images.corruptions.VALUES_AT_ONCE", 90 * rows + 1)
     strips = corrupt(image, corruption, 2, np.random.default_rng(3))
     # The mean that contrast is about is summed in another order.
     assert np.abs(strips.astype(int) - whole).max() <= (corruption == "contrast")

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from remerge import devices, nvidia, threads
-from remerge.entropy import entropies_and_losses
-from remerge.evaluation import predictions
-from remerge.images import ImageSet
+from remerge.images.store import ImageSet
 from remerge.merging.adamerging import learn_coefficients
+from remerge.run import devices, nvidia, threads
+from remerge.scoring.entropy import entropies_and_losses
+from remerge.scoring.evaluation import predictions
 
 GPU = {"gpu": 1}
 
@@ -234,14 +234,14 @@ import sys
 from types import SimpleNamespace
 if sys.argv[2] == "early":
     import numpy, torch, pyarrow
-from remerge import provenance
-from remerge.logs import log_to
+from remerge.run import provenance
+from remerge.run.logs import log_to
 log_to("job.log")
 job = SimpleNamespace(rule="r", wildcards={}, threads=int(sys.argv[1]), input=[], output=[])
 provenance.begin(job)
 import numpy, torch, pyarrow, pyarrow.parquet
 from threadpoolctl import threadpool_info
-from remerge.threads import granted
+from remerge.run.threads import granted
 found = {f"{each['internal_api']} {each['prefix']}": each["num_threads"] for each in threadpool_info()}
 found |= {"torch": torch.get_num_threads(), "arrow": pyarrow.cpu_count(), "arrow's files": pyarrow.io_thread_count()}
 found["prepared at once"] = granted(job.threads)

@@ -202,8 +202,8 @@ def test_readmes_table_of_the_presets_is_what_is_estimated() -> None:
 def test_activations_take_the_memory_that_is_estimated(architecture: str) -> None:
     import torch
 
-    from remerge.architectures import ARCHITECTURES
-    from remerge.encoders import build_clip
+    from remerge.clip.architectures import ARCHITECTURES
+    from remerge.clip.encoders import build_clip
 
     encoder, size = build_clip(architecture).visual, ARCHITECTURES[architecture].image_size
     weights = {parameter.untyped_storage().data_ptr() for parameter in encoder.parameters()}

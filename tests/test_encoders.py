@@ -11,17 +11,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from remerge.adaptation import adaptation_batches
-from remerge.answers import unpack_classes, unpack_right
-from remerge.architectures import described
-from remerge.encoders import build_clip, load_encoder, to_input, tokenizer
+from remerge.checkpoints.weights import check_compatible, load_weights, read_metadata, save_weights
+from remerge.clip.architectures import described
+from remerge.clip.encoders import build_clip, load_encoder, to_input, tokenizer
+from remerge.clip.heads import load_head, logits, save_head, zero_shot_head
+from remerge.clip.training import finetune, pretrain
 from remerge.errors import MismatchError, RemergeError
-from remerge.evaluation import predictions, score_encoder
-from remerge.heads import load_head, logits, save_head, zero_shot_head
-from remerge.images import ImageSet
-from remerge.resume import Progress
-from remerge.training import finetune, pretrain
-from remerge.weights import check_compatible, load_weights, read_metadata, save_weights
+from remerge.images.store import ImageSet
+from remerge.merging.adaptation import adaptation_batches
+from remerge.run.resume import Progress
+from remerge.scoring.answers import unpack_classes, unpack_right
+from remerge.scoring.evaluation import predictions, score_encoder
 
 pretrained_on_shades = partial(pretrain, classes=("shade 0", "shade 1"), templates=("a {}.", "the {}."))
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from remerge.config import FolderTask, inspect_tasks
 from remerge.errors import ConfigError
-from remerge.preparation import prepare, prepare_all
+from remerge.images.preparation import prepare, prepare_all
 from remerge.tasks.folder import FolderSummary, class_names, inspect_folder, list_folder, stratified
 
 

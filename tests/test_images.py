@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from remerge.errors import RemergeError
-from remerge.images import ImageSet, fingerprint, load_images, save_images
+from remerge.images.store import ImageSet, fingerprint, load_images, save_images
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from remerge.__main__ import show_results
 from remerge.errors import RemergeError
-from remerge.last_run import lineage, sections
+from remerge.run.last_run import lineage, sections
 
 
 def made(results: Path, name: str, inputs: list[str], **told: Any) -> None:

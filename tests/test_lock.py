@@ -242,7 +242,7 @@ def test_large_images_are_read_without_a_word_up_to_pillows_own_limit() -> None:
         [
             sys.executable,
             "-c",
-            "import io; from PIL import Image; from remerge.preparation import open_image\n"
+            "import io; from PIL import Image; from remerge.images.preparation import open_image\n"
             "file = io.BytesIO(); Image.new('RGB', (15, 10)).save(file, 'png')\n"
             "Image.MAX_IMAGE_PIXELS = 100; print(open_image(file.getvalue()).size)\n"
             "Image.MAX_IMAGE_PIXELS = 70; open_image(file.getvalue())",

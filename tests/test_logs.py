@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 from project import copy_project, snakemake
 
-from remerge import logs
-from remerge.heartbeat import Heartbeat
-from remerge.logs import log_to
-from remerge.progress import ProgressBar
+from remerge.run import logs
+from remerge.run.heartbeat import Heartbeat
+from remerge.run.logs import log_to
+from remerge.run.progress import ProgressBar
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,7 +24,7 @@ def test_messages_and_tracebacks_reach_log_and_terminal(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "job.log"
     code = (
         "import sys\n"
-        "from remerge.logs import log_to\n"
+        "from remerge.run.logs import log_to\n"
         "log_to(sys.argv[1])\n"
         "print('reading', file=sys.stderr)\n"
         "sys.stderr.write('\\r 50%')\n"
@@ -43,7 +43,7 @@ def test_messages_and_tracebacks_reach_log_and_terminal(tmp_path: Path) -> None:
 def test_bars_within_bars_leave_no_empty_lines(tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "from remerge.logs import log_to\n"
+        "from remerge.run.logs import log_to\n"
         "from tqdm import tqdm\n"
         "log_to(sys.argv[1])\n"
         "for _ in tqdm(range(3), mininterval=0):\n"

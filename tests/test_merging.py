@@ -15,13 +15,13 @@ from hypothesis.extra import numpy as arrays
 from torch import Tensor, nn
 
 import remerge
+from remerge.checkpoints.weights import Weights, load_weights, save_weights
 from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging import selection, streaming
 from remerge.merging.selection import kth_largest_magnitude
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector, cosine_similarity
 from remerge.merging.ties import rule, trimmed_and_elected
-from remerge.weights import Weights, load_weights, save_weights
 
 Model = dict[str, np.ndarray]
 SHAPES = {"bias": (3,), "scale": (), "weight": (4, 3), "none": (0, 2)}

@@ -13,19 +13,26 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from project import ROOT
 
-from remerge.audit import overlaps, read_audit, write_audit
 from remerge.config import load_config
 from remerge.config.models import NAME
 from remerge.config.names import RESERVED
-from remerge.csvs import read_csv
 from remerge.errors import ConfigError
 from remerge.figures.accuracies import accuracies_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import labels, looks, save_figure
-from remerge.markup import LATEX, MARKDOWN
-from remerge.scores import read_scores, write_scores
+from remerge.files.csvs import read_csv
+from remerge.files.markup import LATEX, MARKDOWN
+from remerge.findings.tables import (
+    Row,
+    experts_table,
+    experts_table_markdown,
+    main_table,
+    main_table_markdown,
+    write_csv,
+)
+from remerge.images.audit import overlaps, read_audit, write_audit
+from remerge.scoring.scores import read_scores, write_scores
 from remerge.studies.tables import rounded, study_table
-from remerge.tables import Row, experts_table, experts_table_markdown, main_table, main_table_markdown, write_csv
 
 LIKE_VALUES = ("101", "007", "1e3", "1.0", "NA", "nan", "NaN", "null", "None", "true", "False", "inf", "N", "a.b", "a_")
 SECTIONS: dict[str, Any] = {

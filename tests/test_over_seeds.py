@@ -14,14 +14,19 @@ from project import ROOT, copy_project, snakemake
 from scipy import stats
 from test_claims import BASE, write
 
-from remerge import resampling
 from remerge.__main__ import show_claims, show_results
-from remerge.archive import Job
-from remerge.claims import Claim, Scores, judge, judge_over_seeds
 from remerge.config.models import Config, Pool
-from remerge.over_seeds import claims_over_seeds, claims_over_seeds_markdown, main_over_seeds, main_over_seeds_markdown
-from remerge.resampling import interval
-from remerge.tables import Row
+from remerge.findings import resampling
+from remerge.findings.claims import Claim, Scores, judge, judge_over_seeds
+from remerge.findings.over_seeds import (
+    claims_over_seeds,
+    claims_over_seeds_markdown,
+    main_over_seeds,
+    main_over_seeds_markdown,
+)
+from remerge.findings.resampling import interval
+from remerge.findings.tables import Row
+from remerge.run.archive import Job
 
 Answers = dict[str, npt.NDArray[np.int64]]
 

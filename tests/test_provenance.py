@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from project import ROOT
 
-from remerge import provenance
-from remerge.archive import Files, Job, pack, rebuild, unpack
 from remerge.errors import RemergeError
+from remerge.run import provenance
+from remerge.run.archive import Files, Job, pack, rebuild, unpack
 
 
 @pytest.fixture

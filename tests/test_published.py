@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remerge.claims import read_claims
-from remerge.comparison import compare, comparison_markdown
 from remerge.errors import RemergeError
-from remerge.gate import explanation, judge
-from remerge.published import of_pool, read_published, zero_shot_references
+from remerge.findings.claims import read_claims
+from remerge.findings.comparison import compare, comparison_markdown
+from remerge.findings.gate import explanation, judge
+from remerge.findings.published import of_pool, read_published, zero_shot_references
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 FOLDER = Path(__file__).parent.parent / "published"

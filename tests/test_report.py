@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remerge.report import Section, write_report
+from remerge.findings.report import Section, write_report
 
 TEMPLATE = Path(__file__).parent.parent / "workflow" / "report" / "page.html.j2"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

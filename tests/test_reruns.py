@@ -87,15 +87,15 @@ MERGED = {
     "report_page": 1,
 }
 EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
-    "a comment": (more("remerge/logs.py", "# More to say.\n"), NOTHING),
-    "a log message": (text("remerge/logs.py", 'f"end: ', 'f"finished: '), NOTHING),
+    "a comment": (more("remerge/run/logs.py", "# More to say.\n"), NOTHING),
+    "a log message": (text("remerge/run/logs.py", 'f"end: ', 'f"finished: '), NOTHING),
     "a message of what trains": (
-        text("remerge/evaluation.py", "out of memory: going on", "memory is full: on"),
+        text("remerge/scoring/evaluation.py", "out of memory: going on", "memory is full: on"),
         NOTHING,
     ),
-    "an error's text": (text("remerge/weights.py", ": no such file", ": is not there"), NOTHING),
-    "a docstring": (text("remerge/training.py", "Train a CLIP from random weights", "Train a CLIP"), NOTHING),
-    "an annotation": (text("remerge/heads.py", "classes: Sequence[str]", "classes: tuple[str, ...]"), NOTHING),
+    "an error's text": (text("remerge/checkpoints/weights.py", ": no such file", ": is not there"), NOTHING),
+    "a docstring": (text("remerge/clip/training.py", "Train a CLIP from random weights", "Train a CLIP"), NOTHING),
+    "an annotation": (text("remerge/clip/heads.py", "classes: Sequence[str]", "classes: tuple[str, ...]"), NOTHING),
     "the version": (text("remerge/__init__.py", "__version__ = ", '__version__ = "9" + '), NOTHING),
     "formatting": (
         text("scripts/score.py", "log_to(snakemake.log[0])", "\n\nlog_to(\n    snakemake.log[0]\n)"),
@@ -108,7 +108,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "how a figure is drawn": (more("remerge/figures/radar.py", "CHANGED = 1\n"), {"figure": 1, "report_page": 1}),
     "how tables are laid out": (
-        more("remerge/tables.py", "CHANGED = 1\n"),
+        more("remerge/findings/tables.py", "CHANGED = 1\n"),
         {
             "main_table": 1,
             "experts_table": 1,

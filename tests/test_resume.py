@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from remerge.errors import RemergeError
-from remerge.images import HASH_BYTES, Description, load_images, pixel_hash
-from remerge.preparation import IMAGES_AHEAD_PER_THREAD, hash_split, write_split
-from remerge.resume import KeptImages, Progress
+from remerge.images.preparation import IMAGES_AHEAD_PER_THREAD, hash_split, write_split
+from remerge.images.store import HASH_BYTES, Description, load_images, pixel_hash
+from remerge.run.resume import KeptImages, Progress
 
 SHAPE = (8, 8, 3)
 KEY = "a" * 64
@@ -109,7 +109,7 @@ def test_a_damaged_image_and_those_after_it_are_prepared_again(tmp_path: Path, d
 
 def test_the_time_of_earlier_runs_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("remerge.resume.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("remerge.run.resume.time", SimpleNamespace(monotonic=lambda: now[0]))
     for step, expected in ((1, 0.0), (2, 40.0), (3, 80.0)):
         progress = Progress(tmp_path / "kept.pt", KEY)
         assert progress.load() == ({"step": step - 1} if step > 1 else None)

@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 
 from remerge.errors import RemergeError
-from remerge.scores import average_accuracy, best_scaling, read_parts, read_scores, wilson_interval, write_scores
+from remerge.scoring.scores import (
+    average_accuracy,
+    best_scaling,
+    read_parts,
+    read_scores,
+    wilson_interval,
+    write_scores,
+)
 
 
 def scores(**columns: list[object]) -> pd.DataFrame:

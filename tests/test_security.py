@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from remerge.archive import rebuild, unpack
+from remerge.checkpoints.weights import load_weights
 from remerge.errors import RemergeError
-from remerge.images import ImageSet, load_images, save_images
-from remerge.preparation import prepare
-from remerge.scores import read_scores
-from remerge.tables import Row, main_table, main_table_latex, main_table_markdown
-from remerge.weights import load_weights
+from remerge.findings.tables import Row, main_table, main_table_latex, main_table_markdown
+from remerge.images.preparation import prepare
+from remerge.images.store import ImageSet, load_images, save_images
+from remerge.run.archive import rebuild, unpack
+from remerge.scoring.scores import read_scores
 
 EVIL = ["../../escape", "a; touch evil", "'\"`$(touch evil)`", "line\nbreak", "{0.__class__}", "{task}", "|<b>*_&%\\"]
 

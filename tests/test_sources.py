@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remerge.sources import source_files
+from remerge.run.sources import source_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,12 +38,12 @@ def test_imports_are_followed_through_functions_packages_and_circles(project: Pa
 
 def test_tables_do_not_depend_on_what_runs_models() -> None:
     files = {path.as_posix() for path in source_files("scripts/main_table.py", ROOT)}
-    assert "remerge/tables.py" in files
+    assert "remerge/findings/tables.py" in files
     assert not {name for name in files if "merging" in name or "training" in name}
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.stem)
 def test_every_script_is_found_with_its_library_files(script: Path) -> None:
     files = source_files(script.relative_to(ROOT), ROOT)
-    assert Path("remerge/logs.py") in files
+    assert Path("remerge/run/logs.py") in files
     assert script.relative_to(ROOT) in files

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from remerge.encoders import build_clip
+from remerge.clip.encoders import build_clip
 from remerge.errors import ParameterError, RemergeError
 from remerge.merging import fisher, regmean
 

@@ -13,21 +13,21 @@ import pandas as pd
 import pytest
 import torch
 
+from remerge.checkpoints.weights import Weights
 from remerge.config.models import Generalisation, Robustness, TaskCounts
-from remerge.cost import cost_table, write_earlier
 from remerge.figures.conflicts import conflicts_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
-from remerge.images import ImageSet
+from remerge.findings.cost import cost_table, write_earlier
+from remerge.findings.tables import write_csv
+from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
-from remerge.scores import read_parts, write_scores
+from remerge.scoring.scores import read_parts, write_scores
 from remerge.studies import arithmetic, ties
 from remerge.studies.kinds import variants
 from remerge.studies.methods import Merging
 from remerge.studies.tables import notes, rounded, study_table
 from remerge.studies.variants import Bench, Variant
-from remerge.tables import write_csv
-from remerge.weights import Weights
 
 
 @pytest.fixture
@@ -324,10 +324,10 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
 
 
 def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
-    from remerge.encoders import build_clip
-    from remerge.entropy import entropies_and_losses, entropy_table
+    from remerge.clip.encoders import build_clip
     from remerge.figures.entropy import entropy_figure
-    from remerge.images import ImageSet
+    from remerge.images.store import ImageSet
+    from remerge.scoring.entropy import entropies_and_losses, entropy_table
 
     torch.manual_seed(0)
     encoder = build_clip("mini").visual.eval()

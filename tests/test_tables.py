@@ -9,9 +9,7 @@ import pytest
 
 from remerge.config.models import Pool
 from remerge.figures.registry import FIGURES
-from remerge.held_out import looks_at
-from remerge.merging.registry import ALGORITHMS
-from remerge.tables import (
+from remerge.findings.tables import (
     Row,
     experts_table,
     experts_table_latex,
@@ -21,6 +19,8 @@ from remerge.tables import (
     main_table_markdown,
     write_csv,
 )
+from remerge.merging.registry import ALGORITHMS
+from remerge.scoring.held_out import looks_at
 
 METHODS = {
     "pre": Row("Pretrained", "pretrained"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remerge.images import fingerprint
+from remerge.images.store import fingerprint
 from remerge.tasks import ALPHABETS, MINI_TASKS, pretraining_images, render
 from remerge.tasks.prompts import pretraining_classes
 
@@ -31,7 +31,7 @@ def test_a_task_is_what_it_says(name: str) -> None:
 
 def test_a_task_has_the_same_bytes_in_every_process() -> None:
     code = (
-        "from remerge.images import fingerprint\n"
+        "from remerge.images.store import fingerprint\n"
         "from remerge.tasks import render\n"
         "print(fingerprint(render('arrows')['test']))"
     )

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from remerge.checkpoints.weights import check_compatible, load_weights, read_metadata, save_weights
 from remerge.errors import MismatchError, RemergeError
-from remerge.weights import check_compatible, load_weights, read_metadata, save_weights
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 

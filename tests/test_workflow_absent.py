@@ -12,9 +12,9 @@ import yaml
 from PIL import Image
 from project import copy_project, planned, snakemake
 
-from remerge.experts import why_absent
-from remerge.scores import read_parts
-from remerge.weights import read_metadata
+from remerge.checkpoints.experts import why_absent
+from remerge.checkpoints.weights import read_metadata
+from remerge.scoring.scores import read_parts
 
 PRESENT = ["MNIST", "SVHN"]
 METHODS: dict[str, dict[str, Any]] = {

@@ -21,11 +21,11 @@ import pytest
 import yaml
 from project import ROOT, copy_project, planned, snakemake
 
-from remerge.answers import pack_right
-from remerge.archive import Job, pack, rebuild
-from remerge.csvs import read_csv
-from remerge.images import ImageSet, save_images
-from remerge.scores import write_scores
+from remerge.files.csvs import read_csv
+from remerge.images.store import ImageSet, save_images
+from remerge.run.archive import Job, pack, rebuild
+from remerge.scoring.answers import pack_right
+from remerge.scoring.scores import write_scores
 
 POOLS = ("NA", "101")
 SUITES = {"null": ["1e3", "true"], "nan": ["true", "arrows"]}

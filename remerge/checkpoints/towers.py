@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from remerge.encoders import build_clip
+from remerge.checkpoints.weights import Weights, check_compatible
+from remerge.clip.encoders import build_clip
 from remerge.errors import MismatchError
-from remerge.weights import Weights, check_compatible
 
 VISUAL = "visual."
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from remerge.architectures import ARCHITECTURES
+from remerge.checkpoints.weights import Weights
+from remerge.clip.architectures import ARCHITECTURES
 from remerge.errors import MismatchError, RemergeError
-from remerge.weights import Weights
 
 # Patch, width and layers of the image tower tell the architectures apart.
 VISION = {"ViT-B-32": (32, 768, 12), "ViT-B-16": (16, 768, 12), "ViT-L-14": (14, 1024, 24)}

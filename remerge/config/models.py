@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from remerge.architectures import ARCHITECTURES
-from remerge.corruptions import CONSTANTS
+from remerge.clip.architectures import ARCHITECTURES
+from remerge.images.corruptions import CONSTANTS
 from remerge.tasks.clip import CLIP_TASKS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"

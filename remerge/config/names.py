@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from remerge.config.wording import Fault
-from remerge.csvs import TEXTS
 from remerge.figures.registry import FIGURES
+from remerge.files.csvs import TEXTS
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
 

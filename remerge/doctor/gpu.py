@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remerge import nvidia
-from remerge.devices import local_gpus
 from remerge.doctor.check import Check
 from remerge.doctor.estimates import CORE_FLOPS, GPU_FLOPS, adapting_bytes
-from remerge.threads import most_threads
+from remerge.run import nvidia
+from remerge.run.devices import local_gpus
+from remerge.run.threads import most_threads
 
 if TYPE_CHECKING:
     from remerge.config.models import Config

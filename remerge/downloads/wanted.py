@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from remerge.architectures import ARCHITECTURES
+from remerge.clip.architectures import ARCHITECTURES
 from remerge.config.models import Config
 from remerge.downloads.hub import Kind
 from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task

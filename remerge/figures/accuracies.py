@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
-from remerge.scores import accuracy, average_accuracy, wilson_interval
+from remerge.scoring.scores import accuracy, average_accuracy, wilson_interval
 
 
 def draw(evidence: Evidence) -> Figure:

@@ -17,7 +17,7 @@ def entropy_figure(table: pd.DataFrame) -> Figure:
     """Draw, per task, the mean loss of test images in groups of rising entropy.
 
     Args:
-        table: What :func:`remerge.entropy.entropy_table` returned.
+        table: What :func:`remerge.scoring.entropy.entropy_table` returned.
     """
     tasks = list(dict.fromkeys(table["task"]))
     rows = -(-len(tasks) // 4)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from remerge.csvs import read_csv
 from remerge.figures.style import Look, labels, looks
-from remerge.scores import average_accuracy, merged_tasks, read_scores
+from remerge.files.csvs import read_csv
+from remerge.scoring.scores import average_accuracy, merged_tasks, read_scores
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Evidence:
         """Return score files as one frame.
 
         Raises:
-            RemergeError: See :func:`remerge.scores.read_scores`.
+            RemergeError: See :func:`remerge.scoring.scores.read_scores`.
         """
         return pd.concat([read_scores(path) for path in self.files[need]], ignore_index=True)
 

@@ -10,7 +10,7 @@ from matplotlib.projections.polar import PolarAxes
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
-from remerge.scores import accuracy
+from remerge.scoring.scores import accuracy
 
 
 def draw(evidence: Evidence) -> Figure:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import new_figure, tell_absent
-from remerge.images import ImageSet, load_images
+from remerge.images.store import ImageSet, load_images
 
 PER_TASK = 12
 

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from remerge.coverage import scored_tasks
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, reference_line, tell_absent
-from remerge.measured import curves_as, read_measured
-from remerge.scores import accuracy, average_accuracy
+from remerge.findings.measured import curves_as, read_measured
+from remerge.scoring.coverage import scored_tasks
+from remerge.scoring.scores import accuracy, average_accuracy
 
 
 def draw(evidence: Evidence) -> Figure:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
-from remerge.scores import average_accuracy
+from remerge.scoring.scores import average_accuracy
 
 
 def draw(evidence: Evidence) -> Figure:

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from remerge.devices import out_of_memory
+from remerge.checkpoints.weights import Weights
 from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.coefficients import ALL_LAYERS, Coefficients
 from remerge.merging.streaming import TILE
-from remerge.progress import ProgressBar
-from remerge.resume import Progress
-from remerge.weights import Weights
+from remerge.run.devices import out_of_memory
+from remerge.run.progress import ProgressBar
+from remerge.run.resume import Progress
 
 Granularity = Literal["task", "layer"]
 

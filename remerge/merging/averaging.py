@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import Place, Rule
 from remerge.merging.task_arithmetic import Sum
-from remerge.weights import Weights
 
 
 class Mean(Sum):

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from remerge.checkpoint_sets import CheckpointSet, CheckpointWriter
+from remerge.checkpoints.sets import CheckpointSet, CheckpointWriter
+from remerge.checkpoints.weights import check_compatible
 from remerge.errors import RemergeError
 from remerge.merging.registry import load
 from remerge.merging.streaming import Difference, Place, merge_tiles
-from remerge.weights import check_compatible
 
 
 def merge_checkpoints(

@@ -7,9 +7,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import Place, for_each_tile
 from remerge.merging.ties import trim_thresholds
-from remerge.weights import Weights
 
 
 def sign_conflicts(task_vectors: Sequence[Weights], shares: Sequence[float], frozen: int = 0) -> pd.DataFrame:

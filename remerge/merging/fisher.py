@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from remerge.checkpoints.weights import Weights
+from remerge.clip.heads import logits
 from remerge.errors import RemergeError
-from remerge.heads import logits
-from remerge.weights import Weights
 
 # The authors' default.
 FLOOR = 1e-6

@@ -4,9 +4,9 @@ import runpy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from remerge.checkpoints.weights import Weights
 from remerge.errors import ParameterError
 from remerge.merging.streaming import Rule
-from remerge.weights import Weights
 
 
 def rule(task_vectors: Sequence[Weights], file: str, arguments: Mapping[str, Any]) -> Rule:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from remerge.checkpoints.weights import Weights
 from remerge.errors import ParameterError, RemergeError
-from remerge.weights import Weights
 
 # What must be left of an input's square when the other inputs have explained it; below lies float32's rounding.
 UNEXPLAINED = 1e-5

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from remerge.weights import Weights
+from remerge.checkpoints.weights import Weights
 
 
 def empty_like(vector: Weights) -> dict[str, Tensor]:

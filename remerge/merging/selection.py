@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import TILE, dtype_of, entries_of, numel_of
-from remerge.weights import Weights
 
 # Entries looked at to guess where the threshold lies.
 SAMPLE = 2**18

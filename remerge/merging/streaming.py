@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights, computing_dtype
 from remerge.errors import RemergeError
 from remerge.merging.room import empty_like
-from remerge.progress import ProgressBar
-from remerge.weights import Weights, computing_dtype
+from remerge.run.progress import ProgressBar
 
 # Entries of all tasks together that a tile may hold: few enough for a core's caches, enough that Python, which only
 # one thread at a time can run, takes no time beside the computing.

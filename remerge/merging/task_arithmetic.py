@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import Place, Rule
-from remerge.weights import Weights
 
 
 class Sum(Rule):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights, check_compatible, computing_dtype
 from remerge.errors import MismatchError, ParameterError
-from remerge.weights import Weights, check_compatible, computing_dtype
 
 
 @torch.no_grad()

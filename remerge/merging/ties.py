@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights
 from remerge.errors import ParameterError
 from remerge.merging.room import empty_like, empty_on_disk
 from remerge.merging.selection import kth_largest_magnitude
 from remerge.merging.streaming import Place, Rule, for_each_tile, is_moved, numel_of, one_thread_each
-from remerge.weights import Weights
 
 Scope = Literal["vector", "trained", "tensor"]
 Merge = Literal["sum", "mean", "max"]

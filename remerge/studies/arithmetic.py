@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import comb
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_arithmetic import Sum
 from remerge.studies.variants import Variant
-from remerge.weights import Weights
 
 
 def negation(

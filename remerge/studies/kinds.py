@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from remerge.checkpoints.weights import Weights
 from remerge.studies.modules import MODULES
 from remerge.studies.variants import Variant
-from remerge.weights import Weights
 
 if TYPE_CHECKING:
     from remerge.studies.methods import Merging

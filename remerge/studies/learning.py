@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from remerge.adaptation import adaptation_batches
+from remerge.checkpoints.weights import Weights
 from remerge.merging.adamerging import learn_coefficients
+from remerge.merging.adaptation import adaptation_batches
 from remerge.merging.coefficients import merge_by
 from remerge.merging.ties import trimmed_and_elected
 from remerge.studies.variants import Bench
-from remerge.weights import Weights
 
 
 def learned(

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
 from remerge.studies.modules import LEARNING
 from remerge.studies.variants import Bench, Variant
-from remerge.weights import Weights
 
 NOT_MERGING = {"algorithm", "label", "scaling"}
 

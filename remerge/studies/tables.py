@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from remerge.coverage import absence, scored_tasks, share
-from remerge.held_out import NOTE
-from remerge.markup import MARKDOWN
-from remerge.scores import accuracy
+from remerge.files.markup import MARKDOWN
+from remerge.scoring.coverage import absence, scored_tasks, share
+from remerge.scoring.held_out import NOTE
+from remerge.scoring.scores import accuracy
 
 KEPT_OF_CONTROL = 0.95
 """Share of the control's zero-shot accuracy that negation must keep (arXiv:2212.04089, section 3)."""

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import Place, Rule, merged_by
 from remerge.merging.ties import rule, trim_thresholds
 from remerge.studies.variants import Variant
-from remerge.weights import Weights
 
 
 class Unelected(Rule):

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from remerge.coverage import tasks_with_images
-from remerge.evaluation import score_encoder
-from remerge.images import ImageSet
+from remerge.checkpoints.weights import Weights
+from remerge.images.store import ImageSet
 from remerge.merging.task_vectors import apply_task_vector
-from remerge.progress import ProgressBar
-from remerge.scores import NO_SCORES
-from remerge.weights import Weights
+from remerge.run.progress import ProgressBar
+from remerge.scoring.coverage import tasks_with_images
+from remerge.scoring.evaluation import score_encoder
+from remerge.scoring.scores import NO_SCORES
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Bench:
         heads: Per task, float32 ``[d, classes]``.
         images: Per split and task.
         device: Where to run.
-        scoring: Further arguments of :func:`remerge.evaluation.score_encoder`.
+        scoring: Further arguments of :func:`remerge.scoring.evaluation.score_encoder`.
     """
 
     encoder: nn.Module
@@ -63,8 +63,8 @@ class Bench:
         """Score variants on every split, on tasks that have images.
 
         Returns:
-            The variants' columns and those of :func:`remerge.evaluation.score_encoder`, with answers, and ``split``;
-            no rows where there is nothing to score.
+            The variants' columns and those of :func:`remerge.scoring.evaluation.score_encoder`, with answers, and
+            ``split``; no rows where there is nothing to score.
         """
         frames = []
         available = self.tasks

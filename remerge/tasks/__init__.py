@@ -6,7 +6,7 @@ Importing this costs next to nothing; drawing imports Pillow, SciPy and scikit-l
 import hashlib
 from dataclasses import dataclass
 
-from remerge.images import ImageSet
+from remerge.images.store import ImageSet
 from remerge.tasks.alphabets import ALPHABETS, PRINTED, PRINTED_DIGITS
 
 SIZES = {"train": 4000, "validation": 300, "test": 500}

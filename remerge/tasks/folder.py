@@ -15,9 +15,9 @@ from PIL import UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
 from remerge.errors import ConfigError
-from remerge.files import atomic_path
-from remerge.preparation import open_image
-from remerge.threads import most_threads
+from remerge.files.atomic import atomic_path
+from remerge.images.preparation import open_image
+from remerge.run.threads import most_threads
 
 SPLITS = ("train", "test")
 MAX_VALIDATION = 5000
@@ -125,7 +125,7 @@ def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
 
 
 def _decode_all(folder: Path, images: Sequence[Path]) -> list[str]:
-    from remerge.progress import ProgressBar
+    from remerge.run.progress import ProgressBar
 
     with ThreadPoolExecutor(most_threads()) as pool:
         results = list(

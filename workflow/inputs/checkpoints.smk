@@ -1,6 +1,6 @@
 """Where checkpoints come from and lie; each function is named after what it returns."""
 
-from remerge.architectures import ARCHITECTURES
+from remerge.clip.architectures import ARCHITECTURES
 
 
 def checkpoint_of(wildcards):

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from remerge.code import code_digest
+from remerge.run.code import code_digest
 from remerge.merging.registry import ALGORITHMS
 
 

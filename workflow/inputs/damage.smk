@@ -1,6 +1,6 @@
 """Results that are no longer what was made."""
 
-from remerge.provenance import damaged_results, mend, missing_since_set_aside
+from remerge.run.provenance import damaged_results, mend, missing_since_set_aside
 
 
 def locked():

@@ -1,6 +1,6 @@
 """Which methods there are, and what is said of them; each function is named after what it returns."""
 
-from remerge.held_out import looks_at
+from remerge.scoring.held_out import looks_at
 from remerge.merging.registry import ALGORITHMS
 
 

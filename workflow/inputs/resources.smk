@@ -5,9 +5,9 @@ import shutil
 
 import yaml
 
-from remerge.devices import SETTING, local_gpus
+from remerge.run.devices import SETTING, local_gpus
 from remerge.doctor.disk import results_bytes
-from remerge.threads import let_threads_yield
+from remerge.run.threads import let_threads_yield
 
 # Scripts inherit both, on a cluster's nodes too: there each job reads the Snakefile again.
 os.environ[SETTING] = settings.device

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from remerge.corruptions import CONSTANTS
+from remerge.images.corruptions import CONSTANTS
 from remerge.studies.modules import LEARNING, MODULES
 
 

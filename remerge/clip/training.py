@@ -1,0 +1,235 @@
+"""Pre-training the mini CLIP, and fine-tuning an image encoder on one task."""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+from torchvision.transforms import InterpolationMode, RandomResizedCrop
+
+from remerge.clip.encoders import build_clip, to_input, tokenizer
+from remerge.clip.heads import logits
+from remerge.errors import RemergeError
+from remerge.images.store import ImageSet
+from remerge.run.progress import ProgressBar
+from remerge.run.resume import Progress
+
+# open_clip's token embeddings start so small that names sharing most words stay alike for hundreds of steps.
+TOKEN_EMBEDDING_GAIN = 10.0
+
+
+def _warmup_cosine(step: int, steps: int, warmup: int) -> float:
+    """Learning-rate factor: linear warm-up, then half a cosine down to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def _batches(image_set: ImageSet, batch_size: int, steps: int, seed: int) -> "list[np.ndarray]":
+    """Indices of each step's batch: epoch after epoch, each in an order of its own."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    epochs = math.ceil(steps * batch_size / len(image_set))
+    order = np.concatenate([generator.permutation(len(image_set)) for _ in range(epochs)])
+    return np.split(order[: steps * batch_size], steps)
+
+
+def _tensors(image_set: ImageSet, chosen: "np.ndarray", device: str) -> tuple[Tensor, Tensor]:
+    images = torch.from_numpy(image_set.images[chosen]).to(device)
+    return to_input(images), torch.from_numpy(image_set.labels[chosen]).to(device)
+
+
+def _resumed(progress: Progress | None, parts: Mapping[str, Any]) -> int:
+    """Put the parts of a training back to where it was cut off, and return the step to go on with."""
+    kept = progress.load() if progress else None
+    if kept is None:
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(kept[name])
+    return int(kept["step"])
+
+
+def _keep(progress: Progress | None, step: int, parts: Mapping[str, Any]) -> None:
+    """Save the parts of a training, if it is time."""
+    if progress:
+        progress.save(lambda: {"step": step, **{name: part.state_dict() for name, part in parts.items()}})
+
+
+def _finite(loss: Tensor, step: int) -> float:
+    """Return the loss, or stop a training that nothing can come of."""
+    value = loss.item()
+    if not math.isfinite(value):
+        raise RemergeError(f"the loss is {value} at step {step}; lower the learning_rate in training")
+    return value
+
+
+def pretrain(
+    image_set: ImageSet,
+    architecture: str,
+    *,
+    classes: Sequence[str],
+    templates: Sequence[str],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> open_clip.CLIP:
+    """Train a CLIP from random weights to match images with their class names.
+
+    The images of a batch are contrasted with the captions of all classes, so that two images of one class in
+    a batch are no false negatives. Token embeddings stay random and frozen. Matrices of the transformers'
+    blocks are trained by Muon, everything else by AdamW at a twentieth of its rate: in a few hundred steps AdamW
+    alone does not get far.
+
+    Args:
+        image_set: Images with labels.
+        architecture: Key of :data:`remerge.clip.architectures.ARCHITECTURES`.
+        classes: Class names in label order, of which captions are made.
+        templates: Captions with one ``{}`` for the class name.
+        steps: Optimiser steps.
+        batch_size: Images per step.
+        learning_rate: Muon's peak rate.
+        seed: Of weights and batches.
+        device: Where to train.
+        progress: Where to go on from, and to save to, if the work may be cut off.
+
+    Returns:
+        The trained CLIP, on the CPU, in evaluation mode.
+
+    Raises:
+        RemergeError: The loss is no longer a finite number.
+    """
+    torch.manual_seed(seed)
+    clip = build_clip(architecture).to(device).train()
+    with torch.no_grad():
+        clip.token_embedding.weight.mul_(TOKEN_EMBEDDING_GAIN).requires_grad_(False)
+    tokenize = tokenizer(architecture)
+    captions = [tokenize([template.format(name) for name in classes]).to(device) for template in templates]
+    matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]
+    others = [p for name, p in clip.named_parameters() if p.requires_grad and not ("resblocks" in name and p.ndim == 2)]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices, lr=learning_rate, momentum=0.9, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=learning_rate / 20, weight_decay=0.0),
+    ]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, steps // 20 + 1))
+        for optimizer in optimizers
+    ]
+    parts: dict[str, Any] = {"clip": clip}
+    parts |= {f"optimizer {k}": optimizer for k, optimizer in enumerate(optimizers)}
+    parts |= {f"schedule {k}": schedule for k, schedule in enumerate(schedules)}
+    begin = _resumed(progress, parts)
+    batches = _batches(image_set, batch_size, steps, seed)
+    with ProgressBar(total=steps, initial=begin, desc="pre-train", unit="step") as bar:
+        for step in range(begin, steps):
+            images, labels = _tensors(image_set, batches[step], device)
+            texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
+            scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
+            loss = cross_entropy(scores, labels)
+            clip.zero_grad(set_to_none=True)
+            loss.backward()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+            bar.update()
+            if step % 10 == 0:
+                bar.set_postfix(loss=f"{_finite(loss, step):.3f}")
+            _keep(progress, step + 1, parts)
+    return clip.cpu().eval()
+
+
+def finetune(
+    encoder: nn.Module,
+    heads: Sequence[Tensor],
+    image_sets: Sequence[ImageSet],
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    warmup: int,
+    crop: float,
+    seed: int,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> nn.Module:
+    """Fine-tune an image encoder on one task, or on several at once, the zero-shot heads frozen.
+
+    The Task Arithmetic authors' recipe: AdamW, cosine schedule with linear warm-up, gradient norm clipped at 1,
+    cross-entropy, the whole image encoder trained. They crop the original images; here the prepared ones, which
+    have been resized and cropped already, are cropped again.
+
+    Args:
+        encoder: The pre-trained image encoder; it is not modified.
+        heads: One per task, float32 ``[features, classes]``.
+        image_sets: Training images and labels of each task. With several, every step has as many images of each,
+            at least one, and the tasks' losses are averaged.
+        steps: Optimiser steps.
+        batch_size: Images per step, of all tasks together; more where there are more tasks.
+        learning_rate: Peak rate.
+        weight_decay: AdamW's.
+        warmup: Steps of linear warm-up.
+        crop: Smallest share of an image's area that random crops keep; 1 crops nothing.
+        seed: Of the order of images and of the crops.
+        device: Where to train.
+        progress: Where to go on from, and to save to, if the work may be cut off.
+
+    Returns:
+        The expert, on the CPU, in evaluation mode.
+
+    Raises:
+        RemergeError: The loss is no longer a finite number.
+    """
+    expert = copy.deepcopy(encoder).to(device).train()
+    heads = [head.to(device) for head in heads]
+    optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
+    parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
+    begin = _resumed(progress, parts)
+    share = max(1, batch_size // len(image_sets))
+    batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
+    names = ", ".join(image_set.task for image_set in image_sets)
+    with ProgressBar(total=steps, initial=begin, desc=f"fine-tune {names}", unit="step") as bar:
+        for step in range(begin, steps):
+            drawn = [own[step] for own in batches]
+            images = torch.from_numpy(np.concatenate([s.images[own] for s, own in zip(image_sets, drawn, strict=True)]))
+            images = images.to(device)
+            if crop < 1:
+                images = _cropped(images, crop, seed + step)
+            features = expert(to_input(images)).split(share)
+            losses = [
+                cross_entropy(logits(own, head), torch.from_numpy(image_set.labels[chosen]).to(device))
+                for own, head, image_set, chosen in zip(features, heads, image_sets, drawn, strict=True)
+            ]
+            loss = torch.stack(losses).mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(expert.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            bar.update()
+            if step % 10 == 0:
+                bar.set_postfix(loss=f"{_finite(loss, step):.3f}")
+            _keep(progress, step + 1, parts)
+    return expert.cpu().eval()
+
+
+def _cropped(images: Tensor, smallest: float, seed: int) -> Tensor:
+    """Crop every image at random and resize it back, as open_clip's training transform does.
+
+    Args:
+        images: uint8 ``[n, height, width, 3]``.
+        smallest: Share of the area that a crop keeps at least.
+        seed: Of the crops.
+    """
+    size = list(images.shape[1:3])
+    crop = RandomResizedCrop(size, scale=(smallest, 1.0), interpolation=InterpolationMode.BICUBIC, antialias=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return torch.stack([crop(image) for image in images.permute(0, 3, 1, 2)]).permute(0, 2, 3, 1)

@@ -1,0 +1,126 @@
+"""Our numbers beside the published ones: difference, interval, and what must be known to compare them."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from tabulate import tabulate
+
+from remerge.files.markup import MARKDOWN
+from remerge.scoring.scores import accuracy, wilson_interval
+from remerge.tasks.clip import CLIP_TASKS, clip_task
+
+DIFFERENT_IMAGES = "other images"
+COLUMNS = ["method", "task", "correct", "n", "ours", "low", "high", "published", "difference", "agrees", "flags"]
+OTHER_PARAMETERS = "no published number for these parameters"
+
+
+def compare(
+    scores: pd.DataFrame,
+    published: pd.DataFrame,
+    methods: Sequence[str],
+    tasks: Sequence[str],
+    flags: Mapping[str, str],
+    elsewhere: Mapping[str, str],
+    names: Mapping[str, str],
+    notes: Mapping[str, str],
+) -> pd.DataFrame:
+    """Return one row per method and task that was both scored and published, and an average per method.
+
+    A method whose algorithm was published with other parameters only has the average alone, beside no number.
+
+    Args:
+        scores: Test scores of one suite.
+        published: Numbers measured on the pool's own checkpoints (:func:`remerge.findings.published.of_pool`).
+        methods: Rows in order.
+        tasks: The suite's tasks in order.
+        flags: By task, what the audit found wrong with its splits.
+        elsewhere: By task, the origin whose zero-shot accuracy ours agrees with, where it is not the pool's own.
+        names: Under which name each method was published (:func:`remerge.findings.measured.published_as`).
+        notes: By published name, what to know before comparing with it.
+
+    Returns:
+        Columns ``method``, ``task``, ``correct``, ``n``, ``ours``, ``low``, ``high`` (95 % Wilson interval; percent),
+        ``published``, ``difference`` (points), ``agrees`` (the published value, as far as its decimals tell it, lies
+        in the interval) and ``flags``. Averages are over the tasks in both, and say over how many.
+    """
+    theirs = published.rename(columns={"method": "published as"})
+    joined = scores.assign(**{"published as": scores["method"].map(names)}).merge(theirs, on=["published as", "task"])
+    rows = []
+    for method in methods:
+        own = joined[joined["method"] == method].set_index("task")
+        found = [task for task in tasks if task in own.index]
+        note = notes.get(names.get(method, ""), "")
+        for task in found:
+            cell = _cell(own.loc[task], flags.get(task), elsewhere.get(task), note)
+            rows.append({"method": method, "task": task, **cell})
+        if found:
+            rows.append({"method": method, "task": f"average ({len(found)}/{len(tasks)})", **_average(rows, method)})
+        elif names.get(method) == "":
+            scored = scores[(scores["method"] == method) & scores["task"].isin(tasks)]
+            average = {"ours": accuracy(scored).mean(), "flags": OTHER_PARAMETERS}
+            rows.append({"method": method, "task": f"average ({len(scored)}/{len(tasks)})", **average})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dict[str, object]:
+    low, high = (100 * end for end in wilson_interval(row["correct"], row["n"]))
+    ours = 100 * row["correct"] / row["n"]
+    is_exact = not pd.isna(row["exact"])
+    value = row["exact"] if is_exact else row["accuracy"]
+    # What was printed stands for any value that prints the same.
+    below, above = {"truncated": (0.0, 0.1), "rounded": (0.05, 0.05), "unknown": (0.05, 0.1)}[row["decimals"]]
+    told = [
+        _part(str(row.name), int(row["n"])),
+        "contaminated split" if flag else "",
+        f"{DIFFERENT_IMAGES} (agrees with {other})" if other else "",
+        "truncated decimals" if row["decimals"] == "truncated" and not is_exact else "",
+        f"merged: {row['merged'].replace('+', ', ')}" if isinstance(row.get("merged"), str) else "",
+        row["note"],
+        note,
+    ]
+    return {
+        "correct": int(row["correct"]),
+        "n": int(row["n"]),
+        "ours": ours,
+        "low": low,
+        "high": high,
+        "published": value,
+        "difference": ours - value,
+        "agrees": low <= value + (0 if is_exact else above) and value - (0 if is_exact else below) <= high,
+        "flags": "; ".join(part for part in told if part),
+    }
+
+
+def _part(task: str, n: int) -> str:
+    """Say so where fewer test images were scored than others scored."""
+    whole = clip_task(task).test if task in CLIP_TASKS else n
+    return f"{n} of {whole} test images" if n < whole else ""
+
+
+def _average(rows: Sequence[Mapping[str, object]], method: str) -> dict[str, object]:
+    own = pd.DataFrame([row for row in rows if row["method"] == method])
+    return {name: own[name].mean() for name in ("ours", "published", "difference")}
+
+
+def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """Return the comparison in Markdown, a row per method and task."""
+    body = [
+        [
+            MARKDOWN.plain(labels[row.method]),
+            MARKDOWN.plain(row.task),
+            f"{row.ours:.1f}",
+            "" if pd.isna(row.low) else f"{row.low:.1f} to {row.high:.1f}",
+            "" if pd.isna(row.published) else f"{row.published:.1f}",
+            "" if pd.isna(row.difference) else f"{row.difference:+.1f}",
+            "" if pd.isna(row.agrees) else ("yes" if row.agrees else "**no**"),
+            "" if pd.isna(row.flags) else MARKDOWN.plain(row.flags),
+        ]
+        for row in table.itertuples()
+    ]
+    headers = ["Method", "Task", "Ours", "95 % interval", "Published", "Difference", "Agrees", "Flags"]
+    note = (
+        "Accuracy in percent; intervals are Wilson's, of the sampling of test images alone. Agrees: the published "
+        "value lies in the interval. Only numbers measured on the same family of checkpoints, by the same algorithm "
+        "with the same parameters, are compared; sources: published/sources.csv, parameters: published/methods.yaml."
+    )
+    return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"

@@ -1,0 +1,94 @@
+"""The zero-shot gate: a downloaded encoder that does not score as others found it is not merged."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from remerge.scoring.scores import accuracy
+from remerge.tasks.clip import clip_task
+
+# An encoder that knows its classes is far above chance; one whose classes are mixed up is near it.
+NEAR_CHANCE = 3.0
+# The wrong activation costs points on every task; a wrong split or template on one.
+MANY = 0.5
+# Standard errors to either side that hold 95 % of a normal distribution.
+Z = 1.96
+
+
+def judge(
+    scores: pd.DataFrame,
+    references: Mapping[str, Mapping[str, float]],
+    tolerance: float,
+    drawn: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Compare zero-shot accuracy with the published.
+
+    Args:
+        scores: Test scores of the pre-trained encoder.
+        references: Published accuracies (percent) by origin and task, the pool's own origin first. A value of
+            another origin was measured with the same weights on other copies of the images.
+        tolerance: Points by which a task may differ.
+        drawn: How many test images the configuration has drawn, by task, where not all. Such a task may differ by
+            the sampling error of the draw as well.
+
+    Returns:
+        A row per scored task with a published value: ``task``, ``correct``, ``n``, ``ours``, ``origin`` and
+        ``published`` of the reference that is met, or of the first, ``difference``, ``allowed`` (points), ``wanted``
+        (how many images should have been scored), and ``passes``.
+    """
+    rows = []
+    for score, ours in zip(scores.itertuples(), accuracy(scores), strict=True):
+        known = [(origin, own[score.task]) for origin, own in references.items() if score.task in own]
+        if not known:
+            continue
+        whole = clip_task(score.task).test
+        wanted = min((drawn or {}).get(score.task, whole), whole)
+        # Another number of images than was drawn is no draw, and nothing is allowed for it.
+        n = score.n if score.n == wanted else whole
+        allowed = [tolerance + sampling_error(value, n, whole) for _, value in known]
+        met = [index for index, (_, value) in enumerate(known) if abs(ours - value) <= allowed[index]]
+        first = (met or [0])[0]
+        origin, value = known[first]
+        rows.append(
+            (score.task, score.correct, score.n, ours, origin, value, ours - value, allowed[first], wanted, bool(met))
+        )
+    columns = ["task", "correct", "n", "ours", "origin", "published", "difference", "allowed", "wanted", "passes"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sampling_error(percent: float, n: int, whole: int) -> float:
+    """Return by how many points the accuracy on ``n`` of ``whole`` images may differ from that on all (95 %)."""
+    share = percent / 100
+    return 100 * Z * math.sqrt(share * (1 - share) / n * (1 - n / whole))
+
+
+def likely_cause(verdicts: pd.DataFrame, task: str) -> str:
+    """Return what probably makes a task's zero-shot accuracy differ, and where to look."""
+    row = verdicts.set_index("task").loc[task]
+    described = clip_task(task)
+    if row["ours"] < NEAR_CHANCE * 100 / len(described.classes) < row["published"]:
+        return "class order: accuracy is near chance; compare the labels of the images with the class names"
+    if row["n"] != row["wanted"]:
+        asked = "" if row["wanted"] == described.test else f", of which {row['wanted']} are drawn"
+        return f"split: {row['n']} test images were scored, the official test set has {described.test}{asked}"
+    lower = (verdicts["difference"] < 0) & ~verdicts["passes"]
+    if len(verdicts) > 1 and lower.mean() > MANY:
+        return "activation: most tasks are lower; OpenAI's weights need QuickGELU"
+    return "templates or split: other tasks agree; compare the prompts, and the images with the official test set"
+
+
+def explanation(verdicts: pd.DataFrame, tolerance: float) -> str:
+    """Return what is wrong, task by task; empty if all pass."""
+    failed = verdicts[~verdicts["passes"]]
+    lines = [
+        f"{row.task}: {row.ours:.1f} % of {row.n}, published {row.published:.1f} ({row.origin})"
+        f"{f', {row.allowed:.1f} points allowed for a draw' if row.allowed > tolerance else ''}. "
+        f"Likely cause: {likely_cause(verdicts, row.task)}"
+        for row in failed.itertuples()
+    ]
+    if not lines:
+        return ""
+    head = f"zero-shot accuracy differs from the published by more than {tolerance:g} points; nothing is merged:"
+    tail = "If the difference is understood, raise zero_shot_tolerance."
+    return "\n  ".join([head, *lines, tail])

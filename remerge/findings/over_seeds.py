@@ -1,0 +1,182 @@
+"""Claims and averages over training seeds, of pools that differ in nothing but the seed, from score files alone."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from remerge.files.markup import MARKDOWN
+from remerge.findings.claims import COLUMNS, Claim, Scores, judge_over_seeds, table_row, without_images
+from remerge.findings.tables import Row
+from remerge.scoring.scores import average_accuracy
+
+MARKS = {"holds": "✓", "does not hold": "✗", "undecided": "?"}
+NOT_JUDGED = "·"
+ELSEWHERE = ("best: ", "published ")
+"""How caveats begin that have no column: parentheses mark published numbers of other encoders, and the CSV has all."""
+
+
+def by_seed(files: Sequence[str], seeds: Mapping[str, int]) -> dict[int, Sequence[str]]:
+    """Return by seed the files that a job lists pool after pool, in the order of ``seeds``, as many for each."""
+    each = len(files) // len(seeds)
+    return {seed: files[place * each : (place + 1) * each] for place, seed in enumerate(seeds.values())}
+
+
+def scores_by_seed(
+    inputs: Mapping[str, Any], params: Mapping[str, Any], results: Path = Path("results")
+) -> dict[int, Scores]:
+    """Return the scores that the job of the claims over seeds declares, by seed.
+
+    Args:
+        inputs: As for :meth:`remerge.findings.claims.Scores.declared`, each name listing one pool's files after
+            another's.
+        params: As there, and ``seeds``: the seed of each pool, in the same order.
+        results: Where the results folder lies.
+    """
+    files = {name: by_seed(inputs[name], params["seeds"]) for name in ("scores", "sweeps", "trajectories", "studies")}
+    return {
+        seed: Scores.declared({name: own[seed] for name, own in files.items()}, params, results)
+        for seed in params["seeds"].values()
+    }
+
+
+def claims_over_seeds(
+    claims: Mapping[str, Claim],
+    scores: Mapping[int, Scores],
+    verdicts: Mapping[int, pd.DataFrame],
+    flags: Mapping[str, str],
+    encoder: str,
+    origin: str,
+    tasks: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return one row per claim that can be judged for some seed.
+
+    Args:
+        claims: The claims by id, in order.
+        scores: Where the answers are, by training seed.
+        verdicts: Each seed's own :func:`remerge.findings.claims.claims_table`.
+        flags: By task, what is wrong with its splits.
+        encoder: The pools' architecture.
+        origin: Where their checkpoints come from.
+        tasks: The suite's tasks; caveats name those without images.
+
+    Returns:
+        :data:`remerge.findings.claims.COLUMNS`, accuracies and difference being means over seeds; ``seeds``, how many
+        it is judged by; and for each seed ``seed {seed}``, its verdict alone, and ``difference {seed}``.
+    """
+    words = {seed: dict(zip(table["id"], table["verdict"], strict=True)) for seed, table in verdicts.items()}
+    judged = {name: judge_over_seeds(claim, scores) for name, claim in claims.items()}
+    absent = without_images({task for own in scores.values() for task in own.tasks()}, tasks)
+    rows = [
+        table_row(name, verdict, flags, encoder, origin, absent)
+        | {"seeds": len(verdict.differences)}
+        | {f"seed {seed}": own.get(name) for seed, own in words.items()}
+        | {f"difference {seed}": verdict.differences.get(seed) for seed in scores}
+        for name, verdict in judged.items()
+        if verdict
+    ]
+    return pd.DataFrame(rows, columns=None if rows else COLUMNS)
+
+
+def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int, seeded: str) -> str:
+    """Return the verdicts in Markdown, with a line on how to read them.
+
+    Args:
+        table: What :func:`claims_over_seeds` returned.
+        seeds: All training seeds.
+        total: How many claims there are.
+        seeded: What another seed changes, in words.
+    """
+    if table.empty:
+        return f"None of {total} claims can be judged: their encoders were not made.\n"
+    cells = [
+        [
+            row["verdict"],
+            MARKDOWN.plain(row["claim"] if not row["margin"] else f"{row['claim']} (margin {row['margin']:g})"),
+            " ".join(MARKS.get(row[f"seed {seed}"], NOT_JUDGED) for seed in seeds),
+            _difference(row, len(seeds)),
+            _published(row),
+            MARKDOWN.plain("; ".join(text for text in row["caveats"].split("; ") if not text.startswith(ELSEWHERE))),
+        ]
+        for row in table.to_dict("records")
+    ]
+    headers = ["Verdict", "Claim", f"Seed {' '.join(map(str, seeds))}", "Ours, points [95 %]", "Published", "Caveats"]
+    if not any(row[-1] for row in cells):
+        cells, headers = [row[:-1] for row in cells], headers[:-1]
+    count = table["verdict"].value_counts()
+    counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
+    marks = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
+    return (
+        f"{_laid_out(cells, headers)}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not "
+        f"made. By seed, each judged alone: {marks}, {NOT_JUDGED} not made. Ours: the difference in points of average "
+        f"accuracy, its mean over {len(seeds)} training seeds unless fewer are named, and its 95 % interval, which "
+        "covers both the seed and the choice of test images (of a single seed, images alone): a two-level bootstrap of "
+        "10,000 resamples, widened by Student's t because seeds are few; an image brings all answers to it along, and "
+        "the best of several is chosen anew for every seed and resample. A claim holds if the whole interval reaches "
+        f"its margin, 0 unless printed, and does not hold if the whole interval is below it. Another seed changes "
+        f"{seeded}. The intervals do not cover other tasks, architectures or settings. Published: the papers' "
+        "difference, in parentheses where it is of other checkpoints or parameters.\n"
+    )
+
+
+def _difference(row: Mapping[Hashable, Any], seeds: int) -> str:
+    fewer = "" if row["seeds"] == seeds else f" (seeds: {row['seeds']})"
+    return f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]{fewer}"
+
+
+def _published(row: Mapping[Hashable, Any]) -> str:
+    if pd.isna(row["published above"]):
+        return "–"
+    difference = f"{row['published above'] - row['published below']:+.1f}"
+    elsewhere = any(caveat.startswith("published ") for caveat in row["caveats"].split("; "))
+    return f"({difference})" if elsewhere else difference
+
+
+def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Row], tasks: list[str]) -> pd.DataFrame:
+    """Return one row per method: its average accuracy with each training seed, their mean and standard deviation.
+
+    A method's averages are over the tasks that were scored with every seed.
+
+    Args:
+        scores: Test scores of all methods of one suite, by seed.
+        methods: Rows in order.
+        tasks: The suite's tasks.
+
+    Returns:
+        Columns ``method``, per seed ``seed {seed}``, ``mean`` (percent), ``deviation`` (points; of the sample, n - 1 in
+        the divisor) and ``tasks``, how many are averaged over.
+    """
+    rows = []
+    for name, method in methods.items():
+        own = {seed: frame[frame["method"] == name] for seed, frame in scores.items()}
+        shared = [task for task in tasks if all(task in set(frame["task"]) for frame in own.values())]
+        row: dict[str, Any] = {"method": method.label}
+        for seed, frame in own.items():
+            average = average_accuracy(frame[frame["task"].isin(shared)], ["method"])["average"]
+            row[f"seed {seed}"] = average.iloc[0] if shared else None
+        averages = pd.Series([row[f"seed {seed}"] for seed in scores], dtype=float)
+        rows.append(row | {"mean": averages.mean(), "deviation": averages.std(), "tasks": len(shared)})
+    return pd.DataFrame(rows)
+
+
+def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, seeded: str) -> str:
+    """Return the averages in Markdown: one decimal, and how many of the tasks they are over where some are missing."""
+    columns = [*(f"seed {seed}" for seed in seeds), "mean", "deviation"]
+    cells = [
+        [
+            MARKDOWN.plain(row["method"]) + ("" if row["tasks"] == tasks else f" ({row['tasks']}/{tasks})"),
+            *("–" if pd.isna(row[column]) else f"{row[column]:.1f}" for column in columns),
+        ]
+        for row in table.to_dict("records")
+    ]
+    headers = ["Average accuracy", *(f"Seed {seed}" for seed in seeds), "Mean", "SD"]
+    return (
+        f"{_laid_out(cells, headers)}\n\nAverage accuracy in percent on test images. SD: standard deviation over "
+        f"{len(seeds)} training seeds, in points. Another seed changes {seeded}.\n"
+    )
+
+
+def _laid_out(cells: list[list[str]], headers: list[str]) -> str:
+    return tabulate(cells, headers, tablefmt="github", disable_numparse=True)

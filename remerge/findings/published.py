@@ -1,0 +1,51 @@
+"""Published numbers: read, checked, and selected by what they were measured on."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from remerge.errors import RemergeError
+from remerge.files.csvs import read_csv
+
+COLUMNS = ("origin", "architecture", "method", "task", "accuracy", "exact", "decimals", "source", "note")
+KEY = ["origin", "architecture", "method", "task"]
+SHARED_WEIGHTS = {"finetuned": "task-vectors"}
+"""Origins whose pre-trained encoder is scored like another's: OpenAI's, in open_clip."""
+
+
+def read_published(path: str | Path) -> pd.DataFrame:
+    """Read published accuracies.
+
+    Raises:
+        RemergeError: A column is missing, a value is no percentage, or a number stands twice; the message names the
+            file and the line.
+    """
+    frame = read_csv(path, ["origin", "architecture", "source", "note"])
+    if tuple(frame.columns) != COLUMNS:
+        raise RemergeError(f"{path}: columns must be {', '.join(COLUMNS)}, found {', '.join(frame.columns)}")
+    wrong = frame[~frame["accuracy"].between(0, 100) | ~frame["decimals"].isin(["truncated", "rounded", "unknown"])]
+    for kind, rows in (("no percentage, or unknown decimals", wrong), ("stands twice", frame[frame.duplicated(KEY)])):
+        if not rows.empty:
+            raise RemergeError(f"{path}, line {rows.index[0] + 2}: {kind}")
+    return frame.assign(note=frame["note"].fillna(""))
+
+
+def of_pool(published: pd.DataFrame, origin: str, architecture: str) -> pd.DataFrame:
+    """Return the numbers that were measured on a pool's checkpoints, without printed averages."""
+    rows = (published["origin"] == origin) & (published["architecture"] == architecture)
+    return published[rows & (published["task"] != "average")].drop(columns=["origin", "architecture"])
+
+
+def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str) -> dict[str, dict[str, float]]:
+    """Return published zero-shot accuracies (percent) by origin and task, the pool's own origin first.
+
+    Every origin starts from the same weights, OpenAI's; their values differ by the images they were measured on.
+    """
+    first = SHARED_WEIGHTS.get(origin, origin)
+    origins = sorted(published["origin"].unique(), key=lambda name: (name != first, name))
+    references = {}
+    for name in origins:
+        rows = of_pool(published, name, architecture)
+        rows = rows[rows["method"] == "pretrained"]
+        references[name] = dict(zip(rows["task"], rows["accuracy"], strict=True))
+    return references

@@ -1,0 +1,299 @@
+"""Tables as papers print them, with the evidence behind each number, from score files alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from remerge.files.atomic import atomic_path
+from remerge.files.markup import LATEX, MARKDOWN, Markup
+from remerge.scoring.coverage import absence
+from remerge.scoring.held_out import notes_on
+from remerge.scoring.scores import accuracy, average_accuracy, wilson_interval
+
+REFERENCES = ("pretrained", "individual", "traditional_mtl")
+"""Algorithms that merge nothing: they bound the methods and do not compete with them."""
+
+EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a table says of a method besides its scores.
+
+    Attributes:
+        label: Its name for people.
+        algorithm: Its algorithm in the registry.
+        uses: Data it looked at beyond the checkpoints.
+    """
+
+    label: str
+    algorithm: str
+    uses: Sequence[str] = ()
+
+    @property
+    def competes(self) -> bool:
+        """Whether it merges, so that it can be best."""
+        return self.algorithm not in REFERENCES
+
+
+def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> pd.DataFrame:
+    """Return one row per method: accuracy on every task, average, and normalised average.
+
+    The normalised average is the mean over tasks of accuracy divided by the expert's (TIES-Merging, section 5);
+    a task whose expert is never right has no such ratio.
+    A task that was not scored is left out of a method's average, and ``tasks`` says how many it is over.
+
+    Args:
+        scores: Test scores of all methods of one suite.
+        methods: Rows in order.
+        tasks: Columns in order.
+
+    Returns:
+        Columns ``method``, ``uses``; per task ``{task}`` (percent), ``{task} correct``, ``{task} n``,
+        ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent); ``average``, ``half_width`` (of the
+        average's 95 % interval, points), ``normalised`` (percent) and ``tasks``; where scoring was in bfloat16, also
+        ``compared`` and ``agree`` (see :func:`remerge.scoring.evaluation.score_encoder`); where an encoder does not
+        merge, or was not trained on, all tasks, also ``merged``, such as ``a+b``. Unscored cells are missing.
+    """
+    experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
+    rows = []
+    for name, method in methods.items():
+        own = scores[(scores["method"] == name) & scores["task"].isin(tasks)]
+        row: dict[str, object] = {"method": method.label, "uses": ", ".join(method.uses)}
+        for task in tasks:
+            row |= _cells(task, own[own["task"] == task])
+        if "compared" in own:
+            row |= {"compared": own["compared"].sum(), "agree": own["agree"].sum()}
+        if "merged" in own and own["merged"].notna().any():
+            row["merged"] = own["merged"].iloc[0]
+        if not own.empty:
+            average = average_accuracy(own, ["method"]).iloc[0]
+            row |= {
+                "average": average["average"],
+                "half_width": average["half_width"],
+                "tasks": average["tasks"],
+            }
+            relative = [
+                100 * value / experts[task] for task, value in _by_task(own, [name]).items() if experts.get(task)
+            ]
+            row["normalised"] = sum(relative) / len(relative) if relative else None
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _by_task(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, float]:
+    chosen = scores[scores["method"].isin(methods)]
+    return dict(zip(chosen["task"], accuracy(chosen), strict=True))
+
+
+def _cells(task: str, scores: pd.DataFrame) -> dict[str, object]:
+    if scores.empty:
+        return {task: None}
+    correct, n = int(scores["correct"].iloc[0]), int(scores["n"].iloc[0])
+    low, high = wilson_interval(correct, n)
+    return {
+        task: 100 * correct / n,
+        f"{task} correct": correct,
+        f"{task} n": n,
+        f"{task} low": 100 * low,
+        f"{task} high": 100 * high,
+    }
+
+
+def experts_table(scores: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
+    """Return accuracy (percent) of each expert, a row, on each task, a column."""
+    percent = scores.assign(accuracy=accuracy(scores))
+    matrix = percent.pivot(index="expert", columns="task", values="accuracy")
+    return (
+        matrix.reindex(index=list(tasks), columns=list(tasks)).rename_axis(index="expert", columns=None).reset_index()
+    )
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table with two decimals."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a table that is already laid out."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def main_table_markdown(
+    table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
+) -> str:
+    """Return the main table in Markdown: one decimal, the best merged encoder bold, the second underlined.
+
+    Args:
+        table: What :func:`main_table` returned.
+        methods: Its rows.
+        origins: By task, whether its images are rendered or real.
+        flags: By task, what is wrong with its splits (:func:`remerge.images.audit.contaminated`).
+    """
+    headers, body = _main_layout(table, methods, list(origins), MARKDOWN)
+    notes = " ".join(_notes(table, origins, flags))
+    return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{MARKDOWN.plain(notes)}\n"
+
+
+def main_table_latex(
+    table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
+) -> str:
+    """Return the main table in LaTeX (package booktabs), marked like the Markdown one."""
+    headers, body = _main_layout(table, methods, list(origins), LATEX)
+    return _latex(headers, body, LATEX.plain(" ".join(_notes(table, origins, flags))))
+
+
+def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
+    """Return the expert-by-task table in Markdown, each expert's own task bold."""
+    headers, body = _experts_layout(table, MARKDOWN)
+    note = MARKDOWN.plain(" ".join(_experts_notes(table, flags)))
+    return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
+
+
+def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
+    """Return the expert-by-task table in LaTeX (package booktabs)."""
+    headers, body = _experts_layout(table, LATEX)
+    return _latex(headers, body, LATEX.plain(" ".join(_experts_notes(table, flags))))
+
+
+def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
+    tasks = list(table["expert"])
+    cells = table.set_index("expert")
+    absent = [
+        f"{len(found)}/{len(tasks)} {kind}; without: {', '.join(task for task in tasks if task not in found)}."
+        for kind, found in (
+            ("tasks have test images", [task for task in tasks if cells[task].notna().any()]),
+            ("tasks have an expert", [task for task in tasks if cells.loc[task].notna().any()]),
+        )
+        if len(found) < len(tasks)
+    ]
+    return [EXPERTS_NOTE, *absent, *_contaminated(flags, tasks)]
+
+
+def _experts_layout(table: pd.DataFrame, markup: Markup) -> tuple[list[str], list[list[str]]]:
+    tasks = [column for column in table if column != "expert"]
+    body = []
+    for _, row in table.iterrows():
+        cells = [_number(row[task]) for task in tasks]
+        own = tasks.index(row["expert"])
+        if cells[own] != "–":
+            cells[own] = markup.best.format(cells[own])
+        body.append([markup.plain(str(row["expert"])), *cells])
+    return ["Expert", *map(markup.plain, tasks)], body
+
+
+def _main_layout(
+    table: pd.DataFrame, methods: Mapping[str, Row], tasks: list[str], markup: Markup
+) -> tuple[list[str], list[list[str]]]:
+    columns = [*tasks, "average", "normalised"]
+    merged = _merged(table, len(tasks))
+    # What merges fewer tasks than others has an easier time on those.
+    most = max((count for row, count in zip(methods.values(), merged, strict=True) if row.competes), default=0)
+    competes = [row.competes and count == most for row, count in zip(methods.values(), merged, strict=True)]
+    marked = {column: _marked(table[column], competes, markup) for column in columns}
+    body = [
+        [
+            markup.plain(str(row["method"])),
+            *(marked[column][index] for column in columns),
+            markup.plain(row["uses"] or "–"),
+        ]
+        for index, (_, row) in enumerate(table.iterrows())
+    ]
+    for index, count in enumerate(merged):
+        if count < len(tasks):
+            body[index][0] += f" ({count}/{len(tasks)} tasks)"
+    incomplete = table["tasks"].fillna(0) < len(tasks)
+    for index in incomplete[incomplete].index:
+        body[index][-3] += f" ({int(table['tasks'].fillna(0)[index])}/{len(tasks)})"
+    return ["Method", *map(markup.plain, tasks), "Average", "Normalised", "Looks at"], body
+
+
+def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
+    """How many tasks each row merges."""
+    named = table["merged"] if "merged" in table else [None] * len(table)
+    return [text.count("+") + 1 if isinstance(text, str) else tasks for text in named]
+
+
+def _marked(values: pd.Series, competes: Sequence[bool], markup: Markup) -> list[str]:
+    """Numbers as printed, the best and second best of those that compete marked; equal numbers share a mark."""
+    printed = [_number(value) for value in values]
+    ranks = sorted({float(text) for text, yes in zip(printed, competes, strict=True) if yes and text != "–"})[::-1]
+    marks = dict(zip(ranks[:2], (markup.best, markup.second), strict=False))
+    return [
+        marks.get(float(text), "{}").format(text) if yes and text != "–" else text
+        for text, yes in zip(printed, competes, strict=True)
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.1f}"
+
+
+def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
+    known = set(tasks)
+    return [f"Contaminated split: {task}, {told}." for task, told in flags.items() if task in known]
+
+
+def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, str]) -> list[str]:
+    """What a reader must know to weigh the numbers."""
+    counts = {task: table.get(f"{task} n", pd.Series(dtype=float)).max() for task in origins}
+    sizes = ", ".join(f"{task} {int(n)}" for task, n in counts.items() if not pd.isna(n))
+    kinds = "; ".join(
+        f"{origin}: {', '.join(task for task, own in origins.items() if own == origin)}"
+        for origin in dict.fromkeys(origins.values())
+    )
+    return [
+        "Accuracy in percent on test images; best merged encoder bold, second underlined.",
+        f"Normalised: mean over tasks of accuracy divided by the expert's. Test images: {sizes}.",
+        f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
+        "(sampling of test images only).",
+        f"Images {kinds}.",
+        *_absent(table, list(origins)),
+        *_contaminated(flags, origins),
+        *notes_on(table["uses"]),
+        *_precision(table),
+    ]
+
+
+def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+    """What it means that tasks have no images."""
+    scored = [task for task in tasks if f"{task} n" in table and table[f"{task} n"].notna().any()]
+    told = []
+    if sentence := absence(scored, tasks):
+        merged = "Their task vectors, where there are any, are merged; AdaMerging's coefficients for them do not move."
+        told = [f"{sentence} {merged}"]
+    counts = _merged(table, len(tasks))
+    if fewer := [str(label) for label, count in zip(table["method"], counts, strict=True) if count < len(tasks)]:
+        told.append(
+            f"Merged from, or trained on, fewer tasks, for want of an expert, or of images to collect statistics from: "
+            f"{', '.join(fewer)}; compare them with each other only."
+        )
+    return told
+
+
+def _precision(table: pd.DataFrame) -> list[str]:
+    """What computing in a shorter precision changed."""
+    if "compared" not in table or not table["compared"].sum():
+        return []
+    compared, agree = int(table["compared"].sum()), int(table["agree"].sum())
+    return [f"Scored in bfloat16: on {agree} of the {compared} images compared, float32 predicts the same."]
+
+
+def _latex(headers: Sequence[str], body: Sequence[Sequence[str]], note: str) -> str:
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        rf"\begin{{tabular}}{{l{'r' * (len(headers) - 2)}{'l' if headers[-1] == 'Looks at' else 'r'}}}",
+        r"\toprule",
+        " & ".join(headers) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in body),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\par\smallskip\footnotesize {note}",
+    ]
+    return "\n".join(lines) + "\n"

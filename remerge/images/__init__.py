@@ -1,0 +1,1 @@
+"""Images of tasks: how they are prepared, stored, corrupted and audited."""

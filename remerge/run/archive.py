@@ -1,0 +1,176 @@
+"""Results to hand on: one zip from which tables and figures can be made again without any model, image or torch."""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from remerge.errors import RemergeError
+from remerge.files.atomic import atomic_path
+from remerge.run.last_run import REPORT, lineage, within
+from remerge.run.provenance import FOLDER, read_record, sha256_of
+from remerge.run.threads import most_threads
+
+SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
+"""What is packed: everything people read, and every score, coefficient and record; no weights and no images."""
+REMADE = (("tables",), ("figures",))
+"""What is made again: folders below a pool's."""
+# A results folder of full size holds some tens of megabytes of such files.
+MOST_BYTES = 4 * 10**9
+
+
+def pack(results: Path, archive: Path) -> int:
+    """Pack tables, figures, report, scores, coefficients and provenance of the last finished run.
+
+    Returns:
+        How many files were packed.
+
+    Raises:
+        RemergeError: No run has finished.
+    """
+    records = lineage(results, [REPORT])
+    if not records:
+        raise RemergeError(f"{results}: no finished run to pack: run `snakemake --cores all` first")
+    used = {name for told in records.values() for name in map(within, told["inputs"]) if name}
+    names = {name for name in used | set(records) if Path(name).suffix in SUFFIXES and (results / name).is_file()}
+    names |= {f"{FOLDER}/{name}.json" for name in records}
+    with atomic_path(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in sorted(names):
+            packed.write(results / name, Path("results") / name)
+    return len(names)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack an archive into a folder that holds no results yet.
+
+    Raises:
+        RemergeError: It is no archive of results, it would write elsewhere, it is too large, or ``folder`` has results.
+    """
+    if (folder / "results").exists():
+        raise RemergeError(f"{folder}/results: is there already; name an empty folder")
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            for entry in packed.infolist():
+                parts = Path(entry.filename).parts
+                is_link = (entry.external_attr >> 16) & 0o170000 == 0o120000
+                if parts[:1] != ("results",) or ".." in parts or is_link or Path(parts[-1]).suffix not in SUFFIXES:
+                    raise RemergeError(f"{archive}: {entry.filename!r} is no file of an archive of results")
+            if sum(entry.file_size for entry in packed.infolist()) > MOST_BYTES:
+                raise RemergeError(f"{archive}: unpacks to more than {MOST_BYTES / 1e9:.0f} GB")
+            packed.extractall(folder)
+    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        raise RemergeError(f"{archive}: not an archive of results ({error})") from error
+
+
+def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list[str]]:
+    """Unpack an archive and make its tables and figures again, each by its own script, from what else is in it.
+
+    Args:
+        archive: What :func:`pack` made.
+        folder: Where to; empty.
+        project: Where ``scripts/`` lies.
+
+    Returns:
+        The files made again that are as they were, byte for byte, and those that are not.
+    """
+    unpack(archive, folder)
+    jobs = {json.dumps(told["output"], sort_keys=True): told for told in _remade(folder)}
+    before = Path.cwd()
+    same: list[str] = []
+    other: list[str] = []
+    os.chdir(folder)
+    try:
+        for told in jobs.values():
+            outputs = _paths(told["output"])
+            expected = {path: sha256_of(path) for path in outputs}
+            for path in outputs:
+                Path(path).unlink()
+            runpy.run_path(str(project / told["script"]), init_globals={"snakemake": Job(told, project)})
+            for path in outputs:
+                (same if sha256_of(path) == expected[path] else other).append(path)
+    finally:
+        os.chdir(before)
+        shutil.rmtree(folder / "logs", ignore_errors=True)
+    return sorted(same), sorted(other)
+
+
+def _remade(folder: Path) -> Iterator[dict[str, Any]]:
+    """Records of tables and figures of which every input is in the archive."""
+    for record in sorted((folder / "results" / FOLDER).rglob("*.json")):
+        path = folder / "results" / record.relative_to(folder / "results" / FOLDER).with_suffix("")
+        told = read_record(path)
+        if told and path.relative_to(folder / "results").parts[1:2] in REMADE and path.exists():
+            inputs = [source for source in _paths(told["input"]) if source.startswith("results/")]
+            if all((folder / source).exists() for source in inputs):
+                _check_places(record, told)
+                yield told
+
+
+def _check_places(record: Path, told: dict[str, Any]) -> None:
+    """Refuse a record that would have anything run but this project's scripts, or written but under results."""
+    outside = [path for path in _paths(told["output"]) if not path.startswith("results/") or ".." in Path(path).parts]
+    if outside or not re.fullmatch(r"scripts/\w+\.py", str(told["script"])):
+        raise RemergeError(f"{record}: not a record of this workflow: {', '.join(outside) or told['script']}")
+
+
+def _paths(named: dict[str, Any]) -> list[str]:
+    return [path for value in named.values() for path in ([value] if isinstance(value, str) else value)]
+
+
+def _placed(named: Any, project: Path) -> Any:
+    """Paths as a job in the archive's folder finds them."""
+    if isinstance(named, str):
+        return named if named.startswith("results/") else str(project / named)
+    return [_placed(path, project) for path in named]
+
+
+class Files(list[str]):
+    """A job's files or parameters, by position and by name, as Snakemake hands them to scripts."""
+
+    def __init__(self, named: dict[str, Any]) -> None:
+        super().__init__(_paths(named))
+        self.named = named
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.named[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what has a name, or something else."""
+        return self.named.get(name, default)
+
+    def items(self) -> Any:
+        """Names and what they stand for."""
+        return self.named.items()
+
+
+class Values(dict[str, Any]):
+    """Wildcards, parameters or resources, also as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+
+class Job:
+    """What a script is given, from the record of a job that has run."""
+
+    def __init__(self, told: dict[str, Any], project: Path) -> None:
+        self.rule = told["rule"]
+        # Claims and published numbers lie with the project, not beside the results.
+        self.input = Files({name: _placed(value, project) for name, value in told["input"].items()})
+        self.output = Files(told["output"])
+        self.params = Values(told["parameters"] | {"code": {"script": told["script"], "sha256": told["code"]}})
+        self.wildcards = Values(told["wildcards"])
+        self.resources = Values()
+        self.threads = most_threads()
+        self.log = ["logs/rebuild.log"]

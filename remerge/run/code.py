@@ -1,0 +1,138 @@
+"""A digest of the code behind a stage, which changes when what the code does may change, and not when its words do."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from remerge.run.sources import source_files
+
+BOOKKEEPING = (
+    "remerge/__init__.py",  # the version, and names for users of the library
+    "remerge/errors.py",  # kinds of errors; a job that raises one makes nothing
+    "remerge/run/heartbeat.py",  # writes to standard error and log files
+    "remerge/run/logs.py",  # writes to standard error and log files
+    "remerge/run/progress.py",  # passes on what it goes through, and writes to standard error
+    "remerge/run/provenance.py",  # writes records beside results, and refuses damaged inputs
+)
+"""Modules that no digest covers: nothing that their functions return reaches a result."""
+
+# Of a progress bar, what is only shown.
+SHOWN = {"desc", "unit"}
+
+
+def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
+    """Return the SHA-256 of the syntax trees of scripts and the library modules they import.
+
+    Comments, docstrings, formatting, the order of imports, annotations outside classes, the text of messages and
+    errors, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every version of Python.
+
+    Args:
+        scripts: Files relative to ``root``.
+        root: The folder that holds the library's package.
+    """
+    root = Path(root)
+    files = {path.as_posix() for script in scripts for path in source_files(script, root, without=BOOKKEEPING)}
+    digests = {name: _digest((root / name).read_text(encoding="utf-8")) for name in sorted(files)}
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+@cache
+def _digest(text: str) -> str:
+    bare = _WithoutWords().visit(ast.parse(text))
+    _sort_imports(bare, _names(ast.parse(text)) - _names(bare))
+    return hashlib.sha256(_written(bare).encode()).hexdigest()
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Removes what is there for readers and type checkers."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        if isinstance(node.value, ast.Constant) or _is_message(node.value):
+            return None
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+            node.cause = None
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        name = _called(node)
+        if name.endswith("Error"):
+            node.args, node.keywords = [], []
+        elif name == "ProgressBar":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN]
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        # Annotations make the fields of data classes and say how models check them.
+        kept = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
+        node.body = [statement for statement in node.body if statement not in kept]
+        self.generic_visit(node)
+        node.body += kept
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if node.value is None:
+            return None
+        return self.generic_visit(ast.Assign([node.target], node.value))
+
+
+def _called(node: ast.Call) -> str:
+    """The last part of a called function's name."""
+    return getattr(node.func, "id", getattr(node.func, "attr", ""))
+
+
+def _is_message(node: ast.expr) -> bool:
+    """Whether an expression prints to standard output or error, which no result comes from."""
+    if not isinstance(node, ast.Call) or _called(node) != "print":
+        return False
+    return all(ast.unparse(keyword.value) == "sys.stderr" for keyword in node.keywords if keyword.arg == "file")
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _sort_imports(tree: ast.Module, dropped: set[str]) -> None:
+    """Put a module's imports in an order of their own, without those of names that only readers see."""
+    imports = [statement for statement in tree.body if isinstance(statement, ast.Import | ast.ImportFrom)]
+    for statement in imports:
+        statement.names = [
+            alias for alias in statement.names if (alias.asname or alias.name.split(".")[0]) not in dropped
+        ]
+        statement.names.sort(key=lambda alias: (alias.name, alias.asname or ""))
+    rest = [statement for statement in tree.body if statement not in imports]
+    tree.body = [*sorted((statement for statement in imports if statement.names), key=_written), *rest]
+
+
+def _written(value: Any) -> str:
+    """A syntax tree as text; what a version of Python adds to it and this code does not use is left out."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = [
+        f"{name}={_written(field)}"
+        for name, field in ast.iter_fields(value)
+        if name not in ("ctx", "kind", "type_comment") and field is not None and field != []
+    ]
+    return f"{type(value).__name__}({','.join(fields)})"

@@ -1,0 +1,71 @@
+"""What the last finished run made: its report comes last, and its record leads to everything that the run used.
+
+Files of earlier configurations, which may still lie beside them, are in no such record.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from remerge.errors import RemergeError
+from remerge.run.provenance import FOLDER
+
+REPORT = "report.html"
+
+
+def sections(results: Path) -> list[dict[str, Any]]:
+    """Return what the last finished run shows: the parameters of its report, by pool and suite.
+
+    Args:
+        results: The results folder.
+
+    Raises:
+        RemergeError: No run has finished.
+    """
+    told = record_in(results, REPORT)
+    if told is None or "sections" not in told.get("parameters", {}):
+        raise RemergeError(
+            f"{results}: no finished run: no record of {REPORT}, which is made last; run `snakemake --cores all`"
+        )
+    return list(told["parameters"]["sections"])
+
+
+def lineage(results: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the records of files, of what was made along with them, and of all that these came from.
+
+    Args:
+        results: The results folder.
+        files: Paths within it.
+
+    Returns:
+        Records by path within the results folder; files without a record are left out.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    waiting = list(files)
+    while waiting:
+        name = waiting.pop()
+        if name in found or (told := record_in(results, name)) is None:
+            continue
+        found[name] = told
+        waiting += [path for path in map(within, (*told["inputs"], *_outputs(told))) if path]
+    return found
+
+
+def record_in(results: Path, name: str) -> dict[str, Any] | None:
+    """Return the record of a file in a results folder, or None if there is none that can be read."""
+    path = results / FOLDER / name
+    try:
+        told = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and {"inputs", "output"} <= told.keys() else None
+
+
+def within(path: str) -> str | None:
+    """Return the path within the results folder of a file that a record names; None if it lies elsewhere."""
+    return path.removeprefix("results/") if path.startswith("results/") else None
+
+
+def _outputs(told: dict[str, Any]) -> list[str]:
+    return [path for value in told["output"].values() for path in ([value] if isinstance(value, str) else value)]

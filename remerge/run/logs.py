@@ -1,0 +1,152 @@
+"""A job's messages go to its log file and, as they come, to the terminal."""
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from remerge import __version__
+from remerge.run import progress
+from remerge.run.heartbeat import SECONDS, Heartbeat
+
+_begun = time.monotonic()
+_heartbeat: Heartbeat | None = None
+
+
+class _Log:
+    """A log file that knows when something was last written to it, and what."""
+
+    def __init__(self, path: Path) -> None:
+        # Open as long as the process lives: an exception's traceback must still reach it.
+        self._file = path.open("w", buffering=1, encoding="utf-8")
+        self.heard = self.said = time.monotonic()
+        self.last = ""
+
+    def write(self, text: str) -> int:
+        self.heard = self.said = time.monotonic()
+        if text.strip():
+            self.last = text.strip().splitlines()[-1]
+        return self._file.write(text)
+
+    def beat(self, line: str) -> None:
+        """Write a line that tells nothing new of the work."""
+        self.heard = time.monotonic()
+        self._file.write(line)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+class _Tee:
+    """A text stream that writes to two; progress bars, redrawn with a carriage return, are for terminals only."""
+
+    def __init__(self, terminal: TextIO, log: _Log) -> None:
+        self.terminal = terminal
+        self.log = log
+        self._begins_line = True
+
+    def write(self, text: str) -> int:
+        # A bar within another moves the cursor a line down and up again: of that, empty lines would be left.
+        redrawn = text.startswith(("\r", "\x1b")) or (self._begins_line and not text.strip("\n"))
+        if not redrawn or self.terminal.isatty():
+            self.terminal.write(text)
+        if not redrawn:
+            self.log.write(text)
+            self._begins_line = text.endswith("\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self.terminal.flush()
+        self.log.flush()
+
+    def isatty(self) -> bool:
+        return self.terminal.isatty()
+
+
+def log_to(path: str | Path) -> None:
+    """Send everything written to standard error from now on to ``path`` as well, line by line."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # Several jobs in one process have a log each.
+    terminal = sys.stderr.terminal if isinstance(sys.stderr, _Tee) else sys.stderr
+    sys.stderr = _Tee(terminal, _Log(Path(path)))
+
+
+def started(job: Any, inputs: Sequence[str], threads: int) -> None:
+    """Say which job starts, when, and how much it reads; from now on it is heard of at least every half minute.
+
+    Args:
+        job: What Snakemake hands to a script as ``snakemake``.
+        inputs: Its input files.
+        threads: How many threads it may use.
+    """
+    global _begun
+    _begun = time.monotonic()
+    values = "".join(f", {name}={value}" for name, value in job.wildcards.items())
+    allowed = f"threads {threads}" + (f" (of {job.threads}: no more are allowed here)" if threads < job.threads else "")
+    versions = f"remerge {__version__}, Python {platform.python_version()}, {allowed}"
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    print(f"start: {job.rule}{values}, {now}, {platform.node()}, {versions}", file=sys.stderr)
+    sizes = {path: Path(path).stat().st_size for path in inputs if Path(path).is_file()}
+    largest = max(sizes, key=sizes.__getitem__, default="")
+    details = f", {_bytes(sum(sizes.values()))}; largest: {largest}, {_bytes(sizes[largest])}" if sizes else ""
+    print(f"inputs: {len(sizes)} file{'s' * (len(sizes) != 1)}{details}", file=sys.stderr)
+    _listen()
+
+
+def _listen() -> None:
+    global _heartbeat
+    if _heartbeat:
+        _heartbeat.stop()
+    # Without a log of its own nobody waits for the job.
+    _heartbeat = Heartbeat(_heard, _alive, seconds=SECONDS) if isinstance(sys.stderr, _Tee) else None
+
+
+def _heard() -> float:
+    return sys.stderr.log.heard if isinstance(sys.stderr, _Tee) else time.monotonic()
+
+
+def _alive(busy: float) -> None:
+    if not isinstance(sys.stderr, _Tee):
+        return
+    log, now = sys.stderr.log, time.monotonic()
+    doing = progress.standing() or f'nothing new for {progress.duration(now - log.said)} since "{log.last}"'
+    so_far = f"running for {progress.duration(now - _begun)}, {busy:.1f} cores busy, peak memory {_bytes(_peak())}"
+    line = f"{time.strftime('%H:%M:%S')} {doing} ({so_far})\n"
+    # A line would tear apart a bar.
+    if not progress.bar_is_drawn():
+        sys.stderr.terminal.write(line)
+        sys.stderr.terminal.flush()
+    log.beat(line)
+
+
+def ended(job: Any) -> None:
+    """Say how long a job took, and how much memory its process held at most."""
+    if _heartbeat:
+        _heartbeat.stop()
+    seconds = time.monotonic() - _begun
+    print(f"end: {job.rule}, {seconds:.1f} s, peak memory {_bytes(_peak())}{_peak_of_gpu()}", file=sys.stderr)
+
+
+def _peak() -> int:
+    """The most memory this process has held, in bytes."""
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _peak_of_gpu() -> str:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ""
+    return f", of the GPU {_bytes(torch.cuda.max_memory_allocated())}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.4g} {unit}"
+        count /= 1000
+    return f"{count:.4g} GB"

@@ -1,0 +1,266 @@
+"""What every result came from: input hashes, parameters, versions, commit, seed and device, one record per file.
+
+Records lie under ``results/provenance/`` in the places of the files they tell of, so that results themselves stay the
+same, byte for byte, wherever and whenever they are made.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from remerge import __version__
+from remerge.errors import RemergeError
+from remerge.files.atomic import atomic_path, remove_leftovers
+from remerge.run import logs, threads
+
+FOLDER = "provenance"
+DAMAGED = ".damaged"
+PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
+READ_AGAIN = 2**29
+"""Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
+ROOT = Path(__file__).parent.parent.parent
+"""Where this project lies."""
+
+
+def begin(job: Any) -> None:
+    """Begin a job: to be called first.
+
+    Its threads are limited; damaged inputs are refused; what was recorded of the files that are about to be made is
+    forgotten.
+
+    Raises:
+        RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
+            command makes it again.
+    """
+    logs.started(job, sorted(set(job.input)), threads.keep_to(job.threads))
+    for path in job.output:
+        record_of(path).unlink(missing_ok=True)
+    damaged = [path for path in sorted(set(job.input)) if is_damaged(path, thorough=True)]
+    if damaged:
+        set_aside(damaged)
+        raise RemergeError(f"{', '.join(damaged)}: damaged since made, and set aside; run the same command again")
+
+
+def record(job: Any) -> None:
+    """Write a record beside the results of a finished job: to be called last.
+
+    Args:
+        job: What Snakemake hands to a script as ``snakemake``; its parameter ``code`` names the script and the digest
+            of the code behind it.
+    """
+    parameters = json.loads(json.dumps(dict(job.params.items()), default=str))
+    code = parameters.pop("code")
+    told = {
+        "rule": job.rule,
+        "script": code["script"],
+        "wildcards": dict(job.wildcards.items()),
+        "parameters": parameters,
+        "input": {name: _in_project(value) for name, value in _named(job.input).items()},
+        "output": _named(job.output),
+        "inputs": {path: sha256_of(path) for path in sorted(set(job.input))},
+        "code": code["sha256"],
+        "remerge": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "device": _device(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    for output in job.output:
+        path = Path(output)
+        found = path.stat()
+        own = {"file": str(path), "sha256": _hash(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+        with atomic_path(record_of(path)) as temporary:
+            temporary.write_text(json.dumps(own | told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    logs.ended(job)
+
+
+def damaged_results(results: str | Path) -> list[str]:
+    """Return the results that are not what was recorded when they were made.
+
+    Only those whose size or date has changed are read. Not to be called while anything is being made.
+    """
+    folder = Path(results)
+    records = sorted((folder / FOLDER).rglob("*.json")) if folder.is_dir() else []
+    paths = [folder / record.relative_to(folder / FOLDER).with_suffix("") for record in records]
+    return [str(path) for path in paths if is_damaged(path)]
+
+
+def set_aside(paths: Iterable[str]) -> None:
+    """Rename results to ``{name}.damaged``, and forget what was recorded of them."""
+    for path in paths:
+        Path(path).rename(path + DAMAGED)
+        record_of(path).unlink(missing_ok=True)
+
+
+def mend(results: str | Path) -> tuple[list[str], list[str]]:
+    """Set damaged results aside and remove what killed processes left. Not to be called while anything is being made.
+
+    Returns:
+        The names of the damaged results, and of what was removed.
+    """
+    damaged = damaged_results(results)
+    set_aside(damaged)
+    return damaged, remove_leftovers(results)
+
+
+def missing_since_set_aside(results: str | Path) -> list[str]:
+    """Return the names of damaged results that nothing has been made under since."""
+    names = [str(path).removesuffix(DAMAGED) for path in sorted(Path(results).rglob(f"*{DAMAGED}"))]
+    return [name for name in names if not Path(name).exists()]
+
+
+def is_damaged(path: str | Path, *, thorough: bool = False) -> bool:
+    """Say whether a result is not what was recorded when it was made.
+
+    Args:
+        path: The file; one without a record is never damaged.
+        thorough: Whether to read it even though its size and date are the recorded ones, if it is not too large.
+    """
+    path = Path(path)
+    told = read_record(path)
+    if told is None or not path.is_file():
+        return False
+    found = path.stat()
+    untouched = (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns)
+    if untouched and not (thorough and found.st_size <= READ_AGAIN):
+        return False
+    return _hash(path) != told["sha256"]
+
+
+def record_of(path: str | Path) -> Path:
+    """Return where the record of a file lies; it need not exist."""
+    parts = Path(path).parts
+    # The last such folder: the project may itself lie under one of that name.
+    depth = len(parts) - 1 - parts[::-1].index("results") if "results" in parts else -1
+    return Path(*parts[: depth + 1], FOLDER, *parts[depth + 1 :][:-1], parts[-1] + ".json")
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return a file's SHA-256, from its record while size and date are still the recorded ones."""
+    told = read_record(path)
+    found = Path(path).stat()
+    if told and (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns):
+        return str(told["sha256"])
+    return _hash(Path(path))
+
+
+def read_record(path: str | Path) -> dict[str, Any] | None:
+    """Return the record of a file, or None if there is none that can be read."""
+    try:
+        told = json.loads(record_of(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and {"sha256", "bytes", "mtime_ns", "inputs"} <= told.keys() else None
+
+
+def chain(path: str | Path) -> str:
+    """Return what a file came from, down to downloads and rendered images, as an indented text.
+
+    Raises:
+        RemergeError: There is no such file or no record of it.
+    """
+    if not Path(path).is_file():
+        raise RemergeError(f"{path}: no such file")
+    if read_record(path) is None:
+        raise RemergeError(f"{path}: no record of how it was made ({record_of(path)}); run snakemake to have it made")
+    return "\n".join(_lines(str(path), None, 0, set()))
+
+
+def _lines(path: str, expected: str | None, depth: int, seen: set[str]) -> Iterator[str]:
+    indent = "  " * depth
+    told = read_record(path)
+    digest = _hash(Path(path)) if Path(path).is_file() else None
+    state = _state(digest, expected, told)
+    yield f"{indent}{path}  sha256 {(digest or expected or '?')[:16]}{state}"
+    if told is None:
+        return
+    if path in seen:
+        yield f"{indent}  (see above)"
+        return
+    seen.add(path)
+    made = f"{told['rule']}, remerge {told['remerge']} at {told['commit']}, code {told['code'][:16]}, {told['device']}"
+    yield f"{indent}  by {made}, {told['finished']}"
+    if told["parameters"]:
+        yield f"{indent}  with {_short(told['parameters'])}"
+    if told["rule"] in ("fetch_checkpoint", "fetch_images") and digest:
+        yield from _downloaded(Path(path), indent)
+    for source, hashed in told["inputs"].items():
+        yield from _lines(source, hashed, depth + 1, seen)
+
+
+def _state(digest: str | None, expected: str | None, told: Mapping[str, Any] | None) -> str:
+    if digest is None:
+        return "  (no longer here)"
+    if expected is not None and digest != expected:
+        return "  (CHANGED since it was used)"
+    return "  (CHANGED since it was made)" if told and told["sha256"] != digest else ""
+
+
+def _downloaded(path: Path, indent: str) -> Iterator[str]:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    yield f"{indent}  from {told['repository']} at {told['revision']}"
+    for name, digest in told["files"].items():
+        yield f"{indent}    {name}  sha256 {digest}"
+
+
+def _short(value: Mapping[str, Any], most: int = 300) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text)} characters)"
+
+
+def _named(files: Any) -> dict[str, Any]:
+    """A job's files by name; those without one under the empty name."""
+    named = {name: value if isinstance(value, str) else list(value) for name, value in files.items()}
+    taken = {path for value in named.values() for path in _listed(value)}
+    rest = [path for path in files if path not in taken]
+    return named | ({"": rest} if rest else {})
+
+
+def _in_project(named: Any) -> Any:
+    """Paths of the project's own files from its root, wherever the job ran; results stay as the job names them."""
+    if not isinstance(named, str):
+        return [_in_project(path) for path in named]
+    if named.startswith("results/"):
+        return named
+    path, root = Path(named).resolve(), ROOT.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else named
+
+
+def _listed(value: Any) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str:
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return told.stdout.strip() or "unknown"
+
+
+def _device() -> str:
+    from remerge.run.devices import device_in_use
+
+    torch, device = sys.modules.get("torch"), device_in_use()
+    return torch.cuda.get_device_name() if torch and device == "cuda" else f"{device} ({platform.machine()})"

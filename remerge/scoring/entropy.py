@@ -1,0 +1,56 @@
+"""Whether entropy, which needs no labels, stands in for the loss, which does (AdaMerging, section 3.3 and Figure 5)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from remerge.images.store import ImageSet
+from remerge.scoring.evaluation import logits_in_parts
+
+GROUPS = 10
+
+
+@torch.inference_mode()
+def entropies_and_losses(
+    encoder: nn.Module, head: Tensor, image_set: ImageSet, *, device: str = "cpu", batch_size: int = 256
+) -> tuple[Tensor, Tensor]:
+    """Return every image's softmax entropy and cross-entropy, ``[n]`` each, in nats.
+
+    Raises:
+        RemergeError: A class score is NaN or infinite; the message names the task.
+    """
+    entropies, losses = [], []
+    for part, scores in logits_in_parts(encoder, head, image_set.images, device=device, batch_size=batch_size):
+        log = scores.log_softmax(dim=1)
+        entropies.append(-(log.exp() * log).sum(dim=1).cpu())
+        labels = torch.from_numpy(image_set.labels[part]).to(device)
+        losses.append(cross_entropy(scores, labels, reduction="none").cpu())
+    return torch.cat(entropies), torch.cat(losses)
+
+
+def entropy_table(
+    encoder: nn.Module, heads: Mapping[str, Tensor], image_sets: Mapping[str, ImageSet], *, device: str = "cpu"
+) -> pd.DataFrame:
+    """Compare entropy and loss on every task that has images.
+
+    Returns:
+        Per task, ten rows of images in order of entropy: ``task``, ``group``, ``entropy`` and ``loss`` (means, in
+        nats), ``n``; and in all of them ``spearman``, the rank correlation over the task's images.
+    """
+    encoder = encoder.to(device).eval()
+    rows = []
+    for task, image_set in image_sets.items():
+        if not len(image_set):
+            continue
+        entropies, losses = entropies_and_losses(encoder, heads[task], image_set, device=device)
+        correlation = float(spearmanr(entropies, losses).statistic)
+        for group, chosen in enumerate(np.array_split(entropies.argsort(stable=True).numpy(), GROUPS)):
+            if len(chosen):
+                entropy, loss = float(entropies[chosen].mean()), float(losses[chosen].mean())
+                rows.append((task, group, entropy, loss, len(chosen), correlation))
+    return pd.DataFrame(rows, columns=["task", "group", "entropy", "loss", "n", "spearman"])

@@ -1,0 +1,155 @@
+"""Score files, tidy CSV of integers, and what is computed from them: percentages, averages, intervals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from remerge.errors import RemergeError
+from remerge.files.atomic import atomic_path
+from remerge.files.csvs import read_csv
+from remerge.scoring.answers import unpack_right
+
+KEYS = (
+    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "keep", "scaling", "step"),
+    *("task", "split"),
+)
+COUNTS = ("correct", "n", "compared", "agree")
+ANSWERS = ("right", "predicted")
+COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
+"""Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all.
+
+``right`` and ``predicted`` hold every image's answer, packed by :mod:`remerge.scoring.answers`.
+"""
+
+
+NO_SCORES = ["task", "split", "correct", "n"]
+"""Columns of scores of nothing."""
+
+
+def write_scores(path: str | Path, scores: pd.DataFrame, *, may_be_empty: bool = False) -> None:
+    """Write a score file: columns in the standard order, rows as they come.
+
+    Raises:
+        RemergeError: See :func:`read_scores`.
+    """
+    frame = _checked(scores, path, may_be_empty)
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_scores(path: str | Path, *, may_be_empty: bool = False) -> pd.DataFrame:
+    """Read a score file.
+
+    Args:
+        path: The file.
+        may_be_empty: Whether it may have no rows, as a study has of whose tasks too few have images.
+
+    Raises:
+        RemergeError: The file does not exist, has no rows, lacks a column, has a row twice, or has a count that
+            is no integer or more correct answers than images; the message names the file and the row.
+    """
+    try:
+        frame = read_csv(path)
+    except FileNotFoundError as error:
+        raise RemergeError(f"{path}: no such score file") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise RemergeError(f"{path}: not a score file: {error}") from error
+    return _checked(frame, path, may_be_empty)
+
+
+def read_parts(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read score files as one frame; it has no rows where there was nothing to score.
+
+    Raises:
+        RemergeError: See :func:`read_scores`.
+    """
+    parts = [read_scores(path, may_be_empty=True) for path in paths]
+    # An empty part's columns have no types, and would cost the others theirs.
+    return pd.concat([part for part in parts if not part.empty] or parts[:1], ignore_index=True)
+
+
+def merged_tasks(scores: pd.DataFrame) -> str:
+    """Return what tasks an encoder of the main table merges, such as ``a+b``, where these are not all; else nothing."""
+    if "merged" not in scores or "study" in scores:
+        return ""
+    named = scores["merged"].dropna()
+    return "" if named.empty else str(named.iloc[0])
+
+
+def _checked(frame: pd.DataFrame, path: str | Path, may_be_empty: bool) -> pd.DataFrame:
+    if missing := [column for column in ("task", "split", "correct", "n") if column not in frame]:
+        raise RemergeError(f"{path}: no column {', '.join(missing)}")
+    if unknown := [column for column in frame if column not in COLUMNS]:
+        raise RemergeError(f"{path}: unknown column {', '.join(unknown)}; known: {', '.join(COLUMNS)}")
+    if frame.empty and may_be_empty:
+        return frame
+    if frame.empty:
+        raise RemergeError(f"{path}: no scores: none of its tasks has images of this split; provide some")
+    for column in ("correct", "n"):
+        if not pd.api.types.is_integer_dtype(frame[column]):
+            raise RemergeError(f"{path}: {column} must be whole numbers")
+    wrong = frame[(frame["correct"] < 0) | (frame["correct"] > frame["n"]) | (frame["n"] < 1)]
+    if not wrong.empty:
+        row = wrong.iloc[0]
+        raise RemergeError(f"{path}, row {wrong.index[0] + 1}: {row['correct']} correct of {row['n']}")
+    ordered = frame[[column for column in COLUMNS if column in frame]].reset_index(drop=True)
+    if "right" in ordered:
+        for index, (packed, correct, n) in enumerate(
+            zip(*(ordered[c] for c in ("right", "correct", "n")), strict=True)
+        ):
+            if (count := int(unpack_right(packed, n).sum())) != correct:
+                raise RemergeError(f"{path}, row {index + 1}: {correct} correct, but {count} right answers")
+    keys = [column for column in ordered if column in KEYS]
+    if ordered.duplicated(keys).any():
+        raise RemergeError(f"{path}: the same score stands twice, row {ordered.index[ordered.duplicated(keys)][0] + 1}")
+    return ordered
+
+
+def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion, as proportions."""
+    # Takes longer to import than most jobs that read scores take to work, and only tables need it.
+    from scipy.stats import binomtest
+
+    interval = binomtest(int(correct), int(n)).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def accuracy(scores: pd.DataFrame) -> pd.Series:
+    """Return percent correct, row by row."""
+    return 100 * scores["correct"] / scores["n"]
+
+
+def average_accuracy(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Average accuracy over tasks, each task counting the same, as the papers do.
+
+    Args:
+        scores: Scores of one split.
+        by: Columns that tell the averages apart, such as ``["method"]``.
+
+    Returns:
+        ``by`` plus ``average`` (percent), ``half_width`` of its 95 % interval (percentage points; normal
+        approximation, the tasks' test sets being independent samples), and ``tasks``, how many were averaged.
+    """
+    proportion = scores["correct"] / scores["n"]
+    rows = scores[by].assign(proportion=proportion, variance=proportion * (1 - proportion) / scores["n"], tasks=1)
+    grouped = rows.groupby(by, sort=False, as_index=False).agg(
+        average=("proportion", "mean"), variance=("variance", "sum"), tasks=("tasks", "sum")
+    )
+    grouped["average"] *= 100
+    grouped["half_width"] = 100 * 1.959964 * grouped["variance"] ** 0.5 / grouped["tasks"]
+    return grouped.drop(columns="variance")
+
+
+def best_scaling(validation: pd.DataFrame) -> float:
+    """Return the scaling with the highest average accuracy on validation images; of equals, the smallest.
+
+    Raises:
+        RemergeError: Some scores are not on validation images: a scaling is never chosen on test images.
+    """
+    splits = set(validation["split"])
+    if splits != {"validation"}:
+        raise RemergeError(f"a scaling is chosen on validation images only, got scores on: {', '.join(sorted(splits))}")
+    averages = average_accuracy(validation, ["scaling"])
+    best = averages[averages["average"] == averages["average"].max()]
+    return float(min(best["scaling"], key=lambda scaling: (abs(scaling), scaling)))
