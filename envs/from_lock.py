@@ -18,6 +18,7 @@ ROOTS = {
         "pyyaml",
         "filelock",
         "huggingface-hub",
+        "pydantic",
         "tenacity",
         "threadpoolctl",
         "gdown",
