@@ -1,5 +1,6 @@
 """Settings of all tests, and a run that tests of faults compare with."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -7,6 +8,11 @@ import hypothesis
 import pytest
 from artifacts import contents
 from project import copy_project, snakemake, with_less
+
+from remerge.run.threads import let_threads_yield
+
+# Before torch is imported, which reads it once: tests run beside each other's jobs.
+let_threads_yield(os.environ)
 
 # The first example of a run pays for imports; a deadline would measure those.
 hypothesis.settings.register_profile("remerge", deadline=None, derandomize=True)
