@@ -14,6 +14,7 @@ from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from remerge.clip.encoders import build_clip, to_input, tokenizer
 from remerge.clip.heads import logits
+from remerge.clip.muon import Muon
 from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
 from remerge.run.progress import ProgressBar
@@ -114,7 +115,7 @@ def pretrain(
     matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]
     others = [p for name, p in clip.named_parameters() if p.requires_grad and not ("resblocks" in name and p.ndim == 2)]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=learning_rate, momentum=0.9, weight_decay=0.0),
+        Muon(matrices, lr=learning_rate, momentum=0.9, weight_decay=0.0),
         torch.optim.AdamW(others, lr=learning_rate / 20, weight_decay=0.0),
     ]
     schedules = [
