@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from project import ROOT
@@ -151,6 +151,7 @@ def read_markdown(text: str) -> list[list[str]]:
     return [[re.sub("&[a-z]+;", lambda found: entities[found[0]], cell) for cell in row] for row in cells]
 
 
+@settings(max_examples=30)
 @given(
     methods=st.lists(st.tuples(names, texts), min_size=2, max_size=3, unique_by=(lambda m: m[0], lambda m: m[1])),
     tasks=st.lists(free, min_size=2, max_size=3, unique_by=str.lower),
@@ -174,7 +175,7 @@ def test_tables_show_names_and_labels_as_they_are(
     assert read["method"].tolist() == list(shown)
     assert list(read) == ["images", "method", *tasks, "average"]
     head, body = rounded(study, shown)
-    line = "|".join(head) + "|\n" + "---|" * len(head) + "\n" + "|".join(body[0]) + "|"
+    line = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), body[0]))
     assert read_markdown(line)[1][1] == next(iter(shown.values()))
 
 
