@@ -105,10 +105,12 @@ def test_a_gated_repository_will_fail_and_the_remedy_is_a_token(server: HubServe
     assert all("accept its terms" in check.remedy and "HF_TOKEN" in check.remedy for check in checks)
 
 
-@pytest.mark.parametrize("fault", ["busy", "unreachable", "offline"])
+@pytest.mark.parametrize("fault", ["busy", "page", "unreachable", "offline"])
 def test_without_an_answer_it_cannot_tell(server: HubServer, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     if fault == "busy":
         server.refuse_always = 503
+    elif fault == "page":
+        server.page = "GET api"
     elif fault == "unreachable":
         monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     else:
@@ -116,20 +118,20 @@ def test_without_an_answer_it_cannot_tell(server: HubServer, monkeypatch: pytest
     checks, size = doctor_downloads.repositories(wanted_from_hub(config()))
     assert {check.verdict for check in checks} == {"cannot tell"}
     assert size == 0
-    assert bool(server.requests) == (fault == "busy")
+    assert bool(server.requests) == (fault in ("busy", "page"))
 
 
 def test_google_drive_is_asked_only_where_checkpoints_come_from_it(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor_downloads, "DRIVE", server.url + "/folder")
+    monkeypatch.setattr(doctor_downloads.drive, "ADDRESS", server.url + "/folder")
     pool = {"origin": "task-vectors", "architecture": "ViT-B-32"}
     assert doctor_downloads.drive_folder(config()) == []
     assert doctor_downloads.drive_folder(config(pools={"pool": {**pool, "folder": "here"}})) == []
     assert server.requests == []
     (check,) = doctor_downloads.drive_folder(config(pools={"pool": pool}))
     assert (check.verdict, server.requests) == ("will fail", ["HEAD folder"])
-    monkeypatch.setattr(doctor_downloads, "DRIVE", "http://127.0.0.1:9")
+    monkeypatch.setattr(doctor_downloads.drive, "ADDRESS", "http://127.0.0.1:9")
     (check,) = doctor_downloads.drive_folder(config(pools={"pool": pool}))
     assert check.verdict == "cannot tell"
 
@@ -326,7 +328,7 @@ def test_only_the_profile_that_will_be_used_is_judged(
     assert verdicts(slurm)["cluster"] == "will fail"
 
 
-@pytest.mark.parametrize("package", ["pydantic", "huggingface_hub", "yaml", "packaging", "numpy"])
+@pytest.mark.parametrize("package", ["pydantic", "huggingface_hub", "yaml", "packaging", "numpy", "tqdm"])
 def test_a_package_that_cannot_be_imported_is_a_line_with_a_remedy(tmp_path: Path, package: str) -> None:
     hide = f"import sys, runpy\nsys.modules[{package!r}] = None\nsys.argv = ['remerge', 'doctor', '--short']\n"
     code = hide + "runpy.run_module('remerge', run_name='__main__', alter_sys=True)"
