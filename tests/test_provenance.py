@@ -93,6 +93,22 @@ def test_a_damaged_input_is_refused_and_set_aside(folder: Path, keeps_date: bool
     assert Path(f"{path}.damaged").read_text() == "scorf"
 
 
+def test_two_jobs_may_set_the_same_input_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "results/mini/scores/a.csv"
+    Path(path).write_text("scorf")
+    is_damaged = provenance.is_damaged
+
+    def and_set_aside_by_another(path: str, *, thorough: bool) -> bool:
+        damaged = is_damaged(path, thorough=thorough)
+        provenance.set_aside([path])
+        return damaged
+
+    monkeypatch.setattr(provenance, "is_damaged", and_set_aside_by_another)
+    with pytest.raises(RemergeError, match="damaged since made, and set aside"):
+        provenance.begin(job("table", path, "results/mini/tables/t.csv", {}))
+    assert Path(f"{path}.damaged").read_text() == "scorf"
+
+
 def test_damage_is_found_before_anything_runs_and_a_new_date_alone_is_none(folder: Path) -> None:
     os.utime("results/mini/scores/a.csv", (1, 1))
     assert provenance.damaged_results("results") == []

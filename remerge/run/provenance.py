@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -96,7 +97,9 @@ def damaged_results(results: str | Path) -> list[str]:
 def set_aside(paths: Iterable[str]) -> None:
     """Rename results to ``{name}.damaged``, and forget what was recorded of them."""
     for path in paths:
-        Path(path).rename(path + DAMAGED)
+        # Another job that wants the same file may have done so already.
+        with suppress(FileNotFoundError):
+            Path(path).rename(path + DAMAGED)
         record_of(path).unlink(missing_ok=True)
 
 
