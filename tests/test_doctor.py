@@ -105,6 +105,14 @@ def test_a_gated_repository_will_fail_and_the_remedy_is_a_token(server: HubServe
     assert all("accept its terms" in check.remedy and "HF_TOKEN" in check.remedy for check in checks)
 
 
+def test_a_token_that_has_expired_fails_every_download(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_old")
+    server.bad_token = True
+    checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
+    assert [check.verdict for check in checks] == ["will fail"] * 3
+    assert all("token" in check.told and "HF_TOKEN to a new one" in check.remedy for check in checks)
+
+
 @pytest.mark.parametrize("fault", ["busy", "page", "unreachable", "offline"])
 def test_without_an_answer_it_cannot_tell(server: HubServer, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     if fault == "busy":

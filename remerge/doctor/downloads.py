@@ -82,7 +82,13 @@ def _looked_up(wanted: Wanted) -> tuple[Check, int]:
 
 
 def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if response is not None and "Invalid credentials" in response.headers.get("X-Error-Message", ""):
+        # Downloads of images fail, too: other refusals only leave the task out.
+        told = f"{wanted.repository}: the Hub does not know the token that is set: it is wrong, or has expired"
+        remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): what is public needs none"
+        return Check(wanted.purpose, "will fail", told, remedy)
     if isinstance(error, GatedRepoError) or status == 403:
         remedy = f"accept its terms at {where} and set HF_TOKEN to a token of your account"
         return _check(wanted, "will fail", "access is granted on request", remedy)
