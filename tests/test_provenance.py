@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,8 @@ from project import ROOT
 from remerge.errors import RemergeError
 from remerge.run import provenance
 from remerge.run.archive import Files, Job, pack, rebuild, unpack
+
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 
 
 @pytest.fixture
@@ -60,6 +63,19 @@ def test_a_chain_goes_back_to_the_first_file(folder: Path) -> None:
     assert {"commit", "remerge", "device", "python", "packages", "inputs"} <= record.keys()
     assert (record["script"], record["code"], record["parameters"]) == ("scripts/score.py", "c0de", {"seed": 3})
     assert "code c0de" in told
+
+
+@pytest.mark.parametrize(
+    "rule", ["fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_legacy_checkpoint"]
+)
+def test_a_chain_ends_at_what_was_downloaded_from_wherever(folder: Path, rule: str) -> None:
+    assert re.search(rf"^rule {rule}:", "".join(path.read_text() for path in RULES), re.MULTILINE)
+    record = {"repository": "owner/name", "revision": "two", "files": {"one.bin": "abc"}, "missing": "but not all"}
+    made(rule, "results/images/a.csv", "results/downloads/r.json", json.dumps(record), {})
+    told = provenance.chain("results/downloads/r.json")
+    assert "from owner/name at two" in told
+    assert "one.bin  sha256 abc" in told
+    assert "missing: but not all" in told
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
