@@ -347,6 +347,30 @@ def test_a_package_that_cannot_be_imported_is_a_line_with_a_remedy(tmp_path: Pat
     assert "-> make .venv/installed, or pip install -r requirements.lock" in run.stdout
 
 
+def test_a_fault_that_nobody_thought_of_is_a_line_and_hides_no_other(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {name: verdict for name, verdict in verdicts(examine(ROOT, None, tmp_path)).items() if name != "GPU"}
+
+    def broken(config: Config) -> list[Check]:
+        raise ValueError("a driver says 3 | 5")
+
+    monkeypatch.setattr(gpu, "gpus", broken)
+    checks = examine(ROOT, None, tmp_path)
+    assert verdicts(checks) == {**expected, "GPU": "cannot tell"}
+    assert "ValueError: a driver says 3 | 5" in report(checks)
+
+
+def test_a_lock_file_that_the_run_refuses_will_fail(server: HubServer, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"downloads: {tmp_path}/lock.yaml\n", encoding="utf-8")
+    (check,) = [check for check in examine(ROOT, file, tmp_path) if check.name == "lock file"]
+    assert check.verdict == "will fail"
+    assert "Name the downloads.lock.yaml of another run" in check.told
+    (tmp_path / "lock.yaml").write_text("hub: []\n", encoding="utf-8")
+    assert verdicts(examine(ROOT, file, tmp_path))["lock file"] == "fine"
+
+
 def test_a_file_is_laid_over_the_configuration_as_snakemake_does() -> None:
     laid = configuration(ROOT, ROOT / "config" / "clip-vit-b-32.yaml")
     assert list(laid.pools) == ["ViT-B-32", "ViT-B-32-fusionbench"]
