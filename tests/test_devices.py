@@ -105,6 +105,21 @@ def test_a_gpu_that_the_build_has_no_kernels_for_is_refused_and_another_is_used(
     assert "3.0 of 8.0 GiB free" in capsys.readouterr().err
 
 
+def test_a_gpu_that_another_process_has_to_itself_stops_the_job_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def busy() -> tuple[int, int]:
+        raise RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCompile with ...")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_90"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", busy)
+    with pytest.raises(devices.DeviceError, match=r"busy or unavailable.*\n.*nvidia-smi[\s\S]*`device: cpu`"):
+        devices.device_for(GPU)
+    assert devices.device_in_use() == "cpu"
+
+
 @pytest.mark.parametrize(
     ("architectures", "capability", "expected"),
     [

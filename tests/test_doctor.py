@@ -105,10 +105,20 @@ def test_a_gated_repository_will_fail_and_the_remedy_is_a_token(server: HubServe
     assert all("accept its terms" in check.remedy and "HF_TOKEN" in check.remedy for check in checks)
 
 
-@pytest.mark.parametrize("fault", ["busy", "unreachable", "offline"])
+def test_a_token_that_has_expired_fails_every_download(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_old")
+    server.bad_token = True
+    checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
+    assert [check.verdict for check in checks] == ["will fail"] * 3
+    assert all("token" in check.told and "HF_TOKEN to a new one" in check.remedy for check in checks)
+
+
+@pytest.mark.parametrize("fault", ["busy", "page", "unreachable", "offline"])
 def test_without_an_answer_it_cannot_tell(server: HubServer, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     if fault == "busy":
         server.refuse_always = 503
+    elif fault == "page":
+        server.page = "GET api"
     elif fault == "unreachable":
         monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     else:
@@ -116,20 +126,20 @@ def test_without_an_answer_it_cannot_tell(server: HubServer, monkeypatch: pytest
     checks, size = doctor_downloads.repositories(wanted_from_hub(config()))
     assert {check.verdict for check in checks} == {"cannot tell"}
     assert size == 0
-    assert bool(server.requests) == (fault == "busy")
+    assert bool(server.requests) == (fault in ("busy", "page"))
 
 
 def test_google_drive_is_asked_only_where_checkpoints_come_from_it(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor_downloads, "DRIVE", server.url + "/folder")
+    monkeypatch.setattr(doctor_downloads.drive, "ADDRESS", server.url + "/folder")
     pool = {"origin": "task-vectors", "architecture": "ViT-B-32"}
     assert doctor_downloads.drive_folder(config()) == []
     assert doctor_downloads.drive_folder(config(pools={"pool": {**pool, "folder": "here"}})) == []
     assert server.requests == []
     (check,) = doctor_downloads.drive_folder(config(pools={"pool": pool}))
     assert (check.verdict, server.requests) == ("will fail", ["HEAD folder"])
-    monkeypatch.setattr(doctor_downloads, "DRIVE", "http://127.0.0.1:9")
+    monkeypatch.setattr(doctor_downloads.drive, "ADDRESS", "http://127.0.0.1:9")
     (check,) = doctor_downloads.drive_folder(config(pools={"pool": pool}))
     assert check.verdict == "cannot tell"
 
@@ -326,7 +336,7 @@ def test_only_the_profile_that_will_be_used_is_judged(
     assert verdicts(slurm)["cluster"] == "will fail"
 
 
-@pytest.mark.parametrize("package", ["pydantic", "huggingface_hub", "yaml", "packaging", "numpy"])
+@pytest.mark.parametrize("package", ["pydantic", "huggingface_hub", "yaml", "packaging", "numpy", "tqdm"])
 def test_a_package_that_cannot_be_imported_is_a_line_with_a_remedy(tmp_path: Path, package: str) -> None:
     hide = f"import sys, runpy\nsys.modules[{package!r}] = None\nsys.argv = ['remerge', 'doctor', '--short']\n"
     code = hide + "runpy.run_module('remerge', run_name='__main__', alter_sys=True)"
@@ -335,6 +345,30 @@ def test_a_package_that_cannot_be_imported_is_a_line_with_a_remedy(tmp_path: Pat
     assert run.returncode == 1
     assert f"import of {package} halted" in run.stdout or f"'{package}'" in run.stdout
     assert "-> make .venv/installed, or pip install -r requirements.lock" in run.stdout
+
+
+def test_a_fault_that_nobody_thought_of_is_a_line_and_hides_no_other(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {name: verdict for name, verdict in verdicts(examine(ROOT, None, tmp_path)).items() if name != "GPU"}
+
+    def broken(config: Config) -> list[Check]:
+        raise ValueError("a driver says 3 | 5")
+
+    monkeypatch.setattr(gpu, "gpus", broken)
+    checks = examine(ROOT, None, tmp_path)
+    assert verdicts(checks) == {**expected, "GPU": "cannot tell"}
+    assert "ValueError: a driver says 3 | 5" in report(checks)
+
+
+def test_a_lock_file_that_the_run_refuses_will_fail(server: HubServer, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"downloads: {tmp_path}/lock.yaml\n", encoding="utf-8")
+    (check,) = [check for check in examine(ROOT, file, tmp_path) if check.name == "lock file"]
+    assert check.verdict == "will fail"
+    assert "Name the downloads.lock.yaml of another run" in check.told
+    (tmp_path / "lock.yaml").write_text("hub: []\n", encoding="utf-8")
+    assert verdicts(examine(ROOT, file, tmp_path))["lock file"] == "fine"
 
 
 def test_a_file_is_laid_over_the_configuration_as_snakemake_does() -> None:

@@ -18,6 +18,7 @@ from huggingface_hub.utils import _http, close_session
 from tenacity import wait_none
 
 from remerge.downloads import hub
+from remerge.downloads.attempts import next_attempt
 from remerge.downloads.hub import DownloadError, WrongContentError, fetch
 from remerge.downloads.records import missing, record, recorded
 
@@ -505,7 +506,14 @@ def test_what_can_never_be_had_may_be_recorded_as_missing(server: HubServer, tmp
     path = tmp_path / "record.json"
     record(path, "owner/gone", ["*"], kind="dataset", revision=None, may_be_missing=True)
     assert "does not exist" in missing(path)
+    assert next_attempt(path) == 2
     server.refuse_always = 503
     with pytest.raises(DownloadError, match="cannot be read"):
         record(tmp_path / "later.json", "owner/images", ["*"], kind="dataset", revision=None, may_be_missing=True)
     assert not (tmp_path / "later.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", '{"attempt": 3, "missing', "[]", "{}"])
+def test_a_damaged_record_does_not_keep_the_workflow_from_being_read(tmp_path: Path, content: str) -> None:
+    (tmp_path / "record.json").write_text(content, encoding="utf-8")
+    assert next_attempt(tmp_path / "record.json") == next_attempt(tmp_path / "none.json") == 1

@@ -213,6 +213,7 @@ def test_another_revision_than_the_locked_is_refused(tmp_path: Path) -> None:
         ("hub: [{repository: owner/name, kind: model, commit: main, files: {a: b}}]", r"hub\.0\.commit"),
         (f"hub: [{{repository: owner/name, kind: model, commit: {TWO}, files: {{a: b}}}}]", r"hub\.0\.files\.a"),
         ("drive: {a: {id: b, size: 1}}", r"drive\.a\.sha256"),
+        ("torchvision: {MNIST: {}}", r"torchvision\.MNIST"),
         ("hub: []\nhub: []", "stands twice"),
     ],
 )

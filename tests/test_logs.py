@@ -101,6 +101,18 @@ def test_silence_is_broken_every_half_minute_until_the_job_ends() -> None:
     assert not heartbeat._thread.is_alive()
 
 
+def test_a_job_that_fails_is_silent_before_the_interpreter_ends() -> None:
+    code = (
+        "import atexit\n"
+        "from remerge.run.heartbeat import Heartbeat\n"
+        "atexit.register(lambda: print(heartbeat._thread.is_alive()))\n"
+        "heartbeat = Heartbeat(lambda: 0, print)\n"
+        "raise ValueError\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout == "False\n"
+
+
 def line_with(path: Path, text: str) -> str:
     """The first line of a log with a text, once it is there."""
     for _ in range(1000):

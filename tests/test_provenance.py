@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,8 @@ from project import ROOT
 from remerge.errors import RemergeError
 from remerge.run import provenance
 from remerge.run.archive import Files, Job, pack, rebuild, unpack
+
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 
 
 @pytest.fixture
@@ -62,6 +65,19 @@ def test_a_chain_goes_back_to_the_first_file(folder: Path) -> None:
     assert "code c0de" in told
 
 
+@pytest.mark.parametrize(
+    "rule", ["fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_legacy_checkpoint"]
+)
+def test_a_chain_ends_at_what_was_downloaded_from_wherever(folder: Path, rule: str) -> None:
+    assert re.search(rf"^rule {rule}:", "".join(path.read_text() for path in RULES), re.MULTILINE)
+    record = {"repository": "owner/name", "revision": "two", "files": {"one.bin": "abc"}, "missing": "but not all"}
+    made(rule, "results/images/a.csv", "results/downloads/r.json", json.dumps(record), {})
+    told = provenance.chain("results/downloads/r.json")
+    assert "from owner/name at two" in told
+    assert "one.bin  sha256 abc" in told
+    assert "missing: but not all" in told
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
     command = [sys.executable, "-m", "remerge", "provenance", "results/mini/tables/t.csv"]
     reading, writing = os.pipe()
@@ -90,6 +106,22 @@ def test_a_damaged_input_is_refused_and_set_aside(folder: Path, keeps_date: bool
     with pytest.raises(RemergeError, match=r"a\.csv: damaged since made, and set aside; run the same command again"):
         provenance.begin(job("table", str(path), "results/mini/tables/t.csv", {}))
     assert not path.exists()
+    assert Path(f"{path}.damaged").read_text() == "scorf"
+
+
+def test_two_jobs_may_set_the_same_input_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "results/mini/scores/a.csv"
+    Path(path).write_text("scorf")
+    is_damaged = provenance.is_damaged
+
+    def and_set_aside_by_another(path: str, *, thorough: bool) -> bool:
+        damaged = is_damaged(path, thorough=thorough)
+        provenance.set_aside([path])
+        return damaged
+
+    monkeypatch.setattr(provenance, "is_damaged", and_set_aside_by_another)
+    with pytest.raises(RemergeError, match="damaged since made, and set aside"):
+        provenance.begin(job("table", path, "results/mini/tables/t.csv", {}))
     assert Path(f"{path}.damaged").read_text() == "scorf"
 
 

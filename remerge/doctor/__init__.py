@@ -56,7 +56,8 @@ def examine(root: Path, file: Path | None, results: Path = Path("results"), prof
     downloads = _guarded("downloads", lambda: _downloads(config, fetched))
     checks += _guarded("GPU", lambda: gpu.gpus(config))
     checks += _guarded("memory", lambda: _memory(config, root / "workflow" / "resources.yaml"))
-    checks += machine.folders(config)
+    checks += _guarded("folders", lambda: machine.folders(config))
+    checks += _guarded("lock file", lambda: _lock_file(config))
     checks += _guarded("disk", lambda: _disks(config, results, fetched))
     checks += [*downloads, machine.conda()]
     return checks + (_guarded("cluster", lambda: [cluster.partitions(profile)]) if profile else [])
@@ -67,10 +68,25 @@ def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         return list(look())
     except ImportError as error:
         return [_unimportable(name, error)]
+    # Machines come in any state: what nobody thought of is a line as well, and hides no other check.
+    except Exception as error:
+        return [Check(name, "cannot tell", f"{type(error).__name__}: {error}")]
 
 
 def _unimportable(name: str, error: ImportError) -> Check:
     return Check(name, "will fail", f"cannot be looked at: {error}", INSTALL)
+
+
+def _lock_file(config: "Config") -> list[Check]:
+    from remerge.downloads.lock import check_lock, read_lock
+
+    if config.downloads is None:
+        return []
+    try:
+        check_lock(read_lock(config.downloads), config)
+    except RemergeError as error:
+        return [Check("lock file", "will fail", str(error), "correct it as the message says")]
+    return [Check("lock file", "fine", config.downloads)]
 
 
 def _memory(config: "Config", needs: Path) -> list[Check]:

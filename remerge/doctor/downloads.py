@@ -5,6 +5,8 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from fnmatch import fnmatchcase
+from http.client import HTTPException
+from json import JSONDecodeError
 
 from huggingface_hub import HfApi, constants, try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HTTPError, RepositoryNotFoundError
@@ -18,7 +20,6 @@ from remerge.downloads.wanted import Wanted
 TIMEOUT = 5
 LIMIT = 30
 AT_ONCE = 16
-DRIVE = f"https://drive.google.com/drive/folders/{drive.FOLDER}"
 ONLINE = "check the network; on a machine without, fetch on one with it first (see HF_HUB_OFFLINE in config/README.md)"
 
 
@@ -59,6 +60,10 @@ def _looked_up(wanted: Wanted) -> tuple[Check, int]:
             hub.auth_check(wanted.repository, repo_type=wanted.kind)
     except (HfHubHTTPError, HTTPError, OSError) as error:
         return _refused(wanted, error, where), 0
+    except JSONDecodeError:
+        told = f"{constants.ENDPOINT} answers with a page instead of data: a proxy or a login page stands in between"
+        remedy = "open that address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT"
+        return _check(wanted, "cannot tell", told, remedy), 0
     size, missing = 0, []
     for patterns in wanted.files:
         # The first pattern that something matches is what will be fetched.
@@ -77,7 +82,13 @@ def _looked_up(wanted: Wanted) -> tuple[Check, int]:
 
 
 def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if response is not None and "Invalid credentials" in response.headers.get("X-Error-Message", ""):
+        # Downloads of images fail, too: other refusals only leave the task out.
+        told = f"{wanted.repository}: the Hub does not know the token that is set: it is wrong, or has expired"
+        remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): what is public needs none"
+        return Check(wanted.purpose, "will fail", told, remedy)
     if isinstance(error, GatedRepoError) or status == 403:
         remedy = f"accept its terms at {where} and set HF_TOKEN to a token of your account"
         return _check(wanted, "will fail", "access is granted on request", remedy)
@@ -98,12 +109,12 @@ def drive_folder(config: Config) -> list[Check]:
     if constants.HF_HUB_OFFLINE:
         return [Check(name, "cannot tell", "HF_HUB_OFFLINE is set, so nothing was asked")]
     try:
-        with urllib.request.urlopen(urllib.request.Request(DRIVE, method="HEAD"), timeout=TIMEOUT):
+        with urllib.request.urlopen(urllib.request.Request(drive.ADDRESS, method="HEAD"), timeout=TIMEOUT):
             return [Check(name, "fine", "the authors' folder answers; whether it is over its quota shows later")]
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 404:
             return [Check(name, "will fail", "the authors' folder is gone", drive.REMEDY)]
         return [Check(name, "cannot tell", f"it answers {error.code}", drive.REMEDY)]
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return [Check(name, "cannot tell", f"it cannot be reached ({error})", drive.REMEDY)]

@@ -33,6 +33,7 @@ HEAD = """\
 
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Files = Annotated[dict[str, Digest], Field(min_length=1)]
 
 
 class Repository(Strict):
@@ -42,7 +43,7 @@ class Repository(Strict):
     kind: Kind
     revision: Text | None = None
     commit: Commit
-    files: dict[str, Digest] = Field(min_length=1)
+    files: Files
 
 
 class Missing(Strict):
@@ -69,7 +70,7 @@ class Lock(Strict):
     hub: list[Repository] = Field([])
     missing: list[Missing] = Field([])
     drive: dict[str, Pickle] = Field({})
-    torchvision: dict[str, dict[str, Digest]] = Field({})
+    torchvision: dict[str, Files] = Field({})
 
 
 def write_lock(path: str | Path, records: Iterable[str | Path]) -> None:

@@ -74,6 +74,14 @@ def _gpu() -> str:
                 f"{capability[0]}.{capability[1]}, only for {', '.join(built_for)}",
                 "install a build for an older CUDA, " + INSTALL.format("cu126"),
             )
+        try:
+            # That a GPU is there does not mean that it lets this process in.
+            torch.cuda.mem_get_info()
+        except RuntimeError as error:
+            raise _unusable(
+                f"it does not open: {_in_one_line(error)}",
+                "see in nvidia-smi whether another process fills it or has it to itself, or run on another node",
+            ) from error
         return "cuda"
     if torch.backends.mps.is_available():
         return "mps"
@@ -116,8 +124,12 @@ def _said_by_cuda() -> str:
     try:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
-        return f"see what CUDA says ({' '.join(str(error).split())})"
+        return f"see what CUDA says ({_in_one_line(error)})"
     return "try again"
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _described(device: str) -> str:

@@ -1,5 +1,6 @@
 """A job that has not been heard of for a while says that it lives, what it is at, and how hard it works."""
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -33,9 +34,12 @@ class Heartbeat:
         # A job that fails must end, whatever this is at.
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
+        # Nor may it hold the terminal's lock when the interpreter, which then stops it anywhere, flushes the terminal.
+        atexit.register(self.stop)
 
     def stop(self) -> None:
         """Say nothing more."""
+        atexit.unregister(self.stop)
         self._ended.set()
         self._thread.join(timeout=1)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from remerge import __version__
-from remerge.run import progress
 from remerge.run.heartbeat import SECONDS, Heartbeat
 
 _begun = time.monotonic()
@@ -112,6 +111,9 @@ def _heard() -> float:
 def _alive(busy: float) -> None:
     if not isinstance(sys.stderr, _Tee):
         return
+    # The doctor loads this module too, and names missing packages: tqdm may be one of them.
+    from remerge.run import progress
+
     log, now = sys.stderr.log, time.monotonic()
     doing = progress.standing() or f'nothing new for {progress.duration(now - log.said)} since "{log.last}"'
     so_far = f"running for {progress.duration(now - _begun)}, {busy:.1f} cores busy, peak memory {_bytes(_peak())}"

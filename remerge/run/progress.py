@@ -100,7 +100,8 @@ class ProgressBar(tqdm):
 
 def standing() -> str:
     """Say how far the innermost work that is counted has got; nothing where none is."""
-    return _open[-1].standing() if _open else ""
+    # The heartbeat's thread asks while the work goes on: a bar may close at any moment.
+    return next((bar.standing() for bar in _open[-1:]), "")
 
 
 def bar_is_drawn() -> bool:

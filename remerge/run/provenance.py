@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,8 @@ from remerge.files.atomic import atomic_path, remove_leftovers
 from remerge.run import logs, threads
 
 FOLDER = "provenance"
+DOWNLOADS = ("fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_legacy_checkpoint")
+"""Rules whose results are records of :mod:`remerge.downloads.records`."""
 DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
 READ_AGAIN = 2**29
@@ -96,7 +99,9 @@ def damaged_results(results: str | Path) -> list[str]:
 def set_aside(paths: Iterable[str]) -> None:
     """Rename results to ``{name}.damaged``, and forget what was recorded of them."""
     for path in paths:
-        Path(path).rename(path + DAMAGED)
+        # Another job that wants the same file may have done so already.
+        with suppress(FileNotFoundError):
+            Path(path).rename(path + DAMAGED)
         record_of(path).unlink(missing_ok=True)
 
 
@@ -190,7 +195,7 @@ def _lines(path: str, expected: str | None, depth: int, seen: set[str]) -> Itera
     yield f"{indent}  by {made}, {told['finished']}"
     if told["parameters"]:
         yield f"{indent}  with {_short(told['parameters'])}"
-    if told["rule"] in ("fetch_checkpoint", "fetch_images") and digest:
+    if told["rule"] in DOWNLOADS and digest:
         yield from _downloaded(Path(path), indent)
     for source, hashed in told["inputs"].items():
         yield from _lines(source, hashed, depth + 1, seen)
@@ -209,6 +214,8 @@ def _downloaded(path: Path, indent: str) -> Iterator[str]:
     yield f"{indent}  from {told['repository']} at {told['revision']}"
     for name, digest in told["files"].items():
         yield f"{indent}    {name}  sha256 {digest}"
+    if told["missing"]:
+        yield f"{indent}    missing: {told['missing']}"
 
 
 def _short(value: Mapping[str, Any], most: int = 300) -> str:

@@ -17,6 +17,7 @@ from PIL import __version__ as pillow_version
 from remerge.errors import ConfigError
 from remerge.files.atomic import atomic_path
 from remerge.images.preparation import open_image
+from remerge.run.progress import ProgressBar
 from remerge.run.threads import most_threads
 
 SPLITS = ("train", "test")
@@ -125,8 +126,6 @@ def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
 
 
 def _decode_all(folder: Path, images: Sequence[Path]) -> list[str]:
-    from remerge.run.progress import ProgressBar
-
     with ThreadPoolExecutor(most_threads()) as pool:
         results = list(
             ProgressBar(

@@ -184,8 +184,8 @@ rule hash_training_images:
     params:
         code=code("scripts/hash_training_images.py"),
         classes=classes_read_by,
-        source=lambda wildcards: settings.source_of(wildcards.task),
-        folder=lambda wildcards: settings.images_of(wildcards.task).folder,
+        source=source_of,
+        folder=folder_of,
         content=folder_content_of,
     script:
         "../../scripts/hash_training_images.py"
