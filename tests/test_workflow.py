@@ -25,7 +25,7 @@ MERGED = "results/mini/merged/three"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the whole workflow has run once."""
     folder = copy_project(tmp_path_factory.mktemp("made"))
-    snakemake(folder, "--report", "results/technical-report.html", "--report-after-run")
+    snakemake(folder, "--report", "results/technical-report.html", "--report-after-run", one_process=True)
     return folder
 
 
