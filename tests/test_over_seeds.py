@@ -336,12 +336,27 @@ def test_averages_over_seeds_are_those_computed_by_hand(tmp_path: Path) -> None:
     assert lines[2] == ["A\\|A", "60.0", "66.0", "63.0", "4.2"]
     assert lines[3] == ["B (0/2)", "–", "–", "–", "–"]
     assert "2 training seeds" in text
+    assert "fewer tasks" not in text
     place = tmp_path / "results/p/tables/s"
     place.mkdir(parents=True)
     (place / "main.md").write_text("main")
     (place / "main_over_seeds.md").write_text(text)
     finished(tmp_path / "results", {"p": ["main_over_seeds", "main"]})
     assert "63.0" in show_results(tmp_path / "results")
+
+
+def test_an_encoder_that_merges_fewer_tasks_says_so_over_seeds() -> None:
+    rows = [
+        {"method": method, "task": task, "split": "test", "correct": 50, "n": 100, "merged": merged}
+        for method, merged in (("a", None), ("b", "x+z"))
+        for task in "xyz"
+    ]
+    scores = dict.fromkeys((0, 5), pd.DataFrame(rows))
+    methods = {"a": Row("A", "ties"), "b": Row("B", "fisher")}
+    table = main_over_seeds(scores, methods, ["x", "y", "z"])
+    text = main_over_seeds_markdown(table, [0, 5], 3, "all weights")
+    assert [line.split("|")[1].strip() for line in text.splitlines()[2:4]] == ["A", "B (2/3 tasks)"]
+    assert "Compare encoders of fewer tasks with each other only." in text
 
 
 def test_the_workflow_judges_families_and_reads_no_other_pool(tmp_path: Path) -> None:
