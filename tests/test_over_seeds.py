@@ -291,8 +291,13 @@ def test_the_terminal_judges_the_declared_pools_together_and_no_other(tmp_path: 
     assert "Pools" not in show_claims(tmp_path / "results", claims)
 
 
-def test_the_scripts_write_what_the_terminal_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("one", "other"), [("methods", "study"), ("101", "007")])
+def test_the_scripts_write_what_the_terminal_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
+) -> None:
     claims, results = claims_file(tmp_path), results_over_seeds(tmp_path)
+    for name, text in (("methods", one), ("study", other)):
+        claims.write_text(re.sub(f"(?m)^{name}:", f"'{text}':", claims.read_text()))
     printed = show_claims(results, claims)
     place = "results/p/tables/s"
     told = json.loads((results / "provenance/p/tables/s/claims_over_seeds.csv.json").read_text())
@@ -304,7 +309,7 @@ def test_the_scripts_write_what_the_terminal_prints(tmp_path: Path, monkeypatch:
         "claims_over_seeds": told,
         "main_over_seeds": {"input": {"scores": told["input"]["scores"]}, "parameters": main},
     }
-    for pool, judged in {"p": ["methods", "study"], "q": ["methods"]}.items():
+    for pool, judged in {"p": [one, other], "q": [one]}.items():
         own = pd.DataFrame({"id": judged, "verdict": "holds"})
         own.to_csv(results / f"{pool}/tables/s/claims.csv", index=False)
     monkeypatch.chdir(tmp_path)

@@ -110,14 +110,14 @@ def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int
     marks = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     return (
         f"{_laid_out(cells, headers)}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not "
-        f"made. By seed, each judged alone: {marks}, {NOT_JUDGED} not made. Ours: the difference in points of average "
-        f"accuracy, its mean over {len(seeds)} training seeds unless fewer are named, and its 95 % interval, which "
-        "covers both the seed and the choice of test images (of a single seed, images alone): a two-level bootstrap of "
-        "10,000 resamples, widened by Student's t because seeds are few; an image brings all answers to it along, and "
-        "the best of several is chosen anew for every seed and resample. A claim holds if the whole interval reaches "
-        f"its margin, 0 unless printed, and does not hold if the whole interval is below it. Another seed changes "
-        f"{seeded}. The intervals do not cover other tasks, architectures or settings. Published: the papers' "
-        "difference, in parentheses where it is of other checkpoints or parameters.\n"
+        f"made or merge other tasks. By seed, each judged alone: {marks}, {NOT_JUDGED} not judged. Ours: the "
+        f"difference in points of average accuracy, its mean over {len(seeds)} training seeds unless fewer are named, "
+        "and its 95 % interval, which covers both the seed and the choice of test images (of a single seed, images "
+        "alone): a two-level bootstrap of 10,000 resamples, widened by Student's t because seeds are few; an image "
+        "brings all answers to it along, and the best of several is chosen anew for every seed and resample. A claim "
+        "holds if the whole interval reaches its margin, 0 unless printed, and does not hold if the whole interval is "
+        f"below it. Another seed changes {seeded}. The intervals do not cover other tasks, architectures or settings. "
+        "Published: the papers' difference, in parentheses where it is of other checkpoints or parameters.\n"
     )
 
 
