@@ -209,6 +209,10 @@ def test_the_table_gives_each_seeds_verdict_and_says_what_is_missing(tmp_path: P
     assert table["difference 2"].tolist()[0] == pytest.approx(11)
     assert table["caveats"].tolist() == ["contaminated split: x"] * 2
     assert claims_over_seeds_markdown(table, [1, 2], 3, "all weights").count("contaminated split: x") == 2
+    others = {"two": claims["two"].model_copy(update={"other_parameters": ("a",)})}
+    elsewhere = claims_over_seeds(others, scores, verdicts, {}, "mini", "trained")
+    assert elsewhere["caveats"].tolist() == ["published with other parameters: a"]
+    assert "| (–) " in claims_over_seeds_markdown(elsewhere, [1, 2], 3, "all weights")
     assert claims_over_seeds({"none": claims["none"]}, scores, verdicts, {}, "mini", "trained").empty
 
 

@@ -117,7 +117,7 @@ def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int
         "brings all answers to it along, and the best of several is chosen anew for every seed and resample. A claim "
         "holds if the whole interval reaches its margin, 0 unless printed, and does not hold if the whole interval is "
         f"below it. Another seed changes {seeded}. The intervals do not cover other tasks, architectures or settings. "
-        "Published: the papers' difference, in parentheses where it is of other checkpoints or parameters.\n"
+        "Published: the papers' difference, in parentheses where checkpoints or parameters were others.\n"
     )
 
 
@@ -127,9 +127,8 @@ def _difference(row: Mapping[Hashable, Any], seeds: int) -> str:
 
 
 def _published(row: Mapping[Hashable, Any]) -> str:
-    if pd.isna(row["published above"]):
-        return "–"
-    difference = f"{row['published above'] - row['published below']:+.1f}"
+    unknown = pd.isna(row["published above"])
+    difference = "–" if unknown else f"{row['published above'] - row['published below']:+.1f}"
     elsewhere = any(caveat.startswith("published ") for caveat in row["caveats"].split("; "))
     return f"({difference})" if elsewhere else difference
 
