@@ -20,7 +20,7 @@ inputs, params = snakemake.input, snakemake.params
 claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
 flags = contaminated(read_audit(inputs.audit))
 scores = scores_by_seed(dict(inputs.items()), dict(params.items()))
-verdicts = {seed: read_csv(path) for seed, path in zip(scores, inputs.verdicts, strict=True)}
+verdicts = {seed: read_csv(path, ["id"]) for seed, path in zip(scores, inputs.verdicts, strict=True)}
 table = claims_over_seeds(claims, scores, verdicts, flags, params.architecture, params.origin, params.tasks)
 write_csv(snakemake.output.csv, table)
 write_text(snakemake.output.markdown, claims_over_seeds_markdown(table, list(scores), len(claims), params.seeded))

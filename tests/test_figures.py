@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from remerge.config import load_config
 from remerge.figures.accuracies import accuracies_figure
+from remerge.figures.conflicts import draw as draw_conflicts
 from remerge.figures.cosine import cosine_figure
 from remerge.figures.evidence import Evidence
 from remerge.figures.layerwise_coefficients import depth, layerwise_figure
@@ -126,3 +127,14 @@ def test_methods_that_differ_in_their_scaling_alone_lie_on_one_curve() -> None:
 def test_a_figure_names_the_tasks_it_says_nothing_of() -> None:
     assert not tell_absent(new_figure(1), TASKS, TASKS).get_suptitle()
     assert tell_absent(new_figure(1), ["latin"], TASKS).get_suptitle() == "1/3 tasks; nothing of digits, greek"
+
+
+@pytest.mark.parametrize(
+    ("experts", "told"), [(3, ""), (2, "2/3 tasks have an expert"), (1, "1/3 tasks have an expert")]
+)
+def test_conflicts_of_fewer_task_vectors_say_so(tmp_path: Path, experts: int, told: str) -> None:
+    counts = range(2, experts + 1)
+    table = pd.DataFrame({"keep": 1.0, "tasks": counts, "entries": 10, "conflicts": 1, "percent": 10.0})
+    table.to_csv(tmp_path / "conflicts.csv", index=False)
+    evidence = Evidence({"conflicts": [str(tmp_path / "conflicts.csv")]}, TASKS, {}, "trained", "mini")
+    assert draw_conflicts(evidence).get_suptitle() == told

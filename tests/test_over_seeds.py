@@ -209,6 +209,10 @@ def test_the_table_gives_each_seeds_verdict_and_says_what_is_missing(tmp_path: P
     assert table["difference 2"].tolist()[0] == pytest.approx(11)
     assert table["caveats"].tolist() == ["contaminated split: x"] * 2
     assert claims_over_seeds_markdown(table, [1, 2], 3, "all weights").count("contaminated split: x") == 2
+    others = {"two": claims["two"].model_copy(update={"other_parameters": ("a",)})}
+    elsewhere = claims_over_seeds(others, scores, verdicts, {}, "mini", "trained")
+    assert elsewhere["caveats"].tolist() == ["published with other parameters: a"]
+    assert "| (–) " in claims_over_seeds_markdown(elsewhere, [1, 2], 3, "all weights")
     assert claims_over_seeds({"none": claims["none"]}, scores, verdicts, {}, "mini", "trained").empty
 
 
@@ -291,8 +295,13 @@ def test_the_terminal_judges_the_declared_pools_together_and_no_other(tmp_path: 
     assert "Pools" not in show_claims(tmp_path / "results", claims)
 
 
-def test_the_scripts_write_what_the_terminal_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("one", "other"), [("methods", "study"), ("101", "007")])
+def test_the_scripts_write_what_the_terminal_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
+) -> None:
     claims, results = claims_file(tmp_path), results_over_seeds(tmp_path)
+    for name, text in (("methods", one), ("study", other)):
+        claims.write_text(re.sub(f"(?m)^{name}:", f"'{text}':", claims.read_text()))
     printed = show_claims(results, claims)
     place = "results/p/tables/s"
     told = json.loads((results / "provenance/p/tables/s/claims_over_seeds.csv.json").read_text())
@@ -304,7 +313,7 @@ def test_the_scripts_write_what_the_terminal_prints(tmp_path: Path, monkeypatch:
         "claims_over_seeds": told,
         "main_over_seeds": {"input": {"scores": told["input"]["scores"]}, "parameters": main},
     }
-    for pool, judged in {"p": ["methods", "study"], "q": ["methods"]}.items():
+    for pool, judged in {"p": [one, other], "q": [one]}.items():
         own = pd.DataFrame({"id": judged, "verdict": "holds"})
         own.to_csv(results / f"{pool}/tables/s/claims.csv", index=False)
     monkeypatch.chdir(tmp_path)
@@ -336,12 +345,27 @@ def test_averages_over_seeds_are_those_computed_by_hand(tmp_path: Path) -> None:
     assert lines[2] == ["A\\|A", "60.0", "66.0", "63.0", "4.2"]
     assert lines[3] == ["B (0/2)", "–", "–", "–", "–"]
     assert "2 training seeds" in text
+    assert "fewer tasks" not in text
     place = tmp_path / "results/p/tables/s"
     place.mkdir(parents=True)
     (place / "main.md").write_text("main")
     (place / "main_over_seeds.md").write_text(text)
     finished(tmp_path / "results", {"p": ["main_over_seeds", "main"]})
     assert "63.0" in show_results(tmp_path / "results")
+
+
+def test_an_encoder_that_merges_fewer_tasks_says_so_over_seeds() -> None:
+    rows = [
+        {"method": method, "task": task, "split": "test", "correct": 50, "n": 100, "merged": merged}
+        for method, merged in (("a", None), ("b", "x+z"))
+        for task in "xyz"
+    ]
+    scores = dict.fromkeys((0, 5), pd.DataFrame(rows))
+    methods = {"a": Row("A", "ties"), "b": Row("B", "fisher")}
+    table = main_over_seeds(scores, methods, ["x", "y", "z"])
+    text = main_over_seeds_markdown(table, [0, 5], 3, "all weights")
+    assert [line.split("|")[1].strip() for line in text.splitlines()[2:4]] == ["A", "B (2/3 tasks)"]
+    assert "Compare encoders of fewer tasks with each other only." in text
 
 
 def test_the_workflow_judges_families_and_reads_no_other_pool(tmp_path: Path) -> None:

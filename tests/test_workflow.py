@@ -157,13 +157,13 @@ def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
         assert not set(jobs) & {"finetune", "task_vector", "learn_coefficients", "sweep"}
         path.write_bytes(before)
         assert planned(made) == {}
-        (made / "remerge" / "tables.py").open("a").write("CHANGED = 1\n")
+        (made / "remerge" / "findings" / "tables.py").open("a").write("CHANGED = 1\n")
         assert {rule for rule in planned(made) if rule not in ("report_page", "study_figure")} == {
             *("main_table", "experts_table", "study_table", "claims_table", "cost_table"),
         }
     finally:
         path.write_bytes(before)
-        table = made / "remerge" / "tables.py"
+        table = made / "remerge" / "findings" / "tables.py"
         table.write_text(table.read_text(encoding="utf-8").removesuffix("CHANGED = 1\n"), encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
     "methods": [],
     # Other tables and figures of a suite.
     "studies": [
-        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost"),
+        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost", "main_over_seeds", "claims_over_seeds"),
         *FIGURES,
     ],
 }

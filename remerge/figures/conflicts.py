@@ -9,7 +9,12 @@ from remerge.figures.style import new_figure
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    return conflicts_figure(evidence.table("conflicts"))
+    table = evidence.table("conflicts")
+    figure = conflicts_figure(table)
+    # One task vector has no conflicts, and no rows.
+    if (experts := max(table["tasks"], default=1)) < len(evidence.tasks):
+        figure.suptitle(f"{experts}/{len(evidence.tasks)} tasks have an expert", fontsize=7)
+    return figure
 
 
 def conflicts_figure(table: pd.DataFrame) -> Figure:

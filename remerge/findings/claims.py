@@ -90,8 +90,6 @@ class Published(_Strict):
     source: str
     encoder: str
     origin: str
-    other_parameters: tuple[str, ...] = ()
-    """Methods that this run has with other parameters; :func:`of_run` fills it in."""
 
 
 class Claim(_Strict):
@@ -104,6 +102,8 @@ class Claim(_Strict):
     below: Side
     by: float = 0.0
     published: Published | None = None
+    other_parameters: tuple[str, ...] = ()
+    """Methods that a run has with other parameters than published; :func:`of_run` fills it in."""
 
 
 def read_claims(path: str | Path) -> dict[str, Claim]:
@@ -147,10 +147,8 @@ def of_run(
     for name, claim in claims.items():
         known = measured.get(claim.published.origin if claim.published else AUTHORS, {})
         sides = [_side_of_run(side, methods, known) for side in (claim.above, claim.below)]
-        update: dict[str, Any] = {"above": sides[0][0], "below": sides[1][0]}
-        if claim.published:
-            others = tuple(dict.fromkeys(other for _, other in sides if other))
-            update["published"] = claim.published.model_copy(update={"other_parameters": others})
+        others = tuple(dict.fromkeys(other for _, other in sides if other))
+        update = {"above": sides[0][0], "below": sides[1][0], "other_parameters": others}
         fitted[name] = claim.model_copy(update=update)
     return fitted
 
@@ -446,15 +444,15 @@ def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArr
 
 
 def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
-    """Return what to bear in mind: what was best, contaminated splits, and published numbers of other checkpoints."""
+    """Return what to bear in mind: what was best, contaminated splits, checkpoints and parameters not as published."""
     told = [f"best: {name}" for name in verdict.best]
     if contaminated := [task for task in verdict.tasks if task in flags]:
         told.append(f"contaminated split: {', '.join(contaminated)}")
     published = verdict.claim.published
     if published and (published.encoder.split(",")[0].replace("/", "-"), published.origin) != (encoder, origin):
         told.append(f"published for other checkpoints: {published.encoder}, {published.origin}")
-    if published and published.other_parameters:
-        told.append(f"published with other parameters: {', '.join(published.other_parameters)}")
+    if others := verdict.claim.other_parameters:
+        told.append(f"published with other parameters: {', '.join(others)}")
     return told
 
 

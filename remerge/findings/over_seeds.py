@@ -10,7 +10,7 @@ from tabulate import tabulate
 from remerge.files.markup import MARKDOWN
 from remerge.findings.claims import COLUMNS, Claim, Scores, judge_over_seeds, table_row, without_images
 from remerge.findings.tables import Row
-from remerge.scoring.scores import average_accuracy
+from remerge.scoring.scores import average_accuracy, merged_tasks
 
 MARKS = {"holds": "✓", "does not hold": "✗", "undecided": "?"}
 NOT_JUDGED = "·"
@@ -110,14 +110,14 @@ def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int
     marks = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     return (
         f"{_laid_out(cells, headers)}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not "
-        f"made. By seed, each judged alone: {marks}, {NOT_JUDGED} not made. Ours: the difference in points of average "
-        f"accuracy, its mean over {len(seeds)} training seeds unless fewer are named, and its 95 % interval, which "
-        "covers both the seed and the choice of test images (of a single seed, images alone): a two-level bootstrap of "
-        "10,000 resamples, widened by Student's t because seeds are few; an image brings all answers to it along, and "
-        "the best of several is chosen anew for every seed and resample. A claim holds if the whole interval reaches "
-        f"its margin, 0 unless printed, and does not hold if the whole interval is below it. Another seed changes "
-        f"{seeded}. The intervals do not cover other tasks, architectures or settings. Published: the papers' "
-        "difference, in parentheses where it is of other checkpoints or parameters.\n"
+        f"made or merge other tasks. By seed, each judged alone: {marks}, {NOT_JUDGED} not judged. Ours: the "
+        f"difference in points of average accuracy, its mean over {len(seeds)} training seeds unless fewer are named, "
+        "and its 95 % interval, which covers both the seed and the choice of test images (of a single seed, images "
+        "alone): a two-level bootstrap of 10,000 resamples, widened by Student's t because seeds are few; an image "
+        "brings all answers to it along, and the best of several is chosen anew for every seed and resample. A claim "
+        "holds if the whole interval reaches its margin, 0 unless printed, and does not hold if the whole interval is "
+        f"below it. Another seed changes {seeded}. The intervals do not cover other tasks, architectures or settings. "
+        "Published: the papers' difference, in parentheses where checkpoints or parameters were others.\n"
     )
 
 
@@ -127,9 +127,8 @@ def _difference(row: Mapping[Hashable, Any], seeds: int) -> str:
 
 
 def _published(row: Mapping[Hashable, Any]) -> str:
-    if pd.isna(row["published above"]):
-        return "–"
-    difference = f"{row['published above'] - row['published below']:+.1f}"
+    unknown = pd.isna(row["published above"])
+    difference = "–" if unknown else f"{row['published above'] - row['published below']:+.1f}"
     elsewhere = any(caveat.startswith("published ") for caveat in row["caveats"].split("; "))
     return f"({difference})" if elsewhere else difference
 
@@ -146,7 +145,8 @@ def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Ro
 
     Returns:
         Columns ``method``, per seed ``seed {seed}``, ``mean`` (percent), ``deviation`` (points; of the sample, n - 1 in
-        the divisor) and ``tasks``, how many are averaged over.
+        the divisor) and ``tasks``, how many are averaged over; where an encoder does not merge, or was not trained on,
+        all tasks, also ``merged``, such as ``a+b``.
     """
     rows = []
     for name, method in methods.items():
@@ -156,17 +156,26 @@ def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Ro
         for seed, frame in own.items():
             average = average_accuracy(frame[frame["task"].isin(shared)], ["method"])["average"]
             row[f"seed {seed}"] = average.iloc[0] if shared else None
+            if merged := merged_tasks(frame):
+                row["merged"] = merged
         averages = pd.Series([row[f"seed {seed}"] for seed in scores], dtype=float)
         rows.append(row | {"mean": averages.mean(), "deviation": averages.std(), "tasks": len(shared)})
     return pd.DataFrame(rows)
 
 
 def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, seeded: str) -> str:
-    """Return the averages in Markdown: one decimal, and how many of the tasks they are over where some are missing."""
+    """Return the averages in Markdown: one decimal, and of how many tasks where some are missing.
+
+    Args:
+        table: What :func:`main_over_seeds` returned.
+        seeds: All training seeds.
+        tasks: How many tasks the suite has.
+        seeded: What another seed changes, in words.
+    """
     columns = [*(f"seed {seed}" for seed in seeds), "mean", "deviation"]
     cells = [
         [
-            MARKDOWN.plain(row["method"]) + ("" if row["tasks"] == tasks else f" ({row['tasks']}/{tasks})"),
+            MARKDOWN.plain(row["method"]) + _fewer(row, tasks),
             *("–" if pd.isna(row[column]) else f"{row[column]:.1f}" for column in columns),
         ]
         for row in table.to_dict("records")
@@ -174,8 +183,16 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
     headers = ["Average accuracy", *(f"Seed {seed}" for seed in seeds), "Mean", "SD"]
     return (
         f"{_laid_out(cells, headers)}\n\nAverage accuracy in percent on test images. SD: standard deviation over "
-        f"{len(seeds)} training seeds, in points. Another seed changes {seeded}.\n"
+        f"{len(seeds)} training seeds, in points. Another seed changes {seeded}."
+        f"{' Compare encoders of fewer tasks with each other only.' if 'merged' in table else ''}\n"
     )
+
+
+def _fewer(row: Mapping[Hashable, Any], tasks: int) -> str:
+    """As in the main table: of how many tasks an encoder is made, and over how many it is averaged."""
+    merged = row.get("merged")
+    made = f" ({merged.count('+') + 1}/{tasks} tasks)" if isinstance(merged, str) else ""
+    return made + ("" if row["tasks"] == tasks else f" ({row['tasks']}/{tasks})")
 
 
 def _laid_out(cells: list[list[str]], headers: list[str]) -> str:

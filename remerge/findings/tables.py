@@ -11,7 +11,7 @@ from remerge.files.atomic import atomic_path
 from remerge.files.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
 from remerge.scoring.held_out import notes_on
-from remerge.scoring.scores import accuracy, average_accuracy, wilson_interval
+from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, wilson_interval
 
 REFERENCES = ("pretrained", "individual", "traditional_mtl")
 """Algorithms that merge nothing: they bound the methods and do not compete with them."""
@@ -67,8 +67,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
             row |= _cells(task, own[own["task"] == task])
         if "compared" in own:
             row |= {"compared": own["compared"].sum(), "agree": own["agree"].sum()}
-        if "merged" in own and own["merged"].notna().any():
-            row["merged"] = own["merged"].iloc[0]
+        if merged := merged_tasks(own):
+            row["merged"] = merged
         if not own.empty:
             average = average_accuracy(own, ["method"]).iloc[0]
             row |= {

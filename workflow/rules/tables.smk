@@ -248,7 +248,7 @@ rule claims_over_seeds:
         seeded=seeded_of,
         tasks=tasks_of,
         methods=lambda wildcards: list(methods_of(wildcards)),
-        described=described_methods_of,
+        described=parameters_by_method,
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
