@@ -52,8 +52,6 @@ EVIDENCE = {
     "cosine": table_of("cosine"),
     "conflicts": table_of("conflicts", lambda wildcards: len(tasks_of(wildcards)) > 1),
     "entropy": table_of("entropy", lambda wildcards: bool(plain_task_arithmetic())),
-    "main_table": table_of("main"),
-    "cost_table": table_of("cost"),
 }
 
 for figure, entry in FIGURES.items():
