@@ -31,7 +31,7 @@ for expert, path in zip(params.tasks, inputs.encoders, strict=True):
     if not why_absent(path) and tasks_with_images(scored):
         scores = score_encoder(load_encoder(path), heads, scored, device=device, answers=True, **params.scoring)
         frames.append(scores.assign(expert=expert))
-found = pd.concat(frames) if frames else pd.DataFrame(columns=NO_SCORES)
+found = pd.concat(frames) if frames else pd.DataFrame(columns=[*NO_SCORES, "expert"])
 columns = {"pool": snakemake.wildcards.pool, "split": "test"}
 write_scores(snakemake.output[0], found.assign(**columns), may_be_empty=True)
 provenance.record(snakemake)
