@@ -242,7 +242,7 @@ def test_a_method_in_one_file_of_the_users_own_is_a_row_like_the_others(made: Pa
     config["studies"]["robustness"]["methods"].append("median")
     write_config(made, config)
     assert "finetune" not in planned(made)
-    snakemake(made, "results/report.html", f"{MERGED}/median.safetensors")
+    snakemake(made, "results/report.html", f"{MERGED}/median.safetensors", one_process=True)
     vectors = [
         load_file(made / f"results/mini/task_vectors/{task}.safetensors") for task in ("digits", "shapes", "arrows")
     ]
@@ -282,7 +282,7 @@ def test_an_added_figure_is_drawn_and_shown_in_the_report(made: Path) -> None:
         assert "remerge/figures/mine.py, which is to draw it, is not there" in snakemake(made, "-n", check=False)
         drawn.write_text(FIGURE)
         assert planned(made, "results/mini/figures/three/mine.svg") == {"figure": 1}
-        snakemake(made, "results/report.html")
+        snakemake(made, "results/report.html", one_process=True)
         assert "What to see in mine." in (made / "results/report.html").read_text(encoding="utf-8")
         assert (made / "results/mini/figures/three/mine.png").stat().st_size > 3000
         registry.write_text(before + entry.replace('"scores"', '"scorez"'))
@@ -303,7 +303,7 @@ def test_an_added_study_method_and_claim_appear_in_tables_figures_and_report(
     config["studies"]["shares"] = {"kind": "ties_density", "suite": "three", "keep": [0.5, 1.0]}
     write_config(made, config)
     try:
-        snakemake(made, "results/report.html")
+        snakemake(made, "results/report.html", one_process=True)
         assert "Mine." in (made / TABLES / "claims.md").read_text(encoding="utf-8")
         assert "TIES again" in (made / TABLES / "main.md").read_text(encoding="utf-8")
         assert (made / "results/mini/figures/three/shares.png").stat().st_size > 3000

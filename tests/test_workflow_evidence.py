@@ -144,7 +144,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder, configuration(folder))
     without_models(folder)
     assert not set(planned(folder)) - set(READERS)
-    snakemake(folder)
+    snakemake(folder, one_process=True)
     return folder
 
 
@@ -233,7 +233,7 @@ def test_what_is_no_longer_configured_is_in_nothing_people_read(made: Path, tmp_
     write(made, values)
     jobs = planned(made)
     assert not set(jobs) & {"pretrain", "finetune", "merge", "score", "sweep", "score_expert"}
-    snakemake(made)
+    snakemake(made, one_process=True)
     for name in ("101/tables/null/main.md", "NA/tables/nan/main.md", "NA/tables/null/inf.md", "NA/scores/null/NA.csv"):
         assert (made / "results" / name).is_file(), "what is earlier should still lie there"
     report = (made / "results" / "report.html").read_text(encoding="utf-8")
