@@ -76,7 +76,7 @@ def project(folder: Path, pool: dict[str, Any], absent: list[str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("origin", "absent"), [("trained", ["DTD"]), ("random", ["DTD", "GTSRB"])], ids=["one, trained", "two, random"]
+    ("origin", "absent"), [("trained", ["DTD"]), ("random", ["DTD", "EuroSAT"])], ids=["one, trained", "two, random"]
 )
 def test_everything_completes_and_says_over_how_many_tasks(tmp_path: Path, origin: str, absent: list[str]) -> None:
     folder = project(tmp_path / "project", {"origin": origin, "architecture": "mini"}, absent)

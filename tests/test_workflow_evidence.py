@@ -33,7 +33,7 @@ TASKS = ("1e3", "true", "arrows")
 MERGED = ("101", "NA")
 READERS = (
     *("main_table", "experts_table", "claims_table", "cost_table", "study_table", "study_figure", "figure"),
-    *("report_page", "score_individual", "audit_images"),
+    *("report_page", "score_individual", "audit_images", "main_over_seeds", "claims_over_seeds"),
 )
 """Rules that need no model: their jobs only read what others made."""
 
@@ -222,7 +222,7 @@ def test_every_job_that_reads_declares_only_its_pool_and_suite(made: Path) -> No
         for path in told["inputs"]:
             place = (*Path(path).parts, "")
             own = {"results": place[1], "benchmarks": place[2]}.get(place[0], pool)
-            assert pool is None or own in (pool, "images"), path
+            assert pool is None or own in (pool, "images", *told["parameters"].get("seeds", ())), path
             assert suite is None or "studies" in place or not set(place[3:]) & (SUITES.keys() - {suite}), path
 
 
