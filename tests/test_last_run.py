@@ -32,7 +32,7 @@ def results(tmp_path: Path) -> Path:
         outputs = [f"results/p/tables/{suite}/main.{suffix}" for suffix in ("md", "tex")]
         for output in outputs:
             made(tmp_path, output.removeprefix("results/"), [f"p/scores/{suite}.csv"], output={"": outputs})
-    shown = [{"pool": "p", "suite": suite, "tables": {}} for suite in ("two", "one")]
+    shown: list[dict[str, Any]] = [{"pool": "p", "suite": suite, "tables": {}} for suite in ("two", "one")]
     tables = [f"p/tables/{own['suite']}/main.md" for own in shown]
     made(tmp_path, "report.html", tables, parameters={"sections": shown})
     return tmp_path
