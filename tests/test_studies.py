@@ -15,6 +15,7 @@ import torch
 
 from remerge.checkpoints.weights import Weights
 from remerge.config.models import Generalisation, Robustness, TaskCounts
+from remerge.errors import RemergeError
 from remerge.figures.conflicts import conflicts_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
@@ -199,6 +200,13 @@ def test_generalisation_needs_no_zero_shot_scores() -> None:
     assert table["unseen average"].tolist() == [20]
 
 
+class NotFinite(torch.nn.Module):
+    """Features as a broken encoder has them."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features * float("nan")
+
+
 def test_nothing_is_divided_by_an_expert_that_is_never_right() -> None:
     study, frame = tables()["pairs"]
     useless = REFERENCES.assign(correct=REFERENCES["correct"].where(REFERENCES["task"] != "x", 0))
@@ -339,6 +347,8 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     torch.testing.assert_close(entropies, once)
     assert ((entropies >= 0) & (entropies <= np.log(3) + 1e-6)).all()
     table = entropy_table(encoder, {"t": head}, {"t": images})
+    with pytest.raises(RemergeError, match=r"t: images 0 to .*NaN or infinite"):
+        entropy_table(torch.nn.Sequential(encoder, NotFinite()), {"t": head}, {"t": images})
     assert table["n"].sum() == 37
     assert table["entropy"].is_monotonic_increasing
     assert (table["entropy"] * table["n"]).sum() / 37 == pytest.approx(float(entropies.mean()), rel=1e-5)

@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
 from remerge.scoring.evaluation import logits_in_parts
 
@@ -22,7 +23,7 @@ def entropies_and_losses(
     """Return every image's softmax entropy and cross-entropy, ``[n]`` each, in nats.
 
     Raises:
-        RemergeError: A class score is NaN or infinite; the message names the task.
+        RemergeError: A feature is NaN or infinite.
     """
     entropies, losses = [], []
     for part, scores in logits_in_parts(encoder, head, image_set.images, device=device, batch_size=batch_size):
@@ -41,13 +42,19 @@ def entropy_table(
     Returns:
         Per task, ten rows of images in order of entropy: ``task``, ``group``, ``entropy`` and ``loss`` (means, in
         nats), ``n``; and in all of them ``spearman``, the rank correlation over the task's images.
+
+    Raises:
+        RemergeError: A feature is NaN or infinite; the message names the task.
     """
     encoder = encoder.to(device).eval()
     rows = []
     for task, image_set in image_sets.items():
         if not len(image_set):
             continue
-        entropies, losses = entropies_and_losses(encoder, heads[task], image_set, device=device)
+        try:
+            entropies, losses = entropies_and_losses(encoder, heads[task], image_set, device=device)
+        except RemergeError as error:
+            raise RemergeError(f"{task}: {error}") from error
         correlation = float(spearmanr(entropies, losses).statistic)
         for group, chosen in enumerate(np.array_split(entropies.argsort(stable=True).numpy(), GROUPS)):
             if len(chosen):
