@@ -47,7 +47,6 @@ def show_claims(folder: Path, file: Path) -> str:
     # Reading claims takes pydantic and pandas, which the other commands do without.
     from remerge.findings.claims import Scores, claims_markdown, claims_table, of_run, read_claims
     from remerge.findings.measured import read_measured
-    from remerge.images.audit import contaminated, read_audit
 
     claims, measured = read_claims(file), read_measured(PUBLISHED / "methods.yaml")
     parts = []
@@ -55,12 +54,8 @@ def show_claims(folder: Path, file: Path) -> str:
     for section in sections(folder):
         path = folder / section["pool"] / "tables" / section["suite"] / "claims.csv"
         inputs, params = _declared_by(folder, path)
-        flags = contaminated(read_audit(folder / Path(inputs["audit"]).relative_to("results")))
-        scores = Scores.declared(inputs, params, folder)
         fitted = of_run(claims, params.get("described", {}), measured)
-        tables[path] = claims_table(
-            fitted, scores, flags, params["architecture"], params["origin"], params.get("tasks", ())
-        )
+        tables[path] = claims_table(fitted, Scores.declared(inputs, params, folder), *_about(folder, inputs, params))
         text = claims_markdown(tables[path], len(claims))
         parts.append(f"Pool {section['pool']}, suite {section['suite']}\n\n{text}")
     return "\n".join(_claims_over_seeds(folder, claims, measured, tables) + parts)
@@ -72,7 +67,6 @@ def _claims_over_seeds(
     """The verdicts for every table of claims over seeds, given each pool's own verdicts by their table's place."""
     from remerge.findings.claims import of_run
     from remerge.findings.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
-    from remerge.images.audit import contaminated, read_audit
 
     parts = []
     for section in sections(folder):
@@ -81,15 +75,21 @@ def _claims_over_seeds(
         path = folder / section["pool"] / "tables" / section["suite"] / "claims_over_seeds.csv"
         inputs, params = _declared_by(folder, path)
         alone = [tables[folder / Path(place).relative_to("results")] for place in inputs["verdicts"]]
-        flags = contaminated(read_audit(folder / Path(inputs["audit"]).relative_to("results")))
         scores = scores_by_seed(inputs, params, folder)
         verdicts = dict(zip(scores, alone, strict=True))
         fitted = of_run(claims, params.get("described", {}), measured)
-        pool, tasks = (params["architecture"], params["origin"]), params.get("tasks", ())
-        table = claims_over_seeds(fitted, scores, verdicts, flags, *pool, tasks)
+        table = claims_over_seeds(fitted, scores, verdicts, *_about(folder, inputs, params))
         text = claims_over_seeds_markdown(table, list(scores), len(claims), params["seeded"])
         parts.append(f"Pools {', '.join(params['seeds'])}, suite {path.parts[-2]}\n\n{text}")
     return parts
+
+
+def _about(folder: Path, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a claims table's job knew beside scores: flags of splits, the pool's architecture and origin, the tasks."""
+    from remerge.images.audit import contaminated, read_audit
+
+    flags = contaminated(read_audit(folder / Path(inputs["audit"]).relative_to("results")))
+    return flags, params["architecture"], params["origin"], params.get("tasks", ())
 
 
 def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, Any]]:
