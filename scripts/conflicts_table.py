@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import load_available
-from remerge.files.atomic import atomic_path
 from remerge.merging.conflicts import sign_conflicts
 from remerge.run import provenance
+from remerge.run.atomic import atomic_path
 from remerge.run.logs import log_to
 
 if TYPE_CHECKING:

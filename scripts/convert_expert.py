@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.legacy import read_module_state
-from remerge.checkpoints.towers import checked_image_tower
-from remerge.checkpoints.transformers_clip import check_config, image_encoder_weights
 from remerge.checkpoints.weights import load_weights, save_weights
 from remerge.clip.architectures import described
+from remerge.clip.towers import checked_image_tower
+from remerge.clip.transformers_clip import check_config, image_encoder_weights
 from remerge.downloads.records import recorded
 from remerge.run import provenance
 from remerge.run.logs import log_to

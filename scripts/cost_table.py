@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from remerge.files.markup import MARKDOWN
 from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv, write_text
 from remerge.run import provenance
 from remerge.run.logs import log_to
+from remerge.run.markup import MARKDOWN
 from remerge.scoring.held_out import notes_on
 
 if TYPE_CHECKING:

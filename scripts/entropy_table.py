@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_head
-from remerge.files.atomic import atomic_path
 from remerge.images.store import load_images
 from remerge.run import provenance
+from remerge.run.atomic import atomic_path
 from remerge.run.devices import device_for
 from remerge.run.logs import log_to
 from remerge.scoring.entropy import entropy_table

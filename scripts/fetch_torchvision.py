@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from remerge.downloads.archives import record
+from remerge.downloads.reading import TORCHVISION_ROOT
 from remerge.run import provenance
 from remerge.run.logs import log_to
-from remerge.tasks.clip.reading import TORCHVISION_ROOT
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from remerge.downloads.reading import read_split
 from remerge.images.preparation import hash_split
 from remerge.images.store import HASH_BYTES
 from remerge.run import provenance
 from remerge.run.logs import log_to
 from remerge.run.resume import KeptImages, fingerprint_of
 from remerge.run.threads import granted
-from remerge.tasks.clip.reading import read_split
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import SEPARATOR, merged_of
 from remerge.checkpoints.weights import load_weights, read_metadata, save_weights
-from remerge.files.atomic import atomic_path
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.run import provenance
+from remerge.run.atomic import atomic_path
 from remerge.run.logs import log_to
 from remerge.scoring.scores import best_scaling, read_scores
 

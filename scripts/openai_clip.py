@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.towers import both_towers, image_tower
 from remerge.checkpoints.weights import load_weights, save_weights
 from remerge.clip.architectures import described
+from remerge.clip.towers import both_towers, image_tower
 from remerge.downloads.records import recorded
 from remerge.run import provenance
 from remerge.run.logs import log_to

@@ -4,9 +4,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.legacy import image_encoder_weights
-from remerge.checkpoints.towers import checked_image_tower
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
+from remerge.clip.towers import checked_image_tower
 from remerge.downloads.drive import recorded
 from remerge.run import provenance
 from remerge.run.logs import log_to

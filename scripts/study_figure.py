@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from remerge.figures.studies import study_figure
 from remerge.figures.style import labels, looks, save_figure
-from remerge.files.csvs import read_csv
 from remerge.run import provenance
+from remerge.run.csvs import read_csv
 from remerge.run.logs import log_to
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from remerge.checkpoints.experts import load_available
-from remerge.files.atomic import atomic_path
 from remerge.merging.task_vectors import cosine_similarity
 from remerge.run import provenance
+from remerge.run.atomic import atomic_path
 from remerge.run.logs import log_to
 
 if TYPE_CHECKING:

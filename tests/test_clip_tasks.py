@@ -17,12 +17,12 @@ from torch.utils.data import random_split
 
 from remerge.downloads import archives
 from remerge.downloads.hub import WrongContentError
+from remerge.downloads.reading import absent, from_folder
 from remerge.errors import ConfigError, RemergeError
 from remerge.images.audit import contaminated, overlaps, read_hashes
 from remerge.images.preparation import prepare, write_split
 from remerge.images.store import Description, load_images
 from remerge.tasks.clip import CLIP_TASKS, clip_task
-from remerge.tasks.clip.reading import absent, from_folder
 from remerge.tasks.folder import labels_of_folders
 from remerge.tasks.parquet import read_encoded, read_labels
 from remerge.tasks.splits import held_out, membership

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
+from remerge.downloads.reading import read_split
 from remerge.images.corruptions import CONSTANTS, Corruption, corrupt
 from remerge.images.preparation import prepare, prepare_all, write_split
 from remerge.images.store import Description, load_images
 from remerge.run.resume import KeptImages
-from remerge.tasks.clip.reading import read_split
 from remerge.tasks.folder import list_folder
 
 

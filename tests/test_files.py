@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remerge.files.atomic import atomic_path, remove_leftovers
+from remerge.run.atomic import atomic_path, remove_leftovers
 
 
 def test_the_file_appears_whole(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_kill_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
     final = tmp_path / "weights.safetensors"
     code = (
         "import sys, time\n"
-        "from remerge.files.atomic import atomic_path, remove_leftovers\n"
+        "from remerge.run.atomic import atomic_path, remove_leftovers\n"
         "with atomic_path(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    print('writing', flush=True)\n"

@@ -20,8 +20,6 @@ from remerge.errors import ConfigError
 from remerge.figures.accuracies import accuracies_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import labels, looks, save_figure
-from remerge.files.csvs import read_csv
-from remerge.files.markup import LATEX, MARKDOWN
 from remerge.findings.tables import (
     Row,
     experts_table,
@@ -31,6 +29,8 @@ from remerge.findings.tables import (
     write_csv,
 )
 from remerge.images.audit import overlaps, read_audit, write_audit
+from remerge.run.csvs import read_csv
+from remerge.run.markup import LATEX, MARKDOWN
 from remerge.scoring.scores import read_scores, write_scores
 from remerge.studies.tables import rounded, study_table
 

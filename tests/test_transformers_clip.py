@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
-from remerge.checkpoints.towers import checked_image_tower
-from remerge.checkpoints.transformers_clip import check_config, image_encoder_weights
 from remerge.clip.encoders import build_clip
+from remerge.clip.towers import checked_image_tower
+from remerge.clip.transformers_clip import check_config, image_encoder_weights
 from remerge.errors import MismatchError, RemergeError
 
 TALL: dict[str, dict[str, Any]] = {

@@ -21,9 +21,9 @@ import pytest
 import yaml
 from project import ROOT, copy_project, planned, snakemake
 
-from remerge.files.csvs import read_csv
 from remerge.images.store import ImageSet, save_images
 from remerge.run.archive import Job, pack, rebuild
+from remerge.run.csvs import read_csv
 from remerge.scoring.answers import pack_right
 from remerge.scoring.scores import write_scores
 

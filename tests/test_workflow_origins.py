@@ -25,10 +25,10 @@ from safetensors.torch import save
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
-from remerge.checkpoints.transformers_clip import image_encoder_weights
 from remerge.checkpoints.weights import load_weights, read_metadata
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.clip.encoders import build_clip, load_encoder
+from remerge.clip.transformers_clip import image_encoder_weights
 from remerge.images.corruptions import Corruption
 from remerge.images.preparation import prepare_all
 from remerge.images.store import load_images

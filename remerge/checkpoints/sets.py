@@ -12,7 +12,7 @@ from torch import Tensor
 from remerge.checkpoints.headers import write_header
 from remerge.checkpoints.weights import LazyWeights, load_weights
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 INDEX = "*.safetensors.index.json"
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from remerge.checkpoints.headers import sort_metadata
 from remerge.errors import MismatchError, RemergeError
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 Weights = Mapping[str, Tensor]
 """Names mapped to tensors: a state dict, or a file's content read tensor by tensor."""

@@ -11,7 +11,7 @@ from remerge.config.folders import inspect_tasks
 from remerge.config.models import Config, FolderTask, Method, Strict, Tune
 from remerge.config.wording import Location, dotted, in_words
 from remerge.errors import ConfigError
-from remerge.files.strict_yaml import read_yaml, shown_path
+from remerge.run.strict_yaml import read_yaml, shown_path
 
 __all__ = ["Config", "FolderTask", "Method", "Strict", "Tune", "inspect_tasks", "load_config"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from remerge.config.wording import Fault
 from remerge.figures.registry import FIGURES
-from remerge.files.csvs import TEXTS
+from remerge.run.csvs import TEXTS
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
 

@@ -27,7 +27,7 @@ def configuration(root: Path, file: Path | None) -> "Config":
     from snakemake.utils import update_config
 
     from remerge.config import load_config
-    from remerge.files.strict_yaml import read_yaml
+    from remerge.run.strict_yaml import read_yaml
 
     files = [root / "config.yaml", *([file] if file else [])]
     values: dict[str, object] = {}

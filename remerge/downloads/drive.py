@@ -11,7 +11,7 @@ from typing import Any
 
 from remerge.downloads.hub import DownloadError, WrongContentError, sha256_of
 from remerge.downloads.records import Pin, against, write_record
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 FOLDER = "1u_Tva6x0p6oxu5Eo0ZZsf-520Cc_3MKw"
 ADDRESS = f"https://drive.google.com/drive/folders/{FOLDER}"

@@ -14,8 +14,8 @@ from remerge.downloads.hub import DownloadError, Kind, matching
 from remerge.downloads.records import Pin
 from remerge.downloads.wanted import Wanted, from_hub, images_from, pickles_of
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path
-from remerge.files.strict_yaml import read_yaml
+from remerge.run.atomic import atomic_path
+from remerge.run.strict_yaml import read_yaml
 
 LOCK = Path("results/downloads.lock.yaml")
 """Where a run writes its own, relative to the folder that Snakemake runs in."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from remerge.downloads.hub import DownloadError, HubFiles, Kind, WrongContentError, fetch
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 # What a lock file says of one download, as :func:`remerge.downloads.lock.pin_of` returns it.
 Pin = Mapping[str, Any]

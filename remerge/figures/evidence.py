@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from remerge.figures.style import Look, labels, looks
-from remerge.files.csvs import read_csv
+from remerge.run.csvs import read_csv
 from remerge.scoring.scores import average_accuracy, merged_tasks, read_scores
 
 

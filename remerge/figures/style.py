@@ -12,7 +12,7 @@ mpl.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 WIDTH = 6.5
 """Width of a text column pair in inches: figures are printed at their own size."""

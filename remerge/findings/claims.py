@@ -11,10 +11,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from remerge.errors import RemergeError
-from remerge.files.markup import MARKDOWN
-from remerge.files.strict_yaml import read_yaml
 from remerge.findings.measured import Measured, Methods
 from remerge.findings.resampling import interval
+from remerge.run.markup import MARKDOWN
+from remerge.run.strict_yaml import read_yaml
 from remerge.scoring.answers import unpack_right
 from remerge.scoring.coverage import share
 from remerge.scoring.scores import merged_tasks, read_parts, read_scores

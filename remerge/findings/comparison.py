@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.files.markup import MARKDOWN
+from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import accuracy, wilson_interval
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 

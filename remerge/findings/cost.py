@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 
 def write_earlier(path: str | Path, seconds: float) -> None:

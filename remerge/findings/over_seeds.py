@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.files.markup import MARKDOWN
 from remerge.findings.claims import COLUMNS, Claim, Scores, judge_over_seeds, table_row, without_images
 from remerge.findings.tables import Row
+from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import average_accuracy, merged_tasks
 
 MARKS = {"holds": "✓", "does not hold": "✗", "undecided": "?"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from remerge.errors import RemergeError
-from remerge.files.csvs import read_csv
+from remerge.run.csvs import read_csv
 
 COLUMNS = ("origin", "architecture", "method", "task", "accuracy", "exact", "decimals", "source", "note")
 KEY = ["origin", "architecture", "method", "task"]

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 from remerge.run.last_run import lineage
 
 TABLES = {

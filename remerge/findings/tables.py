@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.files.atomic import atomic_path
-from remerge.files.markup import LATEX, MARKDOWN, Markup
+from remerge.run.atomic import atomic_path
+from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
 from remerge.scoring.held_out import notes_on
 from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, wilson_interval

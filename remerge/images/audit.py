@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from remerge.files.atomic import atomic_path
-from remerge.files.csvs import read_csv
+from remerge.run.atomic import atomic_path
+from remerge.run.csvs import read_csv
 
 COLUMNS = ("task", "split_a", "split_b", "n_a", "n_b", "shared")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 HASH_BYTES = 16
 

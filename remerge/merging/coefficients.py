@@ -13,9 +13,9 @@ from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path
 from remerge.merging.streaming import Place, Rule, merged_by
 from remerge.merging.ties import Scope, Ties, trim_thresholds
+from remerge.run.atomic import atomic_path
 
 ALL_LAYERS = "all"
 """What the file's column ``layer`` says of a coefficient that scales a task vector as a whole."""

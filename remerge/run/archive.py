@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 from remerge.run.last_run import REPORT, lineage, within
 from remerge.run.provenance import FOLDER, read_record, sha256_of
 from remerge.run.threads import most_threads

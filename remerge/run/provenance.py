@@ -18,8 +18,8 @@ from typing import Any
 
 from remerge import __version__
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path, remove_leftovers
 from remerge.run import logs, threads
+from remerge.run.atomic import atomic_path, remove_leftovers
 
 FOLDER = "provenance"
 DOWNLOADS = ("fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_legacy_checkpoint")

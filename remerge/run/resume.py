@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from remerge.files.atomic import atomic_path
+from remerge.run.atomic import atomic_path
 
 SECONDS_BETWEEN_SAVES = 30.0
 

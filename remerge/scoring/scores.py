@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from remerge.errors import RemergeError
-from remerge.files.atomic import atomic_path
-from remerge.files.csvs import read_csv
+from remerge.run.atomic import atomic_path
+from remerge.run.csvs import read_csv
 from remerge.scoring.answers import unpack_right
 
 KEYS = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from remerge.files.markup import MARKDOWN
+from remerge.run.markup import MARKDOWN
 from remerge.scoring.coverage import absence, scored_tasks, share
 from remerge.scoring.held_out import NOTE
 from remerge.scoring.scores import accuracy

@@ -15,8 +15,8 @@ from PIL import UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
 from remerge.errors import ConfigError
-from remerge.files.atomic import atomic_path
 from remerge.images.preparation import open_image
+from remerge.run.atomic import atomic_path
 from remerge.run.progress import ProgressBar
 from remerge.run.threads import most_threads
 
