@@ -5,16 +5,21 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from remerge.errors import RemergeError
 from remerge.run.archive import pack, rebuild
 from remerge.run.last_run import REPORT, sections
 from remerge.run.provenance import DAMAGED, FOLDER, chain, mend
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
 PUBLISHED = Path(__file__).parent.parent / "published"
-DATA_FREE = ("weight_averaging", "task_arithmetic", "ties")
+NO_PARAMETERS = {"command", "run", "method", "pretrained", "finetuned", "out"}
+"""Arguments of the command that merges checkpoints that are no parameters of methods."""
 
 
 def show_results(folder: Path) -> str:
@@ -108,6 +113,43 @@ def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, A
     return inputs, params
 
 
+def add_options_of_methods(parser: argparse.ArgumentParser) -> None:
+    """Give the command that merges checkpoints an option for every parameter of the methods that merge by a rule."""
+    # Parameters are read from pydantic models, which the other commands do without.
+    from remerge.config.models import ALGORITHM_MODELS
+    from remerge.methods.registry import algorithms_of_kind
+
+    options: dict[str, dict[str, FieldInfo]] = {}
+    for method in algorithms_of_kind("rule"):
+        for name, field in ALGORITHM_MODELS[method].model_fields.items():
+            if name not in ("label", "algorithm"):
+                options.setdefault(name, {})[method] = field
+    parser.add_argument("--method", choices=algorithms_of_kind("rule"), required=True, help="how to merge")
+    for name, fields in options.items():
+        told: dict[str, list[str]] = {}
+        for method, field in fields.items():
+            default = "" if field.is_required() else f" (default: {field.default})"
+            told.setdefault(f"{field.description}{default}", []).append(method)
+        annotations = {field.annotation for field in fields.values()}
+        annotation = annotations.pop() if len(annotations) == 1 else None
+        choices = get_args(annotation) if get_origin(annotation) is Literal else None
+        parser.add_argument(
+            f"--{name}",
+            choices=choices,
+            type=str if choices or annotation is str else _value,
+            default=argparse.SUPPRESS,
+            help=" ".join(f"{', '.join(methods)}: {text}" for text, methods in told.items()).replace("%", "%%"),
+        )
+
+
+def _value(text: str) -> Any:
+    """Read what is no text: a number, or JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def merge_checkpoints(given: argparse.Namespace) -> None:
     """Merge checkpoints as the command line says.
 
@@ -115,16 +157,28 @@ def merge_checkpoints(given: argparse.Namespace) -> None:
         RemergeError: An argument does not fit the method, or the checkpoints do not fit together.
     """
     # It imports torch, which the other commands do without.
-    from remerge.merging.checkpoints import merge_checkpoints
+    from pydantic import ValidationError
 
-    averages = given.method == "weight_averaging"
-    if averages and given.scaling is not None:
-        raise RemergeError("--scaling: weight_averaging has none; remove it")
-    parameters = {"keep": given.keep, "merge": given.merge} if given.method == "ties" else {}
-    scaling = 1.0 if averages else 0.3 if given.scaling is None else given.scaling
-    merge_checkpoints(
-        given.method, given.pretrained, given.finetuned, given.out, scaling=scaling, parameters=parameters
-    )
+    from remerge.config.models import ALGORITHM_MODELS
+    from remerge.config.wording import in_words
+    from remerge.merging.checkpoints import merge_checkpoints
+    from remerge.methods import load
+
+    model = ALGORITHM_MODELS[given.method]
+    parameters = {name: value for name, value in vars(given).items() if name not in NO_PARAMETERS}
+    for name in parameters:
+        if name not in model.model_fields:
+            raise RemergeError(f"--{name}: {given.method} has none; remove it")
+    try:
+        method = model.model_validate({"label": given.method, "algorithm": given.method, **parameters})
+    except ValidationError as error:
+        faults = [in_words(details) for details in error.errors(include_url=False)]
+        raise RemergeError("; ".join(f"--{location[0]}: {text}" for location, text in faults)) from error
+    if method.is_tuned:
+        raise RemergeError("--scaling: must be a number: nothing is scored here that it could be tuned on")
+    scaling = method.parameters().get("scaling", 1.0)
+    merge_rule = partial(load(given.method).merge_rule, **method.merging_parameters())
+    merge_checkpoints(merge_rule, given.pretrained, given.finetuned, given.out, scaling=scaling)
     print(f"{given.method} of {len(given.finetuned)} checkpoints, scaling {scaling:g}, in {given.out}")
 
 
@@ -198,17 +252,13 @@ def main() -> None:
     doctor.add_argument("--short", action="store_true", help="print only failures and warnings, and what to do")
     doctor.set_defaults(run=show_health)
     merge = commands.add_parser(
-        "merge",
-        help="merge safetensors checkpoints of any size, in one file or several with an index",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        "merge", help="merge safetensors checkpoints of any size, in one file or several with an index"
     )
-    merge.add_argument("--method", choices=DATA_FREE, required=True, help="how to merge")
     merge.add_argument("--pretrained", type=Path, required=True, help="file or folder of the common starting point")
     merge.add_argument("--finetuned", type=Path, nargs="+", required=True, help="file or folder of each task's model")
     merge.add_argument("--out", type=Path, required=True, help="folder for the merged checkpoint")
-    merge.add_argument("--scaling", type=float, help="merging coefficient lambda (not for weight_averaging)")
-    merge.add_argument("--keep", type=float, default=0.2, help="ties: share of entries that survive trimming")
-    merge.add_argument("--merge", choices=("sum", "mean", "max"), default="sum", help="ties: disjoint merge")
+    if sys.argv[1:2] == ["merge"]:
+        add_options_of_methods(merge)
     merge.set_defaults(run=merge_checkpoints)
     arguments = parser.parse_args()
     try:

@@ -15,7 +15,7 @@ log_to(snakemake.log[0])
 provenance.begin(snakemake)
 params = snakemake.params
 task_vectors = load_available(params.tasks, snakemake.input.task_vectors)
-table = sign_conflicts(list(task_vectors.values()), params.shares, params.frozen)
+table = sign_conflicts(list(task_vectors.values()), params.shares, params.frozen_entries)
 with atomic_path(snakemake.output[0]) as path:
     table.to_csv(path, index=False, float_format="%.3f", lineterminator="\n")
 provenance.record(snakemake)

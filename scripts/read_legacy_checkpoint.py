@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 log_to(snakemake.log[0])
 provenance.begin(snakemake)
-architecture = snakemake.params.architecture
+architecture, expected = snakemake.params.architecture, snakemake.params.frozen_entries
 path = recorded(snakemake.input.record) if snakemake.input.record else snakemake.input.checkpoint
 encoder, beside = image_encoder_weights(path)
-if beside != snakemake.params.frozen:
+if beside != expected:
     print(
         f"WARNING: {path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files hold "
-        f"{snakemake.params.frozen}. The encoder is used; TIES's trim counts the expected {snakemake.params.frozen}",
+        f"{expected}. The encoder is used; TIES's trim counts the expected {expected}",
         file=sys.stderr,
     )
 metadata = described(architecture) | {"task": snakemake.wildcards.checkpoint}

@@ -29,7 +29,7 @@ if inputs.get("validation"):
 pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
 bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
 task_vectors = load_available(params.tasks, inputs.task_vectors)
-merge = Merging(params.methods, bench, params.seed, params.frozen)
+merge = Merging(params.methods, bench, params.seed, params.frozen_entries)
 found = bench.score(variants(params.study, task_vectors, merge))
 columns = {"pool": wildcards.pool, "study": wildcards.study, "part": wildcards.part}
 write_scores(snakemake.output[0], found.assign(**columns), may_be_empty=True)

@@ -20,6 +20,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel, Field
+
 from remerge.run.progress import ProgressBar
 
 
@@ -29,6 +31,10 @@ class Pair:
 
     first: int
     second: float = 1.0
+
+
+class Parameters(BaseModel):
+    effort: int = Field(3, ge=1, description="How hard.")
 
 
 def work(values: Sequence[int], power: int = 2) -> list[int]:
@@ -59,12 +65,14 @@ WORDS = {
     "an annotation": ("values: Sequence[int]", "values: Sequence[float]"),
     "an annotation and its import": ("Sequence", "Iterable"),
     "a local annotation": ("found: list[int] = []", "found = []"),
+    "a parameter's description": ('description="How hard."', 'description="How hard it works."'),
     "the order of imports": (
         "import sys\nfrom collections.abc import Sequence\n",
         "from collections.abc import Sequence\nimport sys\n",
     ),
 }
 DEEDS = {
+    "a parameter's bound": ("ge=1", "ge=2"),
     "an operator": ("value**power", "value*power"),
     "a default": ("power: int = 2", "power: int = 3"),
     "a condition": ("value < 0", "value <= 0"),
@@ -124,7 +132,7 @@ def test_bookkeeping_and_modules_that_are_not_imported_do_not_count(project: Pat
 
 
 def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(project: Path) -> None:
-    expected = "806a2ccf5c04b0b2d83dbe2b80be2b0b9823dee796fc675d830e5423dd7a2e11"
+    expected = "2f1d5379cb15362b9c738808af3787fbface1e8680ef9545d06b06ddeaa4b730"
     assert code_digest(["scripts/run.py"], project) == expected
     told = subprocess.run(
         [
@@ -143,9 +151,9 @@ def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(
 def covered() -> list[Path]:
     """Every file that some digest covers."""
     figures = [path.relative_to(ROOT) for path in (ROOT / "remerge/figures").glob("*.py")]
-    merging = [path.relative_to(ROOT) for path in (ROOT / "remerge/merging").glob("*.py")]
+    methods = [path.relative_to(ROOT) for path in (ROOT / "remerge/methods").glob("*.py")]
     scripts = [path.relative_to(ROOT) for path in (ROOT / "scripts").glob("*.py")]
-    return sorted({file for path in [*figures, *merging, *scripts] for file in source_files(path, ROOT, BOOKKEEPING)})
+    return sorted({file for path in [*figures, *methods, *scripts] for file in source_files(path, ROOT, BOOKKEEPING)})
 
 
 # A place, no value: where records lie that the report counts versions in.

@@ -10,19 +10,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from remerge.config import models
-
-ALGORITHM_MODELS: dict[str, type[models.Method]] = {
-    "pretrained": models.Pretrained,
-    "individual": models.Individual,
-    "traditional_mtl": models.TraditionalMTL,
-    "weight_averaging": models.WeightAveraging,
-    "task_arithmetic": models.TaskArithmetic,
-    "ties": models.Ties,
-    "own": models.Own,
-    "fisher": models.Fisher,
-    "regmean": models.RegMean,
-    "adamerging": models.AdaMerging,
-}
+from remerge.config.models import ALGORITHM_MODELS
+from remerge.methods.parameters import Strict, Tune
 
 STUDY_MODELS: dict[str, type[models.Study]] = {
     "generalisation": models.Generalisation,
@@ -38,7 +27,7 @@ STUDY_MODELS: dict[str, type[models.Study]] = {
 INTRODUCTION = """\
 # Configuration
 
-<!-- Made from remerge/config/models.py by `make docs`; a test keeps it in step. -->
+<!-- Made from remerge/config/models.py and remerge/methods/ by `make docs`; a test keeps it in step. -->
 
 `config.yaml` is the default: the mini benchmark. Change it, or lay a file over it with `--configfile FILE`: its keys
 join those already there or replace their values, and lists are replaced whole. An entry under `pools`, `suites`,
@@ -107,11 +96,11 @@ ten lines. The file is checked, without being run, before the first job starts.
 """
 
 
-def model_at(location: Sequence[str | int]) -> type[models.Strict]:
+def model_at(location: Sequence[str | int]) -> type[Strict]:
     """Return the model whose keys may stand at a location that pydantic reports, its last part being a key."""
     match tuple(location):
         case ("methods", _, _, "scaling", _, _):
-            return models.Tune
+            return Tune
         case ("methods", _, str() as algorithm, _):
             return ALGORITHM_MODELS[algorithm]
         case ("studies", _, str() as kind, _):
@@ -142,7 +131,7 @@ def keys_at(location: Sequence[str | int]) -> list[str]:
 
 def configuration_readme() -> str:
     """Return config/README.md."""
-    sections: list[tuple[str, type[models.Strict]]] = [
+    sections: list[tuple[str, type[Strict]]] = [
         ("Top level", models.Config),
         ("`pools.NAME`", models.Pool),
         ("`tasks.NAME`", models.FolderTask),
@@ -152,18 +141,18 @@ def configuration_readme() -> str:
         ("`scoring`", models.Scoring),
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
-        ("`scaling` that is tuned", models.Tune),
+        ("`scaling` that is tuned", Tune),
         *((f"`studies.NAME` with `kind: {name}`", model) for name, model in STUDY_MODELS.items()),
     ]
     return INTRODUCTION + "".join(_section(title, model) for title, model in sections)
 
 
-def _section(title: str, model: type[models.Strict]) -> str:
+def _section(title: str, model: type[Strict]) -> str:
     rows = "\n".join(_rows(model))
     return f"\n## {title}\n\n{model.__doc__}\n\n| key | type | default | meaning |\n|---|---|---|---|\n{rows}\n"
 
 
-def _rows(model: type[models.Strict]) -> Iterator[str]:
+def _rows(model: type[Strict]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if name in ("algorithm", "kind"):
             continue
@@ -174,14 +163,14 @@ def _rows(model: type[models.Strict]) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    if isinstance(field.default, models.Strict):
+    if isinstance(field.default, Strict):
         return "see below"
     return f"`{json.dumps(field.default)}`" if field.default is not None else "none"
 
 
 def _type_name(annotation: Any) -> str:
-    if annotation is models.AnyMethod or annotation is models.Scaling:
-        return "number or mapping"
+    if annotation is Tune:
+        return "`{tune: validation, grid: [...]}`"
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type_name(arguments[0])
@@ -199,7 +188,7 @@ def _type_name(annotation: Any) -> str:
 def configuration_schema() -> str:
     """Return the JSON schema, as YAML."""
     schema = models.Config.model_json_schema()
-    head = "# Made from remerge/config/models.py by `make docs`.\n"
+    head = "# Made from remerge/config/models.py and remerge/methods/ by `make docs`.\n"
     return head + yaml.safe_dump(
         {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, sort_keys=False, width=110
     )

@@ -8,7 +8,7 @@ import yaml
 from pydantic_core import ErrorDetails
 
 from remerge.config.reference import STUDY_MODELS, keys_at
-from remerge.merging.registry import ALGORITHMS
+from remerge.methods.registry import ALGORITHMS
 
 Location = tuple[str | int, ...]
 Fault = tuple[Location, str]

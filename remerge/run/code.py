@@ -27,8 +27,9 @@ SHOWN = {"desc", "unit"}
 def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
     """Return the SHA-256 of the syntax trees of scripts and the library modules they import.
 
-    Comments, docstrings, formatting, the order of imports, annotations outside classes, the text of messages and
-    errors, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every version of Python.
+    Comments, docstrings, formatting, the order of imports, annotations outside classes, the text of messages, errors
+    and fields' descriptions, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every
+    version of Python.
 
     Args:
         scripts: Files relative to ``root``.
@@ -72,6 +73,8 @@ class _WithoutWords(ast.NodeTransformer):
             node.args, node.keywords = [], []
         elif name == "ProgressBar":
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN]
+        elif name == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -87,6 +90,9 @@ class _WithoutWords(ast.NodeTransformer):
         kept = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
         node.body = [statement for statement in node.body if statement not in kept]
         self.generic_visit(node)
+        for statement in kept:
+            if statement.value is not None:
+                statement.value = self.visit(statement.value)
         node.body += kept
         return node
 

@@ -43,10 +43,16 @@ def variants(study: Mapping[str, Any], task_vectors: Mapping[str, Weights], merg
                     study["methods"], {task: task_vectors[task] for task in subset}, merging, tasks=subset
                 )
     elif kind == "ties_ablation":
-        yield from module.ablation(vectors, keep=study["keep"], scaling=study["scaling"], frozen=merging.frozen)
+        yield from module.ablation(
+            vectors, keep=study["keep"], scaling=study["scaling"], frozen_entries=merging.frozen_entries
+        )
     elif kind == "ties_density":
         yield from module.density(
-            vectors, study["keep"], merge=study["merge"], scaling=study["scaling"], frozen=merging.frozen
+            vectors,
+            study["keep"],
+            merge=study["merge"],
+            scaling=study["scaling"],
+            frozen_entries=merging.frozen_entries,
         )
     elif kind == "redundancy":
         yield from module.redundancy(scored, study["keep"])

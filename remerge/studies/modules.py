@@ -10,6 +10,3 @@ MODULES = {
     "pairs": "remerge.studies.arithmetic",
     "negation": "remerge.studies.arithmetic",
 }
-
-LEARNING = "remerge.studies.learning"
-"""What learns coefficients, for studies that apply AdaMerging."""

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
-from remerge.merging.streaming import Place, Rule, merged_by
-from remerge.merging.ties import rule, trim_thresholds
+from remerge.merging.rules import MergeRule, Place
+from remerge.merging.streaming import merged_by
+from remerge.merging.ties import trim_thresholds
+from remerge.methods.ties import merge_rule
 from remerge.studies.variants import Variant
 
 
-class Unelected(Rule):
+class Unelected(MergeRule):
     """The mean over tasks of the entries that survive trimming, whatever their signs."""
 
     def __init__(self, thresholds: Sequence[Mapping[str, Tensor]]) -> None:
@@ -28,25 +30,25 @@ class Unelected(Rule):
         return total / count.clamp_(min=1)
 
 
-def ablation(task_vectors: Sequence[Weights], *, keep: float, scaling: float, frozen: int) -> Iterator[Variant]:
+def ablation(task_vectors: Sequence[Weights], *, keep: float, scaling: float, frozen_entries: int) -> Iterator[Variant]:
     """Yield TIES with disjoint mean, and without each of its steps (Table 5 of the paper).
 
     Args:
         task_vectors: One per task.
         keep: Share of entries that survive trimming.
         scaling: The merging coefficient lambda of all but the last.
-        frozen: See :func:`remerge.merging.ties.trim_thresholds`.
+        frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
     """
 
-    def variant(name: str, merging: Rule, by: float = scaling) -> Variant:
+    def variant(name: str, merging: MergeRule, by: float = scaling) -> Variant:
         return Variant({"variant": name, "scaling": by}, merged_by(merging, task_vectors), by)
 
-    def ties(keep: float, merge: Any) -> Rule:
-        return rule(task_vectors, keep=keep, merge=merge, frozen=frozen)
+    def ties(keep: float, merge: Any) -> MergeRule:
+        return merge_rule(task_vectors, keep=keep, merge=merge, frozen_entries=frozen_entries)
 
     yield variant("TIES", ties(keep, "mean"))
     yield variant("without trim", ties(1.0, "mean"))
-    yield variant("without elect", Unelected(trim_thresholds(task_vectors, keep, frozen=frozen)))
+    yield variant("without elect", Unelected(trim_thresholds(task_vectors, keep, frozen_entries=frozen_entries)))
     # All tasks divide, those that disagree too: the sum, shorter by the number of tasks.
     summed = variant("without disjoint mean", ties(keep, "sum"))
     yield Variant(summed.columns, summed.task_vector, scaling / len(task_vectors))
@@ -54,11 +56,11 @@ def ablation(task_vectors: Sequence[Weights], *, keep: float, scaling: float, fr
 
 
 def density(
-    task_vectors: Sequence[Weights], shares: Sequence[float], *, merge: Any, scaling: float, frozen: int
+    task_vectors: Sequence[Weights], shares: Sequence[float], *, merge: Any, scaling: float, frozen_entries: int
 ) -> Iterator[Variant]:
     """Yield TIES with each share of entries kept."""
     for keep in shares:
-        merging = rule(task_vectors, keep=keep, merge=merge, frozen=frozen)
+        merging = merge_rule(task_vectors, keep=keep, merge=merge, frozen_entries=frozen_entries)
         yield Variant({"keep": keep, "scaling": scaling}, merged_by(merging, task_vectors), scaling)
 
 

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from remerge.images.corruptions import CONSTANTS
-from remerge.studies.modules import LEARNING, MODULES
+from remerge.studies.modules import MODULES
 
 
 def suite_of_study(wildcards):
@@ -46,9 +46,23 @@ def validation_of_study(wildcards):
 
 
 def methods_of_study(wildcards):
-    """The algorithms and parameters of the methods that a study applies."""
+    """The algorithms and parameters of the methods that a study applies, as :class:`remerge.studies.methods.Merging` has them."""
     names = getattr(settings.studies[wildcards.study], "methods", [])
-    return {name: parameters_of(SimpleNamespace(method=name)) for name in names}
+    return {name: method_in_study(wildcards.pool, name) for name in names}
+
+
+def method_in_study(pool, name):
+    """A method's algorithm and parameters, for a study of a pool."""
+    method, wildcards = settings.methods[name], SimpleNamespace(pool=pool, method=name)
+    described = {
+        "algorithm": method.algorithm,
+        "kind": ALGORITHMS[method.algorithm].kind,
+        "scaling": getattr(method, "scaling", 1.0),
+        "merging": merging_parameters_of(wildcards),
+    }
+    if method.learns:
+        described["learning"] = method.learning_parameters()
+    return described
 
 
 def methods_drawn_in_study(wildcards):
@@ -69,17 +83,13 @@ def modules_of_study(wildcards):
     study, methods = settings.studies[wildcards.study], methods_of_study(wildcards)
     files = {algorithm_of(SimpleNamespace(method=name)) for name in methods}
     files.add(file_of_module(MODULES[study.kind]))
-    if any(settings.methods[name].learns for name in methods):
-        files.add(file_of_module(LEARNING))
     return sorted(files)
 
 
 def own_files_of_study(wildcards):
     """The files of the user's own methods that a study applies."""
     names = methods_of_study(wildcards)
-    return sorted(
-        {file for name in names for file in own_file_of(SimpleNamespace(method=name))}
-    )
+    return sorted({file for name in names for file in settings.methods[name].files})
 
 
 def parts_of_suite(wildcards):

@@ -195,7 +195,7 @@ rule claims_table:
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
-        merged=made_methods(),
+        merged=merging_methods(),
         tasks=tasks_of,
         architecture=architecture_of,
         origin=origin_of_pool,
@@ -252,7 +252,7 @@ rule claims_over_seeds:
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
-        merged=made_methods(),
+        merged=merging_methods(),
         architecture=architecture_of,
         origin=origin_of_pool,
     script:
@@ -288,7 +288,7 @@ rule cost_table:
         code=code("scripts/cost_table.py"),
         methods=table_rows_of,
         made_by_jobs=lambda wildcards: [name for name, _ in jobs_by_method(wildcards)],
-        made=made_methods(),
+        made=merging_methods(),
     script:
         "../../scripts/cost_table.py"
 
