@@ -14,6 +14,7 @@ import numpy.typing as npt
 from remerge.run.atomic import atomic_path
 
 SECONDS_BETWEEN_SAVES = 30.0
+FOLDER = Path(".snakemake/remerge/resume")
 
 
 def fingerprint_of(files: Sequence[str | Path], settings: Sequence[Any]) -> str:
@@ -23,6 +24,17 @@ def fingerprint_of(files: Sequence[str | Path], settings: Sequence[Any]) -> str:
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def state_of(output: str | Path, inputs: Sequence[str | Path], settings: Sequence[Any]) -> tuple[Path, str]:
+    """Return where the unfinished work of a job is kept, and the key that tells it apart from any other.
+
+    Args:
+        output: What the job makes.
+        inputs: Files that the work depends on.
+        settings: Plain values that it depends on, the digest of its code among them.
+    """
+    return FOLDER / output, fingerprint_of(inputs, settings)
 
 
 class Progress:
