@@ -9,10 +9,10 @@ from remerge.clip.heads import load_heads
 from remerge.images.store import load_image_sets
 from remerge.run.devices import device_for
 from remerge.run.job import job
+from remerge.scoring.bench import Bench
 from remerge.scoring.scores import write_scores
 from remerge.studies.kinds import variants
 from remerge.studies.methods import Merging
-from remerge.studies.variants import Bench
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
