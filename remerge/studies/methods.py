@@ -7,7 +7,7 @@ from typing import Any
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
-from remerge.studies.variants import Bench, Variant
+from remerge.scoring.bench import Bench, Variant
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from remerge.merging.rules import MergeRule, Place
 from remerge.merging.streaming import merged_by
 from remerge.merging.ties import trim_thresholds
 from remerge.methods.ties import merge_rule
-from remerge.studies.variants import Variant
+from remerge.scoring.bench import Variant
 
 
 class Unelected(MergeRule):
