@@ -14,7 +14,6 @@ from markdown_it import MarkdownIt
 from project import ROOT
 
 from remerge.config import load_config
-from remerge.config.models import NAME
 from remerge.config.names import RESERVED
 from remerge.errors import ConfigError
 from remerge.figures.accuracies import accuracies_figure
@@ -29,6 +28,7 @@ from remerge.findings.tables import (
     write_csv,
 )
 from remerge.images.audit import overlaps, read_audit, write_audit
+from remerge.methods.parameters import NAME
 from remerge.run.csvs import read_csv
 from remerge.run.markup import LATEX, MARKDOWN
 from remerge.scoring.scores import read_scores, write_scores
