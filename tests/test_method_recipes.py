@@ -113,7 +113,7 @@ scores = pd.DataFrame(rows, columns=["method", "task", "correct", "n"]).assign(s
 sweeps = pd.concat([scores[scores["method"] == method].assign(scaling=by) for by in (0.0, 1.0)])
 steps = pd.concat([scores[scores["method"] == "ada-task"].assign(step=step) for step in (0, 3)])
 tables = {
-    "robustness": [{"images": i, "method": m, "average": 50.0} for m in (method, "averaging") for i in ("clean", "fog")],
+    "robustness": [{"images": i, "method": m, "average": 50.0} for m in (method, "ties") for i in ("clean", "fog")],
     "task_counts": [{"tasks": n, "method": method, "normalised": 9.0, "lowest": 8.0, "highest": 9.5} for n in (2, 3)],
     "generalisation": [
         {"part": "split-1", "method": method, "seen average": 50.0, "unseen average": 40.0,
