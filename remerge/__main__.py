@@ -45,8 +45,10 @@ def show_claims(folder: Path, file: Path) -> str:
             read.
     """
     # Reading claims takes pydantic and pandas, which the other commands do without.
-    from remerge.findings.claims import Scores, claims_markdown, claims_table, of_run, read_claims
-    from remerge.findings.measured import read_measured
+    from remerge.findings.claimed_scores import Scores
+    from remerge.findings.claims import of_run, read_claims
+    from remerge.findings.claims_tables import claims_markdown, claims_table
+    from remerge.methods.measured import read_measured
 
     claims, measured = read_claims(file), read_measured(PUBLISHED / "methods.yaml")
     parts = []
@@ -98,7 +100,7 @@ def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, A
     try:
         told = json.loads(record.read_text(encoding="utf-8"))
         inputs, params = told["input"], told["parameters"]
-        if not ({"scores", "audit"} <= inputs.keys() and {"methods", "merged"} <= params.keys()):
+        if not ({"scores", "audit"} <= inputs.keys() and {"methods", "merged", "kinds"} <= params.keys()):
             raise KeyError("methods")
     except (OSError, ValueError, KeyError) as error:
         raise RemergeError(

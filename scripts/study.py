@@ -11,9 +11,9 @@ from remerge.run import provenance
 from remerge.run.devices import device_for
 from remerge.run.logs import log_to
 from remerge.scoring.scores import write_scores
-from remerge.studies.kinds import variants
+from remerge.studies.bench import Bench
+from remerge.studies.kind import load
 from remerge.studies.methods import Merging
-from remerge.studies.variants import Bench
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -29,8 +29,8 @@ if inputs.get("validation"):
 pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
 bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
 task_vectors = load_available(params.tasks, inputs.task_vectors)
-merge = Merging(params.methods, bench, params.seed, params.frozen)
-found = bench.score(variants(params.study, task_vectors, merge))
+merging = Merging(params.methods, bench, params.seed, params.frozen)
+scores = bench.score(load(params.kind).variants(task_vectors, merging, **params.study))
 columns = {"pool": wildcards.pool, "study": wildcards.study, "part": wildcards.part}
-write_scores(snakemake.output[0], found.assign(**columns), may_be_empty=True)
+write_scores(snakemake.output[0], scores.assign(**columns), may_be_empty=True)
 provenance.record(snakemake)

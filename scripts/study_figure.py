@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.figures.studies import study_figure
 from remerge.figures.style import labels, looks, save_figure
 from remerge.run import provenance
 from remerge.run.csvs import read_csv
 from remerge.run.logs import log_to
+from remerge.studies.drawing import study_figure
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

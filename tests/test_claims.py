@@ -11,7 +11,10 @@ import pytest
 
 from remerge.__main__ import show_claims
 from remerge.errors import RemergeError
-from remerge.findings.claims import Claim, Scores, claims_markdown, claims_table, judge, read_claims
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import Claim, read_claims
+from remerge.findings.claims_tables import claims_markdown, claims_table
+from remerge.findings.verdicts import judge
 from remerge.scoring.answers import pack_right
 from remerge.scoring.scores import write_scores
 
