@@ -13,7 +13,9 @@ from remerge.doctor import configuration
 from remerge.errors import RemergeError
 from remerge.figures.evidence import Evidence
 from remerge.figures.scalings import draw
-from remerge.findings.claims import Scores, claims_table, of_run, read_claims
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import of_run, read_claims
+from remerge.findings.claims_tables import claims_table
 from remerge.findings.comparison import OTHER_PARAMETERS, compare, comparison_markdown
 from remerge.findings.published import of_pool, read_published
 from remerge.methods.measured import curves_as, published_as, read_measured
