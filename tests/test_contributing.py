@@ -79,7 +79,7 @@ from remerge.findings.claims_tables import claims_table
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.scoring.scores import write_scores
-from remerge.studies.bench import Bench
+from remerge.scoring.bench import Bench
 from remerge.studies.drawing import study_figure
 from remerge.studies.kind import load
 from remerge.studies.methods import Merging

@@ -24,8 +24,8 @@ from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
 from remerge.run.sources import source_files
+from remerge.scoring.bench import Bench, Variant
 from remerge.scoring.scores import read_parts, write_scores
-from remerge.studies.bench import Bench, Variant
 from remerge.studies.drawing import study_figure
 from remerge.studies.kind import load
 from remerge.studies.methods import Merging

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from remerge.checkpoints.weights import Weights
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
 CAPTION = "Merged without two tasks: what is left for those?"

@@ -9,7 +9,7 @@ from typing import Any
 from remerge.checkpoints.weights import Weights
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
-from remerge.studies.bench import Bench, Variant
+from remerge.scoring.bench import Bench, Variant
 from remerge.studies.kind import LEARNING
 
 NOT_MERGING = {"algorithm", "label", "scaling"}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from remerge.checkpoints.weights import Weights
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
 CAPTION = "A task vector subtracted: its task is forgotten, the control should stay."
@@ -63,7 +63,7 @@ def variants(
     task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scalings: Sequence[float]
 ) -> "Iterator[Variant]":
     """Yield the pre-trained encoder minus each scaled task vector, to be scored on its task and the control."""
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
 
     control = controls(merging.bench.tasks)
     for task, vector in task_vectors.items():

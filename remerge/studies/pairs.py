@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from remerge.checkpoints.weights import Weights
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
 CAPTION = "Two task vectors added: what both tasks keep of their experts' accuracy."
@@ -37,7 +37,7 @@ def variants(task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scali
     """Yield the sum of each two task vectors, to be scored on both tasks."""
     from remerge.merging.streaming import merged_by
     from remerge.merging.task_arithmetic import Sum
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
 
     scored = [task for task in task_vectors if task in merging.bench.tasks]
     for one, other in combinations(scored, 2):

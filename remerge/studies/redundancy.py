@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from remerge.checkpoints.weights import Weights
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
 CAPTION = "Each expert with only the largest entries of its task vector: most entries do not matter."
@@ -37,7 +37,7 @@ def variants(
     """Yield each expert with each share of its task vector's entries, the largest."""
     from remerge.merging.streaming import merged_by
     from remerge.merging.ties import trim_thresholds
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.trimmed_mean import TrimmedMean
 
     for task, vector in task_vectors.items():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from remerge.checkpoints.weights import Weights
     from remerge.merging.streaming import Rule
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
 CAPTION = "TIES without each of its steps."
@@ -40,7 +40,7 @@ def variants(
     """Yield TIES with disjoint mean, and without each of its steps; the last is not scaled."""
     from remerge.merging.streaming import merged_by
     from remerge.merging.ties import rule, trim_thresholds
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.trimmed_mean import TrimmedMean
 
     vectors, frozen = list(task_vectors.values()), merging.frozen

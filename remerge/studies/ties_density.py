@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from remerge.checkpoints.weights import Weights
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
 CAPTION = "How much of each task vector TIES should keep."
@@ -46,7 +46,7 @@ def variants(
     """Yield TIES with each share of entries kept."""
     from remerge.merging.streaming import merged_by
     from remerge.merging.ties import rule
-    from remerge.studies.bench import Variant
+    from remerge.scoring.bench import Variant
 
     vectors = list(task_vectors.values())
     for share in keep:
