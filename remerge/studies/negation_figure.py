@@ -1,4 +1,4 @@
-"""Accuracy before and after forgetting, on the task and on its control."""
+"""Accuracy before and after forgetting, on each task and on its control."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,7 +8,7 @@ from remerge.studies.drawing import Labels, Looks, groups
 
 
 def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
-    """Accuracy before and after forgetting, on the task and on its control."""
+    """Draw a panel for the tasks and one for their controls."""
     figure = new_figure(2.7)
     panels = figure.subplots(1, 2, sharey=True)
     for panel, role in zip(panels, ("target", "control"), strict=True):

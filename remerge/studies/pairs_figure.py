@@ -8,7 +8,7 @@ from remerge.studies.drawing import Labels, Looks
 
 
 def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
-    """How much of their experts' accuracy each two tasks keep together."""
+    """Draw a cell per pair."""
     tasks = list(dict.fromkeys(task for pair in table["merged"] for task in pair.split("+")))
     place = {task: index for index, task in enumerate(tasks)}
     cells = [[float("nan")] * len(tasks) for _ in tasks]

@@ -1,4 +1,4 @@
-"""Normalised accuracy against the number of tasks, the spread over subsets as a band."""
+"""Normalised accuracy against the number of tasks."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,13 +8,13 @@ from remerge.studies.drawing import Labels, Looks
 
 
 def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
-    """Normalised accuracy against the number of tasks, the spread over subsets as a band."""
+    """Draw a line per method, the spread over subsets as a band."""
     figure = new_figure(2.7, 4.5)
     axes = figure.subplots()
-    for method, own in table.groupby("method", sort=False):
+    for method, rows in table.groupby("method", sort=False):
         look = looks[str(method)]
-        axes.plot(own["tasks"], own["normalised"], marker=look.marker, label=labels[str(method)], **look.line())
-        axes.fill_between(own["tasks"], own["lowest"], own["highest"], color=look.color, alpha=0.15, linewidth=0)
+        axes.plot(rows["tasks"], rows["normalised"], marker=look.marker, label=labels[str(method)], **look.line())
+        axes.fill_between(rows["tasks"], rows["lowest"], rows["highest"], color=look.color, alpha=0.15, linewidth=0)
     axes.set(xlabel="tasks merged", ylabel="normalised accuracy (%)")
     axes.legend()
     return figure

@@ -1,4 +1,4 @@
-"""Points from TIES, step by step."""
+"""What each step of TIES is worth."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,7 +8,7 @@ from remerge.studies.drawing import Labels, Looks
 
 
 def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
-    """Points from TIES, step by step."""
+    """Draw points from TIES, a bar per step."""
     figure = new_figure(1.8, 4.5)
     axes = figure.subplots()
     rows = table.iloc[1:][::-1]
