@@ -114,7 +114,7 @@ def test_the_new_study_figure_and_claim_come_to_something(followed: Path) -> Non
     table = (followed / "table.csv").read_text(encoding="utf-8").splitlines()
     assert table[0] == "method,task,accuracy,pretrained"
     assert sorted(line.split(",")[0] for line in table[1:]) == ["task-arithmetic"] * 3 + ["ties"] * 3
-    assert {line.split(",")[3] for line in table[1:]} == {"20.0"}
+    assert {line.split(",")[3] for line in table[1:]} == {"20.00"}
     assert "pre-trained encoder. Accuracy in percent. Test images: " in (followed / "table.md").read_text(
         encoding="utf-8"
     )

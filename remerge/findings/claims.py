@@ -127,7 +127,7 @@ def read_claims(path: str | Path) -> dict[str, Claim]:
 
 def _where(location: tuple[int | str, ...]) -> str:
     # Of a side, which may be one of several things, pydantic tells the fault of each.
-    return "".join(f".{part}" for part in location if not str(part).startswith("Of"))
+    return "".join(f".{part}" for part in location if not str(part).startswith(("Of", "function-")))
 
 
 def of_run(
