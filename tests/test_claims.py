@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from remerge.__main__ import show_claims
+from remerge.commands.claims import show_claims
 from remerge.errors import RemergeError
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim, read_claims
