@@ -1,0 +1,233 @@
+"""Merged results: what is stored comes back as encoders, and scores and tables say what it takes to use them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import load_weights, save_weights
+from remerge.clip.architectures import described
+from remerge.clip.encoders import architecture_in, build_clip, load_encoder, to_input
+from remerge.errors import ParameterError, RemergeError
+from remerge.findings.cost import cost_table, cost_table_markdown
+from remerge.findings.tables import Row, main_table, main_table_latex, main_table_markdown
+from remerge.images.store import ImageSet
+from remerge.merging.assemblies import ASSEMBLIES, Assembly, MergedFiles
+from remerge.merging.merged import Merged, load_merged, save_merged
+from remerge.merging.task_vectors import apply_task_vector, task_vector
+from remerge.scoring.evaluation import predictions, score_encoder
+from remerge.scoring.scores import read_scores, write_scores
+
+TASKS = ("a", "b")
+VECTOR = "task_vector."
+
+
+class Masked(Merged):
+    """The pre-trained weights plus a shared task vector under the task's mask, a bit an entry, times its scale."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        shared = load_weights(path)
+        self.vector = {key.removeprefix(VECTOR): shared[key] for key in shared if key.startswith(VECTOR)}
+        self.pretrained = {key: shared[key] for key in self.vector}
+        self.encoder = build_clip(architecture_in(path)).visual.eval()
+
+    def encoder_for(self, task: str) -> nn.Module:
+        part = self.part(task)
+        masked = {key: vector * unpacked(part[key], vector) for key, vector in self.vector.items()}
+        self.encoder.load_state_dict(apply_task_vector(self.pretrained, masked, float(part["scale"])))
+        return self.encoder
+
+
+class Adapted(Merged):
+    """One encoder, and a linear map of its features for each task."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self.encoder = load_encoder(path)
+
+    def encoder_for(self, task: str) -> nn.Module:
+        weight = self.part(task)["weight"]
+        adapter = nn.Linear(*reversed(weight.shape), bias=False)
+        adapter.load_state_dict({"weight": weight})
+        return nn.Sequential(self.encoder, adapter).eval()
+
+
+def packed(mask: Tensor) -> Tensor:
+    return torch.from_numpy(np.packbits(mask.numpy()))
+
+
+def unpacked(bits: Tensor, like: Tensor) -> Tensor:
+    return torch.from_numpy(np.unpackbits(bits.numpy(), count=like.numel())).view(like.shape)
+
+
+def tower(seed: int) -> dict[str, Tensor]:
+    torch.manual_seed(seed)
+    return dict(build_clip("mini").visual.state_dict())
+
+
+def images() -> ImageSet:
+    generator = np.random.default_rng(0)
+    return ImageSet(
+        generator.integers(0, 256, (24, 32, 32, 3)).astype(np.uint8), np.arange(24) % 3, "t", "test", "real"
+    )
+
+
+@pytest.fixture(autouse=True)
+def assemblies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ASSEMBLIES, "masked", Assembly(__name__, "Masked", needs_task_name=True))
+    monkeypatch.setitem(ASSEMBLIES, "adapted", Assembly(__name__, "Adapted", needs_task_name=True))
+
+
+@pytest.fixture(scope="module")
+def start() -> dict[str, Tensor]:
+    return tower(0)
+
+
+@pytest.fixture(scope="module")
+def vector(start: dict[str, Tensor]) -> dict[str, Tensor]:
+    return task_vector(start, tower(1))
+
+
+@pytest.fixture(scope="module")
+def masks(vector: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    return {
+        "a": {key: tensor > 0 for key, tensor in vector.items()},
+        "b": {key: tensor < 0.01 for key, tensor in vector.items()},
+    }
+
+
+@pytest.fixture
+def save(
+    start: dict[str, Tensor], vector: dict[str, Tensor], masks: dict[str, dict[str, Tensor]]
+) -> Callable[..., Path]:
+    """Writes a masked result; ``scale`` is that of both tasks."""
+
+    def write(path: Path, scale: float = 0.5) -> Path:
+        shared = start | {VECTOR + key: tensor for key, tensor in vector.items()}
+        parts = {
+            task: {key: packed(mask) for key, mask in masks[task].items()} | {"scale": torch.tensor(scale)}
+            for task in TASKS
+        }
+        save_merged(path, shared, described("mini"), "masked", parts)
+        return path
+
+    return write
+
+
+def test_a_plain_result_is_a_bare_file_of_weights_and_one_encoder(tmp_path: Path, start: dict[str, Tensor]) -> None:
+    save_merged(tmp_path / "m.safetensors", start, described("mini") | {"merged": "a+b"})
+    save_weights(tmp_path / "w.safetensors", start, described("mini") | {"merged": "a+b"})
+    assert (tmp_path / "m.safetensors").read_bytes() == (tmp_path / "w.safetensors").read_bytes()
+    merged = load_merged(tmp_path / "m.safetensors")
+    assert merged.columns == {"merged": "a+b"}
+    assert merged.shared_bytes == (tmp_path / "m.safetensors").stat().st_size
+    assert (merged.parts, merged.part_bytes, merged.assembly.needs_task_name) == ({}, {}, False)
+    assert merged.encoder_for("a") is merged.encoder_for("never seen")
+    pixels = to_input(torch.from_numpy(images().images))
+    with torch.inference_mode():
+        assert torch.equal(merged.encoder_for("a")(pixels), load_encoder(tmp_path / "w.safetensors")(pixels))
+
+
+def test_every_task_is_scored_by_its_encoder_and_tables_say_what_that_takes(
+    tmp_path: Path,
+    start: dict[str, Tensor],
+    vector: dict[str, Tensor],
+    masks: dict[str, dict[str, Tensor]],
+    save: Callable[..., Path],
+) -> None:
+    heads = {task: torch.randn(128, 3, generator=torch.Generator().manual_seed(0)) for task in TASKS}
+    merged = load_merged(save(tmp_path / "merged/masked.safetensors"))
+    frame = score_encoder(merged.encoder_for, heads, dict.fromkeys(TASKS, images()), progress=False)
+    for task, correct in zip(frame["task"], frame["correct"], strict=True):
+        encoder = build_clip("mini").visual.eval()
+        encoder.load_state_dict({key: start[key] + 0.5 * vector[key] * masks[task][key] for key in start})
+        predicted = predictions(encoder, heads[task], images().images).numpy()
+        assert correct == (predicted == images().labels).sum()
+    assert frame["correct"][0] != frame["correct"][1]
+
+    # As scripts/score.py and scripts/main_table.py.
+    write_scores(tmp_path / "s.csv", frame.assign(method="masked", split="test", **merged.columns))
+    scores = read_scores(tmp_path / "s.csv")
+    assert scores["task_name"].tolist() == ["needed", "needed"]
+    rows = {"masked": Row("Masked", "ties", ["validation labels"])}
+    table = main_table(scores, rows, TASKS)
+    assert table["uses"].tolist() == ["validation labels, the task's name"]
+    for layout in (main_table_markdown, main_table_latex):
+        assert "validation labels, the task's name" in layout(table, rows, dict.fromkeys(TASKS, "real"), {})
+
+    # As scripts/cost_table.py.
+    save_merged(tmp_path / "merged/plain.safetensors", start, described("mini"))
+    (tmp_path / "job.tsv").write_text("s\tmax_rss\n2\t700\n")
+    methods = {name: {"label": name, "uses": []} for name in ("masked", "plain")}
+    files = {name: tmp_path / f"merged/{name}.safetensors" for name in methods}
+    table = cost_table(methods, [(name, tmp_path / "job.tsv") for name in methods], files).set_index("method")
+    entries = sum(tensor.numel() for tensor in vector.values())
+    header = 20_000
+    assert 8 * entries < 1e6 * table["shared"]["masked"] < 8 * entries + header
+    assert 4 * entries < 1e6 * table["shared"]["plain"] < 4 * entries + header
+    assert entries / 8 < 1e6 * table["per_task"]["masked"] < entries / 8 + header
+    assert table["per_task"]["plain"] == 0
+    assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}
+    markdown = cost_table_markdown(table.reset_index())
+    assert [line.split("|")[-3].strip() for line in markdown.splitlines()[:4]][::2] == ["Task's name", "needed"]
+
+
+def test_a_module_after_the_encoder_is_an_assembly_like_any_other(tmp_path: Path, start: dict[str, Tensor]) -> None:
+    parts = {task: {"weight": torch.randn(128, 128)} for task in TASKS}
+    save_merged(tmp_path / "m.safetensors", start, described("mini"), "adapted", parts)
+    pixels = to_input(torch.from_numpy(images().images))
+    merged, encoder = load_merged(tmp_path / "m.safetensors"), load_encoder(tmp_path / "m.safetensors")
+    with torch.inference_mode():
+        for task in TASKS:
+            expected = encoder(pixels) @ parts[task]["weight"].T
+            torch.testing.assert_close(merged.encoder_for(task)(pixels), expected)
+
+
+def test_equal_results_have_equal_bytes_and_parts_lie_in_a_folder_of_the_name(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    one, two = save(tmp_path / "one.safetensors"), save(tmp_path / "two.safetensors")
+    assert one.read_bytes() == two.read_bytes()
+    for task in TASKS:
+        assert (tmp_path / f"one/{task}.safetensors").read_bytes() == (
+            tmp_path / f"two/{task}.safetensors"
+        ).read_bytes()
+    assert read_metadata(one)["parts"] == "a+b"
+    assert read_metadata(tmp_path / "one/a.safetensors")["task"] == "a"
+    assert list(MergedFiles(one).part_bytes) == ["a", "b"]
+
+
+def test_what_cannot_be_read_is_named_with_its_remedy(tmp_path: Path, save: Callable[..., Path]) -> None:
+    path = save(tmp_path / "m.safetensors")
+    with pytest.raises(RemergeError, match=r"m\.safetensors: has no part for c, only for a, b"):
+        load_merged(path).encoder_for("c")
+    other = save(tmp_path / "other.safetensors", scale=0.4)
+    (tmp_path / "m/b.safetensors").write_bytes((tmp_path / "other/b.safetensors").read_bytes())
+    with pytest.raises(
+        RemergeError, match=r"m/b\.safetensors: belongs to another .* pre-trained .*; delete .*m\.safet"
+    ):
+        load_merged(path)
+    (tmp_path / "other/a.safetensors").unlink()
+    with pytest.raises(RemergeError, match=r"other/a\.safetensors: missing, .*; delete .*other\.safetensors to have"):
+        MergedFiles(other)
+    save_weights(path, load_weights(path), described("mini") | {"assembly": "routed"})
+    with pytest.raises(RemergeError, match=r"m\.safetensors: .* 'routed'; known: plain, .*; .* delete it"):
+        load_merged(path)
+    with pytest.raises(ParameterError, match="unknown assembly 'routed'; known: plain"):
+        save_merged(path, {}, {}, "routed")
+
+
+def test_all_files_are_written_or_none(tmp_path: Path, start: dict[str, Tensor]) -> None:
+    path = tmp_path / "m.safetensors"
+    whole = {task: {"weight": torch.eye(128)} for task in TASKS}
+    save_merged(path, start, described("mini"), "adapted", whole)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.safetensors")}
+    broken = {"a": {"weight": 2 * torch.eye(128)}, "b": {"weight": torch.full((2, 2), torch.nan)}}
+    with pytest.raises(RemergeError, match="NaN"):
+        save_merged(path, start, described("mini"), "adapted", broken)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
