@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ class Adapted(Merged):
 
     def encoder_for(self, task: str) -> nn.Module:
         weight = self.part(task)["weight"]
-        adapter = nn.Linear(*reversed(weight.shape), bias=False)
+        adapter = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
         adapter.load_state_dict({"weight": weight})
         return nn.Sequential(self.encoder, adapter).eval()
 
@@ -163,7 +164,7 @@ def test_every_task_is_scored_by_its_encoder_and_tables_say_what_that_takes(
     # As scripts/cost_table.py.
     save_merged(tmp_path / "merged/plain.safetensors", start, described("mini"))
     (tmp_path / "job.tsv").write_text("s\tmax_rss\n2\t700\n")
-    methods = {name: {"label": name, "uses": []} for name in ("masked", "plain")}
+    methods: dict[str, dict[str, Any]] = {name: {"label": name, "uses": []} for name in ("masked", "plain")}
     files = {name: tmp_path / f"merged/{name}.safetensors" for name in methods}
     table = cost_table(methods, [(name, tmp_path / "job.tsv") for name in methods], files).set_index("method")
     entries = sum(tensor.numel() for tensor in vector.values())

@@ -329,7 +329,12 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
     table = cost_table(methods, jobs, {"sweep": tmp_path / "m.safetensors"})
     assert table.to_dict("records") == [
         {
-            **{"method": "M", "seconds": 9.5, "memory": 700.0, "shared": 5.0, "per_task": 0.0, "task_name": None},
+            "method": "M",
+            "seconds": 9.5,
+            "memory": 700.0,
+            "shared": 5.0,
+            "per_task": 0.0,
+            "task_name": None,
             "uses": "labels",
         }
     ]

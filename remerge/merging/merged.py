@@ -34,7 +34,7 @@ class Merged(MergedFiles, ABC):
 
     @property
     def columns(self) -> dict[str, str]:
-        """What its score files say of it: ``merged`` if not all tasks are, ``task_name`` if that is needed."""
+        """Columns of its score files: ``merged``, its tasks, if some were left out; ``task_name`` if that is needed."""
         return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
 
     def part(self, task: str) -> LazyWeights:
@@ -122,5 +122,5 @@ def _digest(named: Mapping[str, Weights]) -> str:
         for key in sorted(weights):
             tensor = weights[key].detach().cpu().contiguous()
             digest.update(f"{name} {key} {tensor.dtype} {list(tensor.shape)}".encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
