@@ -1,5 +1,8 @@
 """Merged results: what is stored comes back as encoders, and scores and tables say what it takes to use them."""
 
+import io
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,21 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from project import ROOT
 from torch import Tensor, nn
 
 from remerge.checkpoints.headers import read_metadata
 from remerge.checkpoints.weights import load_weights, save_weights
 from remerge.clip.architectures import described
 from remerge.clip.encoders import architecture_in, build_clip, load_encoder, to_input
+from remerge.clip.heads import save_head
 from remerge.errors import ParameterError, RemergeError
-from remerge.findings.cost import cost_table, cost_table_markdown
-from remerge.findings.tables import Row, main_table, main_table_latex, main_table_markdown
-from remerge.images.store import ImageSet
+from remerge.images.audit import overlaps, write_audit
+from remerge.images.store import ImageSet, save_images
 from remerge.merging.assemblies import ASSEMBLIES, Assembly, MergedFiles
 from remerge.merging.merged import Merged, load_merged, save_merged
 from remerge.merging.task_vectors import apply_task_vector, task_vector
-from remerge.scoring.evaluation import predictions, score_encoder
-from remerge.scoring.scores import read_scores, write_scores
+from remerge.run.archive import Job
+from remerge.run.csvs import read_csv
+from remerge.scoring.evaluation import predictions
+from remerge.scoring.scores import read_scores
 
 TASKS = ("a", "b")
 VECTOR = "task_vector."
@@ -134,39 +140,70 @@ def test_a_plain_result_is_a_bare_file_of_weights_and_one_encoder(tmp_path: Path
         assert torch.equal(merged.encoder_for("a")(pixels), load_encoder(tmp_path / "w.safetensors")(pixels))
 
 
-def test_every_task_is_scored_by_its_encoder_and_tables_say_what_that_takes(
+def run(script: str, inputs: dict[str, Any], outputs: dict[str, Any], parameters: dict[str, Any]) -> None:
+    """Run a script of the workflow as a job does."""
+    told = {"rule": script, "script": f"scripts/{script}.py", "code": "", "wildcards": {}}
+    snakemake = Job(told | {"input": inputs, "output": outputs, "parameters": parameters}, ROOT)
+    runpy.run_path(str(ROOT / f"scripts/{script}.py"), init_globals={"snakemake": snakemake})
+
+
+def test_scripts_score_every_task_by_its_encoder_and_say_in_tables_what_that_takes(
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     start: dict[str, Tensor],
     vector: dict[str, Tensor],
     masks: dict[str, dict[str, Tensor]],
     save: Callable[..., Path],
 ) -> None:
-    heads = {task: torch.randn(128, 3, generator=torch.Generator().manual_seed(0)) for task in TASKS}
-    merged = load_merged(save(tmp_path / "merged/masked.safetensors"))
-    frame = score_encoder(merged.encoder_for, heads, dict.fromkeys(TASKS, images()), progress=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    head = torch.randn(128, 3, generator=torch.Generator().manual_seed(0))
+    for task in TASKS:
+        save_head(f"results/p/heads/{task}.safetensors", head, {})
+        save_images(f"results/images/{task}.safetensors", images())
+    places = {
+        "heads": [f"results/p/heads/{task}.safetensors" for task in TASKS],
+        "images": [f"results/images/{task}.safetensors" for task in TASKS],
+    }
+    files = {name: f"results/p/merged/s/{name}.safetensors" for name in ("masked", "plain")}
+    save(tmp_path / files["masked"])
+    save_merged(files["plain"], start, described("mini"))
+    for name, path in files.items():
+        columns = {"pool": "p", "suite": "s", "method": name}
+        scores = {"": [f"results/p/scores/s/{name}.csv"]}
+        run("score", {"encoder": path} | places, scores, {"tasks": TASKS, "columns": columns, "scoring": {}})
+
+    frame = read_scores("results/p/scores/s/masked.csv")
     for task, correct in zip(frame["task"], frame["correct"], strict=True):
         encoder = build_clip("mini").visual.eval()
         encoder.load_state_dict({key: start[key] + 0.5 * vector[key] * masks[task][key] for key in start})
-        predicted = predictions(encoder, heads[task], images().images).numpy()
+        predicted = predictions(encoder, head, images().images).numpy()
         assert correct == (predicted == images().labels).sum()
     assert frame["correct"][0] != frame["correct"][1]
+    assert frame["task_name"].tolist() == ["needed", "needed"]
+    assert "task_name" not in read_scores("results/p/scores/s/plain.csv")
 
-    # As scripts/score.py and scripts/main_table.py.
-    write_scores(tmp_path / "s.csv", frame.assign(method="masked", split="test", **merged.columns))
-    scores = read_scores(tmp_path / "s.csv")
-    assert scores["task_name"].tolist() == ["needed", "needed"]
-    rows = {"masked": Row("Masked", "ties", ["validation labels"])}
-    table = main_table(scores, rows, TASKS)
-    assert table["uses"].tolist() == ["validation labels, the task's name"]
-    for layout in (main_table_markdown, main_table_latex):
-        assert "validation labels, the task's name" in layout(table, rows, dict.fromkeys(TASKS, "real"), {})
+    rows = {name: {"label": name, "algorithm": "ties", "uses": ["validation labels"]} for name in files}
+    write_audit("results/audit.csv", overlaps({}))
+    read = {"scores": [f"results/p/scores/s/{name}.csv" for name in files], "audit": "results/audit.csv"}
+    made = {
+        "csv": "results/p/tables/s/main.csv",
+        "markdown": "results/p/tables/s/main.md",
+        "latex": "results/p/tables/s/main.tex",
+    }
+    run("main_table", read, made, {"methods": rows, "origins": dict.fromkeys(TASKS, "real")})
+    looks = {"masked": "validation labels, the task's name", "plain": "validation labels"}
+    assert read_csv("results/p/tables/s/main.csv").set_index("method")["uses"].to_dict() == looks
+    for path in ("results/p/tables/s/main.md", "results/p/tables/s/main.tex"):
+        assert Path(path).read_text().count(looks["masked"]) == 1
 
-    # As scripts/cost_table.py.
-    save_merged(tmp_path / "merged/plain.safetensors", start, described("mini"))
-    (tmp_path / "job.tsv").write_text("s\tmax_rss\n2\t700\n")
-    methods: dict[str, dict[str, Any]] = {name: {"label": name, "uses": []} for name in ("masked", "plain")}
-    files = {name: tmp_path / f"merged/{name}.safetensors" for name in methods}
-    table = cost_table(methods, [(name, tmp_path / "job.tsv") for name in methods], files).set_index("method")
+    Path("results/job.tsv").write_text("s\tmax_rss\n2\t700\n")
+    read = {"jobs": ["results/job.tsv", "results/job.tsv"], "encoders": list(files.values())}
+    parameters = {"methods": rows, "made_by_jobs": list(files), "made": list(files)}
+    run(
+        "cost_table", read, {"csv": "results/p/tables/s/cost.csv", "markdown": "results/p/tables/s/cost.md"}, parameters
+    )
+    table = read_csv("results/p/tables/s/cost.csv").set_index("method")
     entries = sum(tensor.numel() for tensor in vector.values())
     header = 20_000
     assert 8 * entries < 1e6 * table["shared"]["masked"] < 8 * entries + header
@@ -174,8 +211,8 @@ def test_every_task_is_scored_by_its_encoder_and_tables_say_what_that_takes(
     assert entries / 8 < 1e6 * table["per_task"]["masked"] < entries / 8 + header
     assert table["per_task"]["plain"] == 0
     assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}
-    markdown = cost_table_markdown(table.reset_index())
-    assert [line.split("|")[-3].strip() for line in markdown.splitlines()[:4]][::2] == ["Task's name", "needed"]
+    lines = Path("results/p/tables/s/cost.md").read_text().splitlines()
+    assert [line.split("|")[-3].strip() for line in (lines[0], *lines[2:4])] == ["Task's name", "needed", "–"]
 
 
 def test_a_module_after_the_encoder_is_an_assembly_like_any_other(tmp_path: Path, start: dict[str, Tensor]) -> None:

@@ -20,10 +20,11 @@ from remerge.errors import RemergeError
 from remerge.figures.conflicts import conflicts_figure
 from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
-from remerge.findings.cost import cost_table, write_earlier
+from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
+from remerge.run.resume import write_earlier
 from remerge.scoring.bench import Bench, Variant
 from remerge.scoring.scores import read_parts, write_scores
 from remerge.studies import arithmetic, ties

@@ -8,7 +8,6 @@ import pandas as pd
 from tabulate import tabulate
 
 from remerge.merging.assemblies import MergedFiles
-from remerge.run.atomic import atomic_path
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.held_out import notes_on
 
@@ -21,12 +20,6 @@ NOTE = (
 )
 
 
-def write_earlier(path: str | Path, seconds: float) -> None:
-    """Write, as Snakemake's benchmark files are, how long a job had worked before the run that finished it."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(f"s\tmax_rss\n{seconds:.4f}\t-\n", encoding="ascii")
-
-
 def cost_table(
     methods: Mapping[str, Mapping[str, Any]],
     jobs: Iterable[tuple[str, str | Path]],
@@ -37,7 +30,8 @@ def cost_table(
     Args:
         methods: By id, ``label`` and ``uses``.
         jobs: Snakemake's benchmark files of the jobs that make encoders, each with its method's id. Of a job that was
-            cut off and went on, Snakemake measures the last run alone: include what :func:`write_earlier` wrote.
+            cut off and went on, Snakemake measures the last run alone: include what
+            :func:`remerge.run.resume.write_earlier` wrote.
         results: The merged results' shared files, by method.
 
     Returns:
