@@ -93,7 +93,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         text("remerge/scoring/evaluation.py", "out of memory: going on", "memory is full: on"),
         NOTHING,
     ),
-    "an error's text": (text("remerge/checkpoints/weights.py", ": no such file", ": is not there"), NOTHING),
+    "an error's text": (text("remerge/checkpoints/headers.py", ": no such file", ": is not there"), NOTHING),
     "a docstring": (text("remerge/clip/training.py", "Train a CLIP from random weights", "Train a CLIP"), NOTHING),
     "an annotation": (text("remerge/clip/heads.py", "classes: Sequence[str]", "classes: tuple[str, ...]"), NOTHING),
     "the version": (text("remerge/__init__.py", "__version__ = ", '__version__ = "9" + '), NOTHING),

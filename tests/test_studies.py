@@ -14,15 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from remerge.checkpoints.weights import Weights
 from remerge.errors import RemergeError
 from remerge.figures.conflicts import conflicts_figure
 from remerge.figures.style import looks, save_figure
-from remerge.findings.cost import cost_table, write_earlier
+from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
+from remerge.run.resume import write_earlier
 from remerge.run.sources import source_files
 from remerge.scoring.bench import Bench, Variant
 from remerge.scoring.scores import read_parts, write_scores
@@ -333,14 +335,22 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t{memory}\n")
         jobs.append((method, path))
-    (tmp_path / "m.safetensors").write_bytes(bytes(5_000_000))
+    save_file({"m": np.zeros(4_999_920, np.uint8)}, tmp_path / "m.safetensors")
     methods = {"sweep": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
     # And what a job had worked before it was cut off.
     write_earlier(tmp_path / "earlier.tsv", 4.5)
     jobs.append(("sweep", tmp_path / "earlier.tsv"))
     table = cost_table(methods, jobs, {"sweep": tmp_path / "m.safetensors"})
     assert table.to_dict("records") == [
-        {"method": "M", "seconds": 9.5, "memory": 700.0, "storage": 5.0, "uses": "labels"}
+        {
+            "method": "M",
+            "seconds": 9.5,
+            "memory": 700.0,
+            "shared": 5.0,
+            "per_task": 0.0,
+            "task_name": None,
+            "uses": "labels",
+        }
     ]
 
 
@@ -349,6 +359,7 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     from remerge.figures.entropy import entropy_figure
     from remerge.images.store import ImageSet
     from remerge.scoring.entropy import entropies_and_losses, entropy_table
+    from remerge.scoring.evaluation import same_for_all
 
     torch.manual_seed(0)
     encoder = build_clip("mini").visual.eval()
@@ -359,9 +370,9 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     once, _ = entropies_and_losses(encoder, head, images)
     torch.testing.assert_close(entropies, once)
     assert ((entropies >= 0) & (entropies <= np.log(3) + 1e-6)).all()
-    table = entropy_table(encoder, {"t": head}, {"t": images})
+    table = entropy_table(same_for_all(encoder), {"t": head}, {"t": images})
     with pytest.raises(RemergeError, match=r"t: images 0 to .*NaN or infinite"):
-        entropy_table(torch.nn.Sequential(encoder, NotFinite()), {"t": head}, {"t": images})
+        entropy_table(same_for_all(torch.nn.Sequential(encoder, NotFinite())), {"t": head}, {"t": images})
     assert table["n"].sum() == 37
     assert table["entropy"].is_monotonic_increasing
     assert (table["entropy"] * table["n"]).sum() / 37 == pytest.approx(float(entropies.mean()), rel=1e-5)

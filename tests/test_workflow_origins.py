@@ -25,7 +25,8 @@ from safetensors.torch import save
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
-from remerge.checkpoints.weights import load_weights, read_metadata
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import load_weights
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.clip.encoders import build_clip, load_encoder
 from remerge.clip.transformers_clip import image_encoder_weights
