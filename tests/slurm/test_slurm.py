@@ -18,9 +18,12 @@ from artifacts import contents, unequal
 from cluster import Cluster, missing_programs
 from project import ROOT, copy_project, python_path, scripts_in, snakemake, with_less
 
-pytestmark = pytest.mark.skipif(
-    bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
-)
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(
+        bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
+    ),
+]
 MOST_SUBMISSIONS = 40
 COMMAND = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
