@@ -44,7 +44,8 @@ def run(folder: str, environment: dict[str, str], arguments: list[str], output: 
     os.environ.update(environment)
     sys.path[:] = ["", *environment["PYTHONPATH"].split(os.pathsep), *sys.path[1:]]
     PythonScript.execute_script = run_here
-    sys.exit(main(["--cores", "1", *arguments]))
+    # One core leaves nothing for a solver to plan.
+    sys.exit(main(["--cores", "1", "--scheduler", "greedy", *arguments]))
 
 
 requests = os.fdopen(os.dup(0))

@@ -61,7 +61,7 @@ class Run:
                 start_new_session=True,
             )
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 480) -> None:
         """Wait until something is so; fail if Snakemake ends before."""
         end = time.monotonic() + seconds
         while not condition():
@@ -106,7 +106,7 @@ def test_every_fault_is_survived_and_the_results_are_the_same(
     )
     assert run_unlock.returncode == 0
     for _ in range(3):
-        if Run(cluster, folder).process.wait(timeout=600) == 0:
+        if Run(cluster, folder).process.wait(timeout=1200) == 0:
             break
     log = (folder / "snakemake.log").read_text()
     assert "(100%) done" in log, log[-4000:]
