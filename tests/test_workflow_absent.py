@@ -16,6 +16,7 @@ from remerge.checkpoints.experts import why_absent
 from remerge.checkpoints.headers import read_metadata
 from remerge.scoring.scores import read_parts
 
+pytestmark = pytest.mark.whole
 PRESENT = ["MNIST", "SVHN"]
 METHODS: dict[str, dict[str, Any]] = {
     "pretrained": {"algorithm": "pretrained"},

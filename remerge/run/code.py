@@ -43,8 +43,10 @@ def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
 
 @cache
 def _digest(text: str) -> str:
-    bare = _WithoutWords().visit(ast.parse(text))
-    _sort_imports(bare, _names(ast.parse(text)) - _names(bare))
+    tree = ast.parse(text)
+    names = _names(tree)
+    bare = _WithoutWords().visit(tree)
+    _sort_imports(bare, names - _names(bare))
     return hashlib.sha256(_written(bare).encode()).hexdigest()
 
 
