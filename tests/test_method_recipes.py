@@ -99,8 +99,8 @@ from remerge.figures.evidence import Evidence
 from remerge.figures.radar import radar_figure
 from remerge.figures.scalings import scaling_figure
 from remerge.figures.steps import steps_figure
-from remerge.figures.studies import study_figure
 from remerge.figures.style import save_figure
+from remerge.studies.drawing import study_figure
 
 method = sys.argv[1]
 config = load_config(yaml.safe_load(Path("config.yaml").read_text()))

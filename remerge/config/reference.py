@@ -11,18 +11,10 @@ from pydantic_core import PydanticUndefined
 
 from remerge.config import models
 from remerge.config.models import ALGORITHM_MODELS
-from remerge.methods.parameters import Strict, Tune
-
-STUDY_MODELS: dict[str, type[models.Study]] = {
-    "generalisation": models.Generalisation,
-    "robustness": models.Robustness,
-    "task_counts": models.TaskCounts,
-    "ties_ablation": models.TiesAblation,
-    "ties_density": models.TiesDensity,
-    "redundancy": models.Redundancy,
-    "pairs": models.Pairs,
-    "negation": models.Negation,
-}
+from remerge.methods.parameters import Tune
+from remerge.run.settings import Strict
+from remerge.studies.kind import load
+from remerge.studies.registry import KINDS
 
 INTRODUCTION = """\
 # Configuration
@@ -104,7 +96,7 @@ def model_at(location: Sequence[str | int]) -> type[Strict]:
         case ("methods", _, str() as algorithm, _):
             return ALGORITHM_MODELS[algorithm]
         case ("studies", _, str() as kind, _):
-            return STUDY_MODELS[kind]
+            return load(kind).Settings
         case ("pools", _, _):
             return models.Pool
         case ("tasks", _, _):
@@ -142,7 +134,7 @@ def configuration_readme() -> str:
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
         ("`scaling` that is tuned", Tune),
-        *((f"`studies.NAME` with `kind: {name}`", model) for name, model in STUDY_MODELS.items()),
+        *((f"`studies.NAME` with `kind: {kind}`", load(kind).Settings) for kind in KINDS),
     ]
     return INTRODUCTION + "".join(_section(title, model) for title, model in sections)
 

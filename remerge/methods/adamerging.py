@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from remerge.errors import RemergeError
 from remerge.merging.rules import MergeRule, Scope
-from remerge.methods.parameters import InputPath, Method, Positive, Share
+from remerge.methods.parameters import InputPath, Method, Positive
+from remerge.run.settings import Share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
     from remerge.merging.coefficients import Coefficients
     from remerge.run.resume import Progress
 
+LEARNING = {"granularity", "steps", "learning_rate", "batch_size", "initial"}
+
 
 class AdaMerging(Method):
     """Coefficients learned by minimising entropy on unlabeled test images (arXiv:2310.02575)."""
+
+    trims = True
+    beside_merging = frozenset({*LEARNING, "coefficients"})
 
     algorithm: Literal["adamerging"]
     granularity: Literal["task", "layer"] = Field(
@@ -61,19 +67,9 @@ class AdaMerging(Method):
             raise ValueError(f"`coefficients` are applied without learning: remove {', '.join(sorted(pointless))}")
         return self
 
-    def merging_parameters(self) -> dict[str, Any]:
-        """The parameters that the merged task vector depends on, once coefficients are there."""
-        return {"keep": self.keep, "scope": self.scope}
-
     def learning_parameters(self) -> dict[str, Any]:
         """The parameters that coefficients depend on, beside the task vectors that they scale."""
-        return {
-            "granularity": self.granularity,
-            "steps": self.steps,
-            "learning_rate": self.learning_rate,
-            "batch_size": self.batch_size,
-            "initial": self.initial,
-        }
+        return self.model_dump(include=LEARNING)
 
 
 def preprocess(

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from remerge.errors import ParameterError
 from remerge.merging.rules import MergeRule
-from remerge.methods.parameters import InputPath, Method, Name, Scaling
+from remerge.methods.parameters import InputPath, Method, Scaling
+from remerge.run.settings import Name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

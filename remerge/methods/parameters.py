@@ -1,28 +1,16 @@
 """What methods' parameters are made of, and the base of every method's model of them."""
 
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag
+from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+from remerge.run.settings import Grid, Strict
 
-# File names may have 255 bytes, in some file systems 143, and are longer than this by suffixes.
-Name = Annotated[str, Field(pattern=NAME, max_length=100)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 # As long as a legend has room for.
 Label = Annotated[str, Field(min_length=1, max_length=60)]
-
-
-def _each_once(values: list[float]) -> list[float]:
-    if len(set(values)) != len(values):
-        raise ValueError("a value is listed twice")
-    return values
-
-
-Grid = Annotated[list[FiniteFloat], AfterValidator(_each_once)]
 
 
 def _no_braces(path: str) -> str:
@@ -33,12 +21,6 @@ def _no_braces(path: str) -> str:
 
 
 InputPath = Annotated[Text, AfterValidator(_no_braces)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused, and nothing is converted silently: a quoted number is no number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Tune(Strict):
@@ -59,6 +41,11 @@ Scaling = Annotated[
 
 class Method(Strict):
     """What all methods share."""
+
+    trims: ClassVar[bool] = False
+    """Whether a share of the flattened task vector's entries is kept; merging is then told the ``frozen_entries``."""
+    beside_merging: ClassVar[frozenset[str]] = frozenset({"scaling"})
+    """Parameters that the merged task vector does not depend on."""
 
     label: Label = Field(description="The name that tables and figures show; unique.")
     algorithm: str
@@ -87,19 +74,27 @@ class Method(Strict):
         """The algorithm's parameters as plain values."""
         return self.model_dump(exclude={"algorithm", "label"})
 
-    def merging_parameters(self) -> dict[str, Any]:
-        """The parameters that the merged task vector depends on, beside what is computed first."""
-        return {key: value for key, value in self.parameters().items() if key != "scaling"}
+    def merging_parameters(self, frozen_entries: int = 0) -> dict[str, Any]:
+        """The parameters that the merged task vector depends on, once statistics or coefficients are there.
+
+        Args:
+            frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
+        """
+        parameters = self.parameters()
+        merging = {key: parameters[key] for key in parameters if key not in self.beside_merging}
+        return merging | ({"frozen_entries": frozen_entries} if self.trims else {})
+
+    def learning_parameters(self) -> dict[str, Any]:
+        """The parameters that coefficients depend on, beside the task vectors that they scale."""
+        return {}
 
 
 class StatisticsMethod(Method):
     """What methods share that merge by statistics of the experts."""
 
-    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
+    beside_merging = frozenset({"scaling", "images"})
 
-    def merging_parameters(self) -> dict[str, Any]:
-        """The parameters that the merged task vector depends on, once statistics are there."""
-        return {key: value for key, value in super().merging_parameters().items() if key != "images"}
+    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
 
 
 def parameters_in(module: ModuleType) -> type[Method]:

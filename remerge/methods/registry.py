@@ -33,14 +33,12 @@ class Algorithm:
         paper: Where the method was published.
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
-        trims: Whether it keeps a share of the flattened task vector's entries, and so is given ``frozen_entries``.
     """
 
     kind: Kind
     paper: str
     needs: tuple[str, ...] = ()
     looks: str = "other"
-    trims: bool = False
 
 
 ALGORITHMS = {
@@ -49,11 +47,11 @@ ALGORITHMS = {
     "traditional_mtl": Algorithm("joint", "reference", ("training labels",), looks="traditional_mtl"),
     "weight_averaging": Algorithm("rule", "arXiv:2203.05482", looks="weight_averaging"),
     "task_arithmetic": Algorithm("rule", "arXiv:2212.04089", looks="task_arithmetic"),
-    "ties": Algorithm("rule", "arXiv:2306.01708", looks="ties", trims=True),
+    "ties": Algorithm("rule", "arXiv:2306.01708", looks="ties"),
     "own": Algorithm("rule", "your own", looks="own"),
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
-    "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging", trims=True),
+    "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
 }
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from remerge.errors import ParameterError
-from remerge.methods.parameters import Share, StatisticsMethod
+from remerge.methods.parameters import StatisticsMethod
+from remerge.run.settings import Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from remerge.errors import ParameterError
 from remerge.merging.rules import Merge, MergeRule, Scope
-from remerge.methods.parameters import Method, Scaling, Share
+from remerge.methods.parameters import Method, Scaling
+from remerge.run.settings import Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 class Ties(Method):
     """TIES-Merging: trim, elect sign, disjoint merge (arXiv:2306.01708)."""
+
+    trims = True
 
     algorithm: Literal["ties"]
     keep: Share = Field(0.2, description="Share of each task vector's entries that survive trimming.")

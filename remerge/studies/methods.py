@@ -1,12 +1,14 @@
 """A method of the configuration, applied to some task vectors and, where it learns, to some images."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
+from remerge.methods.parameters import Method, parameters_in
 from remerge.scoring.bench import Bench, Variant
 
 
@@ -15,8 +17,7 @@ class Merging:
     """The methods of a configuration, and what they learn with.
 
     Attributes:
-        methods: By name, as plain values: ``algorithm``, its ``kind``, a fixed ``scaling``, parameters for ``merging``
-            and, of a method that learns, for ``learning``.
+        methods: By name, algorithm and parameters; scalings are fixed.
         bench: Encoder, pre-trained weights, heads and, for methods that learn, unlabeled test images.
         seed: Of the draws of images.
         frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
@@ -29,20 +30,18 @@ class Merging:
 
     def learns(self, name: str) -> bool:
         """Say whether a method looks at images."""
-        return bool(self.methods[name]["kind"] == "learned")
+        return self._method(name).learns
 
     def by(self, name: str, task_vectors: Mapping[str, Weights]) -> Variant:
         """Merge task vectors, by task; a method that learns looks at images of the merged tasks and no others."""
-        method, vectors = self.methods[name], list(task_vectors.values())
-        module = load(method["algorithm"])
-        if self.learns(name):
-            return Variant({"method": name}, self._learned(module, method, task_vectors), 1.0)
-        rule = module.merge_rule(vectors, **method["merging"])
-        return Variant({"method": name}, merged_by(rule, vectors), method["scaling"])
-
-    def _learned(self, module: Any, method: Mapping[str, Any], task_vectors: Mapping[str, Weights]) -> Weights:
-        vectors = module.preprocess(list(task_vectors.values()), **method["merging"])
-        learned = module.learn(
+        method, vectors = self._method(name), list(task_vectors.values())
+        module, parameters = load(method.algorithm), method.merging_parameters(self.frozen_entries)
+        if not method.learns:
+            merged = merged_by(module.merge_rule(vectors, **parameters), vectors)
+            return Variant({"method": name}, merged, getattr(method, "scaling", 1.0))
+        vectors = module.preprocess(vectors, **parameters)
+        learning = method.learning_parameters()
+        coefficients = module.learn(
             dict(zip(task_vectors, vectors, strict=True)),
             self.bench.encoder,
             self.bench.pretrained,
@@ -50,8 +49,29 @@ class Merging:
             self.bench.images["test"],
             seed=self.seed,
             device=self.bench.device,
-            record_every=method["learning"]["steps"],
-            **method["learning"],
+            record_every=learning["steps"],
+            **learning,
         )
-        merged: Weights = module.merge(vectors, learned)
-        return merged
+        return Variant({"method": name}, module.merge(vectors, coefficients), 1.0)
+
+    def variants(
+        self, methods: Sequence[str], task_vectors: Mapping[str, Weights], tasks: Sequence[str] | None = None
+    ) -> Iterator[Variant]:
+        """Yield the merge of task vectors, by task, by each of some methods.
+
+        Args:
+            methods: Their names; one that learns is left out if no merged task has images.
+            task_vectors: By task.
+            tasks: The tasks to be scored on; all when None.
+        """
+        for name in methods:
+            if self.learns(name) and not any(task in self.bench.tasks for task in task_vectors):
+                print(f"{name}: left out: no images of {', '.join(task_vectors)} to learn from", file=sys.stderr)
+                continue
+            merged = self.by(name, task_vectors)
+            columns = {**merged.columns, "merged": "+".join(task_vectors)}
+            yield Variant(columns, merged.task_vector, merged.scaling, tasks)
+
+    def _method(self, name: str) -> Method:
+        described = self.methods[name]
+        return parameters_in(load(described["algorithm"])).model_validate({"label": "-", **described})

@@ -4,10 +4,7 @@
 def merging_parameters_of(wildcards):
     """The parameters that a merged task vector depends on."""
     method = settings.methods[wildcards.method]
-    trims = ALGORITHMS[method.algorithm].trims
-    return method.merging_parameters() | (
-        {"frozen_entries": frozen_entries_of(wildcards)} if trims else {}
-    )
+    return method.merging_parameters(frozen_entries_of(wildcards))
 
 
 def learning_parameters_of(wildcards):

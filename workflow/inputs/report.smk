@@ -17,7 +17,7 @@ def report_section(pool, suite):
     own, tasks = settings.pools[pool], settings.suites[suite]
     methods = methods_of(SimpleNamespace(pool=pool)).values()
     studies = {
-        name: study.caption
+        name: load(study.kind).CAPTION
         for name, study in settings.studies.items()
         if study.suite == suite
     }

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from remerge.images.corruptions import CONSTANTS
-from remerge.studies.modules import MODULES
+from remerge.studies.kind import figure_of, load, module_of
 
 
 def suite_of_study(wildcards):
@@ -14,7 +14,7 @@ def suite_of_study(wildcards):
 def tasks_of_study(wildcards):
     """The tasks that a study merges and looks at."""
     study = settings.studies[wildcards.study]
-    return study.tasks if study.kind == "robustness" else settings.suites[study.suite]
+    return study.tasks_in(settings.suites[study.suite])
 
 
 def task_vectors_of_study(wildcards):
@@ -29,40 +29,26 @@ def heads_of_study(wildcards):
 
 def images_of_study(wildcards):
     """The images that a part of a study is scored on, and adapts to: of one corruption, or clean."""
-    study, size = settings.studies[wildcards.study], size_of(wildcards)
-    corrupted = study.kind == "robustness" and wildcards.part != "clean"
-    name = f"corrupted/{wildcards.part}-{study.severity}" if corrupted else "test"
+    images = settings.studies[wildcards.study].images_of(wildcards.part)
     return [
-        f"results/images/{size}/{task}/{name}.safetensors"
+        f"results/images/{size_of(wildcards)}/{task}/{images}.safetensors"
         for task in tasks_of_study(wildcards)
     ]
 
 
 def validation_of_study(wildcards):
     """The images that a study chooses by."""
-    if settings.studies[wildcards.study].kind != "negation":
+    if not settings.studies[wildcards.study].looks_at_validation:
         return []
     return in_suite(suite_of_study, images_of("validation"))(wildcards)
 
 
 def methods_of_study(wildcards):
-    """The algorithms and parameters of the methods that a study applies, as :class:`remerge.studies.methods.Merging` has them."""
-    names = getattr(settings.studies[wildcards.study], "methods", [])
-    return {name: method_in_study(wildcards.pool, name) for name in names}
-
-
-def method_in_study(pool, name):
-    """A method's algorithm and parameters, for a study of a pool."""
-    method, wildcards = settings.methods[name], SimpleNamespace(pool=pool, method=name)
-    described = {
-        "algorithm": method.algorithm,
-        "kind": ALGORITHMS[method.algorithm].kind,
-        "scaling": getattr(method, "scaling", 1.0),
-        "merging": merging_parameters_of(wildcards),
+    """The algorithms and parameters of the methods that a study applies."""
+    return {
+        name: parameters_of(SimpleNamespace(method=name))
+        for name in settings.studies[wildcards.study].applied
     }
-    if method.learns:
-        described["learning"] = method.learning_parameters()
-    return described
 
 
 def methods_drawn_in_study(wildcards):
@@ -78,12 +64,22 @@ def methods_drawn_in_study(wildcards):
     }
 
 
+def kind_of_study(wildcards):
+    """A study's kind."""
+    return settings.studies[wildcards.study].kind
+
+
+def code_of_study(wildcards, *names):
+    """Of the library file of a study's kind, what some of its functions and constants need."""
+    file = file_of_module(module_of(kind_of_study(wildcards)))
+    return [f"{file}:{name}" for name in names]
+
+
 def modules_of_study(wildcards):
-    """The library files that a study loads for its kind and its methods."""
-    study, methods = settings.studies[wildcards.study], methods_of_study(wildcards)
+    """The library code that a study loads for its kind and its methods."""
+    methods = methods_of_study(wildcards)
     files = {algorithm_of(SimpleNamespace(method=name)) for name in methods}
-    files.add(file_of_module(MODULES[study.kind]))
-    return sorted(files)
+    return [*code_of_study(wildcards, "variants"), *sorted(files)]
 
 
 def own_files_of_study(wildcards):
@@ -113,3 +109,19 @@ def studies_of_suite(wildcards):
 def names_of_studies_of_suite(wildcards):
     """Which study each of these scores is of."""
     return [name for name, _ in parts_of_suite(wildcards)]
+
+
+def kinds_of_studies_of_suite(wildcards):
+    """The kind of each study of a suite."""
+    names = names_of_studies_of_suite(wildcards)
+    return {name: settings.studies[name].kind for name in names}
+
+
+def labels_of_studies_of_suite(wildcards):
+    """The library code that tells the encoders of a suite's studies apart."""
+    kinds = set(kinds_of_studies_of_suite(wildcards).values())
+    return [
+        f"{file_of_module(module_of(kind))}:encoders"
+        for kind in sorted(kinds)
+        if hasattr(load(kind), "encoders")
+    ]

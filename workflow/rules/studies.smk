@@ -97,6 +97,7 @@ rule study:
     params:
         code=lambda wildcards: code("scripts/study.py", *modules_of_study(wildcards)),
         tasks=tasks_of_study,
+        kind=kind_of_study,
         study=lambda wildcards: settings.studies[wildcards.study].settings_of(
             wildcards.part
         ),
@@ -138,7 +139,9 @@ rule study_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
-        code=code("scripts/study_table.py"),
+        code=lambda wildcards: code(
+            "scripts/study_table.py", *code_of_study(wildcards, "table", "NOTE")
+        ),
         study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
         tasks=tasks_of,
         labels=lambda wildcards: {
@@ -174,11 +177,14 @@ rule study_figure:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
-        code=code("scripts/study_figure.py"),
-        kind=lambda wildcards: settings.studies[wildcards.study].kind,
+        code=lambda wildcards: code(
+            "scripts/study_figure.py",
+            file_of_module(figure_of(kind_of_study(wildcards))),
+        ),
+        kind=kind_of_study,
         methods=methods_drawn_in_study,
         # For the report alone: Snakemake compares no parameter that takes the input.
-        caption=lambda wildcards, input: settings.studies[wildcards.study].caption,
+        caption=lambda wildcards, input: load(kind_of_study(wildcards)).CAPTION,
     script:
         "../../scripts/study_figure.py"
 

@@ -189,12 +189,15 @@ rule claims_table:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
-        code=code("scripts/claims_table.py"),
+        code=lambda wildcards: code(
+            "scripts/claims_table.py", *labels_of_studies_of_suite(wildcards)
+        ),
         methods=lambda wildcards: list(methods_of(wildcards)),
         described=parameters_by_method,
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
+        kinds=kinds_of_studies_of_suite,
         merged=merging_methods(),
         tasks=tasks_of,
         architecture=architecture_of,
@@ -243,7 +246,9 @@ rule claims_over_seeds:
         mem_mb=memory("table"),
         runtime=minutes("table"),
     params:
-        code=code("scripts/claims_over_seeds.py"),
+        code=lambda wildcards: code(
+            "scripts/claims_over_seeds.py", *labels_of_studies_of_suite(wildcards)
+        ),
         seeds=seeds_of,
         seeded=seeded_of,
         tasks=tasks_of,
@@ -252,6 +257,7 @@ rule claims_over_seeds:
         swept=swept_methods(),
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
+        kinds=kinds_of_studies_of_suite,
         merged=merging_methods(),
         architecture=architecture_of,
         origin=origin_of_pool,
