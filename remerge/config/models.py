@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import AfterValidator, Field, model_validator
 
-from remerge import methods
 from remerge.clip.architectures import ARCHITECTURES
-from remerge.methods.parameters import InputPath, Method, Positive, Text, parameters_in
+from remerge.config.methods import AnyMethod
+from remerge.methods.parameters import Method
 from remerge.methods.registry import ALGORITHMS, Kind, algorithms_of_kind
-from remerge.run.settings import Grid, Name, Share, Strict
+from remerge.run.settings import Grid, InputPath, Name, Positive, Share, Strict, Text
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.studies.settings import Study
@@ -159,15 +159,6 @@ class Scoring(Strict):
         "how many of the first images of each task float32 predicts the same.",
     )
     batch_size: int = Field(256, ge=1, description="Images per forward pass; halved as often as memory demands.")
-
-
-ALGORITHM_MODELS = {name: parameters_in(methods.load(name)) for name in ALGORITHMS}
-"""The model of every algorithm's parameters."""
-
-if TYPE_CHECKING:
-    AnyMethod = Method
-else:
-    AnyMethod = Annotated[Union[tuple(ALGORITHM_MODELS.values())], Field(discriminator="algorithm")]  # noqa: UP007
 
 
 class Pretraining(Strict):

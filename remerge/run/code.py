@@ -22,7 +22,7 @@ BOOKKEEPING = (
 """Modules that no digest covers: nothing that their functions return reaches a result."""
 
 # Of a progress bar and of a setting, what is only shown.
-SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}}
+SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}, "parameter": {"description"}}
 
 
 def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:

@@ -1,5 +1,7 @@
 """Which methods there are, and what is said of them; each function is named after what it returns."""
 
+from dataclasses import asdict
+
 from remerge.scoring.held_out import looks_at
 from remerge.methods.registry import ALGORITHMS, MERGING
 
@@ -48,14 +50,14 @@ def labels_of(wildcards):
 
 def described_methods_of(wildcards):
     """Every method's algorithm, label and parameters, as plain values, in the table's order."""
-    return {name: method.model_dump() for name, method in methods_of(wildcards).items()}
+    return {name: asdict(method) for name, method in methods_of(wildcards).items()}
 
 
 def parameters_by_method(wildcards):
     """Every method's algorithm and parameters, by id: labels judge nothing."""
-    methods = methods_of(wildcards)
     return {
-        name: method.model_dump(exclude={"label"}) for name, method in methods.items()
+        name: {"algorithm": method.algorithm, **method.parameters()}
+        for name, method in methods_of(wildcards).items()
     }
 
 
@@ -63,7 +65,11 @@ def looks_of_methods(names):
     """What decides how methods look in figures."""
     deciding = {"label", "algorithm", "granularity"}
     return {
-        name: settings.methods[name].model_dump(include=deciding)
+        name: {
+            key: value
+            for key, value in asdict(settings.methods[name]).items()
+            if key in deciding
+        }
         | {"looks": settings.looks_of(name)}
         for name in names
     }
