@@ -627,21 +627,6 @@ class Config(Strict):
         "published. Beyond that nothing is merged.",
     )
 
-    @property
-    def families(self) -> dict[str, dict[str, int]]:
-        """Pools that differ in nothing but the seed, with their seeds, by the first one's name.
-
-        Of pools that differ in nothing at all the first counts; a pool without others has no entry.
-        """
-        families: dict[Pool, dict[int, str]] = {}
-        for name, pool in self.pools.items():
-            families.setdefault(pool.model_copy(update={"seed": 0}), {}).setdefault(pool.seed, name)
-        return {
-            next(iter(members.values())): {name: seed for seed, name in sorted(members.items())}
-            for members in families.values()
-            if len(members) > 1
-        }
-
     def source_of(self, task: str) -> str:
         """Where the images of one of the papers' tasks come from: hub, torchvision, none or folder."""
         images = self.images_of(task)

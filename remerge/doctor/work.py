@@ -2,26 +2,20 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from remerge.config.models import AnyMethod, AnyStudy, Config
 from remerge.doctor.estimates import BACKWARD, MACS
+from remerge.plan.methods import Methods
+from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
-
-if TYPE_CHECKING:
-    from remerge.config.models import AnyMethod, AnyStudy, Config, Pool
 
 STEP = 1 + BACKWARD
 ABLATIONS = 5
 """Encoders of a study of TIES's steps: TIES, and without each of them."""
 
 
-def experts(config: "Config") -> list[str]:
-    """Return the tasks that some suite uses: each gets an expert."""
-    return list(dict.fromkeys(task for suite in config.suites.values() for task in suite))
-
-
-def images(config: "Config", task: str) -> dict[str, int]:
+def images(config: Config, task: str) -> dict[str, int]:
     """Return how many images each split of a task has; a folder of the user's is counted, its images are not read."""
     if task in MINI_TASKS:
         return SIZES
@@ -38,24 +32,24 @@ def images(config: "Config", task: str) -> dict[str, int]:
     return {"train": found["train"] - held_out, "validation": held_out, "test": found["test"]}
 
 
-def operations(config: "Config") -> tuple[float, float]:
+def operations(config: Config) -> tuple[float, float]:
     """Return the floating-point operations of all pools but mini's: for the main tables, and in all."""
     main = rest = 0.0
-    for pool in config.pools.values():
+    for name, pool in config.pools.items():
         if pool.architecture != "mini":
-            main += 2 * MACS[pool.architecture] * _main(config, pool)
-            rest += 2 * MACS[pool.architecture] * _curves_and_studies(config, pool)
+            main += 2 * MACS[pool.architecture] * _main(config, name)
+            rest += 2 * MACS[pool.architecture] * _curves_and_studies(config)
     return main, main + rest
 
 
-def _main(config: "Config", pool: "Pool") -> float:
-    passes: float = len(experts(config)) * _count(config, experts(config))
-    training = config.training.finetuning
-    if pool.origin == "finetuned":
-        passes += len(experts(config)) * STEP * training.steps * training.batch_size
+def _main(config: Config, pool: str) -> float:
+    experts, training = Tasks(config).used(), config.training.finetuning
+    passes: float = len(experts) * _count(config, experts)
+    if config.pools[pool].origin == "finetuned":
+        passes += len(experts) * STEP * training.steps * training.batch_size
     for suite in config.suites.values():
-        for method in config.methods.values():
-            if method.algorithm == "individual" or (method.is_joint and not pool.is_trained):
+        for method in Methods(config).of_pool(pool).values():
+            if method.algorithm == "individual":
                 continue
             passes += _count(config, suite) + _learning(method, len(suite))
             if method.is_tuned:
@@ -67,15 +61,10 @@ def _main(config: "Config", pool: "Pool") -> float:
     return passes
 
 
-def _curves_and_studies(config: "Config", pool: "Pool") -> float:
+def _curves_and_studies(config: Config) -> float:
     passes = 0.0
     for suite in config.suites.values():
-        curves = {
-            (method.algorithm, repr(method.merging_parameters()))
-            for method in config.methods.values()
-            if hasattr(method, "scaling")
-        }
-        passes += len(curves) * len(config.figures.scalings) * _count(config, suite)
+        passes += len(Methods(config).swept()) * len(config.figures.scalings) * _count(config, suite)
         for method in config.methods.values():
             if method.learns:
                 points = method.steps // config.figures.every + 1  # type: ignore[union-attr]
@@ -83,7 +72,7 @@ def _curves_and_studies(config: "Config", pool: "Pool") -> float:
     return passes + sum(_study(config, study) for study in config.studies.values())
 
 
-def _study(config: "Config", study: "AnyStudy") -> float:
+def _study(config: Config, study: AnyStudy) -> float:
     suite = config.suites[study.suite]
     every = _count(config, suite)
     methods = [config.methods[name] for name in getattr(study, "methods", ())]
@@ -108,9 +97,9 @@ def _study(config: "Config", study: "AnyStudy") -> float:
     return every * (ABLATIONS if study.kind == "ties_ablation" else len(study.keep))
 
 
-def _count(config: "Config", tasks: Iterable[str], split: str = "test") -> int:
+def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:
     return sum(images(config, task)[split] for task in tasks)
 
 
-def _learning(method: "AnyMethod", tasks: int) -> float:
+def _learning(method: AnyMethod, tasks: int) -> float:
     return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[union-attr]

@@ -1,0 +1,131 @@
+"""Methods: which there are of each kind, and what rules are given of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from remerge.config.models import AnyMethod, Config
+from remerge.merging.registry import ALGORITHMS
+from remerge.scoring.held_out import looks_at
+
+LOOKS = {"label", "algorithm", "granularity", "keep"}
+"""The parameters that decide how a method looks in figures."""
+
+
+@dataclass(frozen=True)
+class Methods:
+    """The methods of a configuration."""
+
+    config: Config
+
+    def of_algorithm(self, algorithm: str) -> list[str]:
+        """Return the methods of an algorithm."""
+        return [name for name, method in self.config.methods.items() if method.algorithm == algorithm]
+
+    def with_encoder(self) -> list[str]:
+        """Return the methods that score one encoder on all tasks of a suite."""
+        return [name for name, method in self.config.methods.items() if method.algorithm != "individual"]
+
+    def joint(self) -> list[str]:
+        """Return the methods that train one encoder on all tasks of a suite."""
+        return [name for name, method in self.config.methods.items() if method.is_joint]
+
+    def merging(self) -> list[str]:
+        """Return the methods that merge task vectors."""
+        references = [*self.of_algorithm("pretrained"), *self.of_algorithm("individual"), *self.joint()]
+        return [name for name in self.config.methods if name not in references]
+
+    def by_statistics(self) -> list[str]:
+        """Return the methods that merge by statistics of the experts."""
+        return [name for name, method in self.config.methods.items() if method.wants_statistics]
+
+    def by_rule(self) -> list[str]:
+        """Return the methods that merge without statistics of the experts."""
+        return [name for name in self.merging() if name not in self.by_statistics()]
+
+    def tuned(self) -> list[str]:
+        """Return the methods whose scaling is chosen on validation images."""
+        return [name for name, method in self.config.methods.items() if method.is_tuned]
+
+    def scaled(self) -> list[str]:
+        """Return the methods that have a scaling."""
+        return [name for name, method in self.config.methods.items() if "scaling" in method.parameters()]
+
+    def swept(self) -> list[str]:
+        """Return the methods with a curve of accuracy against scaling; of those that differ in it alone, the first."""
+        first: dict[tuple[str, str], str] = {}
+        for name in self.scaled():
+            method = self.config.methods[name]
+            first.setdefault((method.algorithm, repr(method.merging_parameters())), name)
+        return list(first.values())
+
+    def learning(self, granularity: str | None = None) -> list[str]:
+        """Return the methods that learn coefficients in this run, per ``task``, per ``layer``, or any."""
+        learning = {name: method.parameters() for name, method in self.config.methods.items() if method.learns}
+        return [name for name, own in learning.items() if granularity in (None, own["granularity"])]
+
+    def plain_task_arithmetic(self) -> list[str]:
+        """Return the methods that are Task Arithmetic with a fixed scaling."""
+        return [name for name in self.of_algorithm("task_arithmetic") if name not in self.tuned()]
+
+    def of_pool(self, pool: str) -> dict[str, AnyMethod]:
+        """Return the methods that a pool can be scored by: without training images none is trained on all tasks."""
+        trained = self.config.pools[pool].is_trained
+        return {name: method for name, method in self.config.methods.items() if trained or not method.is_joint}
+
+    def names(self, pool: str) -> list[str]:
+        """Return the names of the methods that a pool can be scored by."""
+        return list(self.of_pool(pool))
+
+    def algorithm(self, method: str) -> str:
+        """Return a method's algorithm."""
+        return self.config.methods[method].algorithm
+
+    def parameters(self, method: str) -> dict[str, Any]:
+        """Return a method's algorithm and parameters as plain values: the method runs again when one changes."""
+        return {"algorithm": self.algorithm(method), **self.config.methods[method].parameters()}
+
+    def modules(self, method: str) -> list[str]:
+        """Return the library file that a script loads for a method."""
+        return [module_file(ALGORITHMS[self.algorithm(method)].module)]
+
+    def files(self, method: str) -> list[str]:
+        """Return the Python file of a method of the user's."""
+        return [self.parameters(method)["file"]] if self.algorithm(method) == "own" else []
+
+    def images(self, method: str) -> int:
+        """Return how many images per task a method collects statistics from."""
+        return int(self.parameters(method)["images"])
+
+    def joint_training(self, method: str) -> dict[str, Any]:
+        """Return how a method trains one encoder on all tasks."""
+        return self.config.training.finetuning.model_dump() | {"steps": self.parameters(method)["steps"]}
+
+    def described(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return every method's algorithm, label and parameters as plain values, in the order of tables."""
+        return {name: method.model_dump() for name, method in self.of_pool(pool).items()}
+
+    def unlabelled(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return the same without labels, by which nothing is judged."""
+        return {name: method.model_dump(exclude={"label"}) for name, method in self.of_pool(pool).items()}
+
+    def rows(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return what a table says of every method besides its scores."""
+        return {
+            name: {"label": method.label, "algorithm": method.algorithm, "uses": self._uses(pool, method)}
+            for name, method in self.of_pool(pool).items()
+        }
+
+    def _uses(self, pool: str, method: AnyMethod) -> list[str]:
+        """The data that a method looks at beyond a pool's checkpoints."""
+        return looks_at(ALGORITHMS[method.algorithm].needs, method.is_tuned, self.config.pools[pool].holds_out)
+
+    def looks(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return what decides how methods look in figures."""
+        return {name: self.config.methods[name].model_dump(include=LOOKS) for name in names}
+
+
+def module_file(module: str) -> str:
+    """Return the library file of a module that a script loads by its name."""
+    return Path(*module.split(".")).with_suffix(".py").as_posix()
