@@ -3,15 +3,12 @@
 from typing import TYPE_CHECKING
 
 from remerge.images.audit import overlaps, read_hashes, write_audit
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-tasks, splits = snakemake.params.tasks, snakemake.params.splits
-hashes = iter(map(read_hashes, snakemake.input.hashes))
-write_audit(snakemake.output[0], overlaps({task: {split: next(hashes) for split in splits} for task in tasks}))
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    hashes = iter(map(read_hashes, inputs.hashes))
+    by_task = {task: {split: next(hashes) for split in params.splits} for task in params.tasks}
+    write_audit(outputs[0], overlaps(by_task))

@@ -6,19 +6,15 @@ from remerge.findings.claims import Scores, claims_markdown, claims_table, of_ru
 from remerge.findings.measured import read_measured
 from remerge.findings.tables import write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-inputs, params = snakemake.input, snakemake.params
-claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
-flags = contaminated(read_audit(inputs.audit))
-scores = Scores.declared(dict(inputs.items()), dict(params.items()))
-table = claims_table(claims, scores, flags, params.architecture, params.origin, params.tasks)
-write_csv(snakemake.output.csv, table)
-write_text(snakemake.output.markdown, claims_markdown(table, len(claims)))
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    claims = of_run(read_claims(inputs.claims), params.described, read_measured(inputs.measured))
+    flags = contaminated(read_audit(inputs.audit))
+    scores = Scores.declared(dict(inputs.items()), dict(params.items()))
+    table = claims_table(claims, scores, flags, params.architecture, params.origin, params.tasks)
+    write_csv(outputs.csv, table)
+    write_text(outputs.markdown, claims_markdown(table, len(claims)))

@@ -9,27 +9,23 @@ from remerge.findings.measured import published_as, read_measured
 from remerge.findings.published import SHARED_WEIGHTS, of_pool, read_published
 from remerge.findings.tables import write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
-from remerge.run import provenance
 from remerge.run.csvs import read_csv
-from remerge.run.logs import log_to
+from remerge.run.job import job
 from remerge.scoring.scores import read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-inputs, params = snakemake.input, snakemake.params
-scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
-gate = read_csv(inputs.gate, ["origin"])
-own = SHARED_WEIGHTS.get(params.origin, params.origin)
-elsewhere = gate[gate["origin"] != own].set_index("task")["origin"].to_dict()
-flags = contaminated(read_audit(inputs.audit))
-published = of_pool(read_published(inputs.published), params.origin, params.architecture)
-measured = read_measured(inputs.measured).get(params.origin, {})
-names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}
-table = compare(scores, published, list(params.methods), params.tasks, flags, elsewhere, names, notes)
-labels = {name: method["label"] for name, method in params.methods.items()}
-write_csv(snakemake.output.csv, table)
-write_text(snakemake.output.markdown, comparison_markdown(table, labels))
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    scores = pd.concat([read_scores(path) for path in inputs.scores], ignore_index=True)
+    gate = read_csv(inputs.gate, ["origin"])
+    own = SHARED_WEIGHTS.get(params.origin, params.origin)
+    elsewhere = gate[gate["origin"] != own].set_index("task")["origin"].to_dict()
+    flags = contaminated(read_audit(inputs.audit))
+    published = of_pool(read_published(inputs.published), params.origin, params.architecture)
+    measured = read_measured(inputs.measured).get(params.origin, {})
+    names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}
+    table = compare(scores, published, list(params.methods), params.tasks, flags, elsewhere, names, notes)
+    labels = {name: method["label"] for name, method in params.methods.items()}
+    write_csv(outputs.csv, table)
+    write_text(outputs.markdown, comparison_markdown(table, labels))

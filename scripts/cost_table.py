@@ -6,8 +6,7 @@ from tabulate import tabulate
 
 from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv, write_text
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.held_out import notes_on
 
@@ -19,16 +18,13 @@ NOTE = (
     "resident, memory-mapped files included. Task vectors and experts, which all merging needs, are not counted."
 )
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-params = snakemake.params
-jobs = list(zip(params.made_by_jobs, snakemake.input.jobs, strict=True))
-encoders = dict(zip(params.made, snakemake.input.encoders, strict=True))
-table = cost_table(params.methods, jobs, encoders)
-write_csv(snakemake.output.csv, table)
-headers = ["Method", "Seconds", "Memory (MB)", "Encoder (MB)", "Looks at"]
-shown = table.assign(method=table["method"].map(MARKDOWN.plain)).fillna("–")
-text = tabulate(shown, headers, tablefmt="github", floatfmt=".1f", showindex=False, disable_numparse=[0])
-notes = [NOTE, *notes_on(use for method in params.methods.values() for use in method["uses"])]
-write_text(snakemake.output.markdown, f"{text}\n\n{' '.join(notes)}\n")
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    jobs = list(zip(params.made_by_jobs, inputs.jobs, strict=True))
+    encoders = dict(zip(params.made, inputs.encoders, strict=True))
+    table = cost_table(params.methods, jobs, encoders)
+    write_csv(outputs.csv, table)
+    headers = ["Method", "Seconds", "Memory (MB)", "Encoder (MB)", "Looks at"]
+    shown = table.assign(method=table["method"].map(MARKDOWN.plain)).fillna("–")
+    text = tabulate(shown, headers, tablefmt="github", floatfmt=".1f", showindex=False, disable_numparse=[0])
+    notes = [NOTE, *notes_on(use for method in params.methods.values() for use in method["uses"])]
+    write_text(outputs.markdown, f"{text}\n\n{' '.join(notes)}\n")

@@ -3,14 +3,10 @@
 from typing import TYPE_CHECKING
 
 from remerge.downloads.drive import record
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-name = f"{snakemake.wildcards.architecture}/{snakemake.wildcards.file}.pt"
-record(snakemake.output[0], name, pin=snakemake.params.pin)
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    record(outputs[0], f"{wildcards.architecture}/{wildcards.file}.pt", pin=params.pin)

@@ -11,29 +11,25 @@ from remerge.clip.encoders import load_encoder, to_input
 from remerge.clip.heads import load_head
 from remerge.images.store import load_images
 from remerge.merging import registry
-from remerge.run import provenance
 from remerge.run.devices import device_for
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-inputs, params = snakemake.input, snakemake.params
-device = device_for(snakemake.resources)
-image_set = load_images(inputs.images[0])
-reason = why_absent(inputs.expert)
-if reason or not len(image_set):
-    save_absent(snakemake.output[0], reason or f"no validation images: {image_set.missing}")
-else:
-    encoder, images = load_encoder(inputs.expert).to(device), image_set.images
-    chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
-    batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
-    algorithm = registry.load(params.algorithm)
-    if params.algorithm == "fisher":
-        found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    device = device_for(snakemake.resources)
+    image_set = load_images(inputs.images[0])
+    reason = why_absent(inputs.expert)
+    if reason or not len(image_set):
+        save_absent(outputs[0], reason or f"no validation images: {image_set.missing}")
     else:
-        found = algorithm.statistics(encoder, batch)
-    save_weights(snakemake.output[0], found)
-provenance.record(snakemake)
+        encoder, images = load_encoder(inputs.expert).to(device), image_set.images
+        chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
+        batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
+        algorithm = registry.load(params.algorithm)
+        if params.algorithm == "fisher":
+            found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch)
+        else:
+            found = algorithm.statistics(encoder, batch)
+        save_weights(outputs[0], found)

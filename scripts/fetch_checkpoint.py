@@ -3,14 +3,10 @@
 from typing import TYPE_CHECKING
 
 from remerge.downloads.records import record
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-params = snakemake.params
-record(snakemake.output[0], params.repository, params.files, kind="model", revision=params.revision, pin=params.pin)
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    record(outputs[0], params.repository, params.files, kind="model", revision=params.revision, pin=params.pin)

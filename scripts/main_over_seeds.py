@@ -6,21 +6,17 @@ import pandas as pd
 
 from remerge.findings.over_seeds import by_seed, main_over_seeds, main_over_seeds_markdown
 from remerge.findings.tables import Row, write_csv, write_text
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 from remerge.scoring.scores import read_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-params = snakemake.params
-methods = {name: Row(**row) for name, row in params.methods.items()}
-files = by_seed(snakemake.input.scores, params.seeds)
-scores = {seed: pd.concat(map(read_scores, own), ignore_index=True) for seed, own in files.items()}
-table = main_over_seeds(scores, methods, params.tasks)
-write_csv(snakemake.output.csv, table)
-text = main_over_seeds_markdown(table, list(scores), len(params.tasks), params.seeded)
-write_text(snakemake.output.markdown, text)
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    methods = {name: Row(**row) for name, row in params.methods.items()}
+    files = by_seed(inputs.scores, params.seeds)
+    scores = {seed: pd.concat(map(read_scores, own), ignore_index=True) for seed, own in files.items()}
+    table = main_over_seeds(scores, methods, params.tasks)
+    write_csv(outputs.csv, table)
+    text = main_over_seeds_markdown(table, list(scores), len(params.tasks), params.seeded)
+    write_text(outputs.markdown, text)

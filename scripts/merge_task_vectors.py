@@ -7,21 +7,18 @@ from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-algorithm = registry.load(snakemake.params.algorithm)
-parameters = dict(snakemake.params.merging)
-available = load_available(snakemake.params.tasks, snakemake.input.task_vectors)
-tasks, task_vectors = list(available), list(available.values())
-if snakemake.input.get("coefficients"):
-    parameters |= {"coefficients": snakemake.input.coefficients, "tasks": tasks}
-merged = merged_by(algorithm.rule(task_vectors, **parameters), task_vectors)
-metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(tasks, snakemake.params.tasks)
-save_weights(snakemake.output[0], merged, metadata)
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    algorithm = registry.load(params.algorithm)
+    parameters = dict(params.merging)
+    available = load_available(params.tasks, inputs.task_vectors)
+    tasks, task_vectors = list(available), list(available.values())
+    if inputs.get("coefficients"):
+        parameters |= {"coefficients": inputs.coefficients, "tasks": tasks}
+    merged = merged_by(algorithm.rule(task_vectors, **parameters), task_vectors)
+    metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(tasks, params.tasks)
+    save_weights(outputs[0], merged, metadata)

@@ -8,23 +8,20 @@ from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
 from remerge.clip.towers import checked_image_tower
 from remerge.downloads.drive import recorded
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-architecture = snakemake.params.architecture
-path = recorded(snakemake.input.record) if snakemake.input.record else snakemake.input.checkpoint
-encoder, beside = image_encoder_weights(path)
-if beside != snakemake.params.frozen:
-    print(
-        f"WARNING: {path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files hold "
-        f"{snakemake.params.frozen}. The encoder is used; TIES's trim counts the expected {snakemake.params.frozen}",
-        file=sys.stderr,
-    )
-metadata = described(architecture) | {"task": snakemake.wildcards.checkpoint}
-save_weights(snakemake.output[0], checked_image_tower(encoder, architecture), metadata)
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    architecture = params.architecture
+    path = recorded(inputs.record) if inputs.record else inputs.checkpoint
+    encoder, beside = image_encoder_weights(path)
+    if beside != params.frozen:
+        print(
+            f"WARNING: {path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files "
+            f"hold {params.frozen}. The encoder is used; TIES's trim counts the expected {params.frozen}",
+            file=sys.stderr,
+        )
+    metadata = described(architecture) | {"task": wildcards.checkpoint}
+    save_weights(outputs[0], checked_image_tower(encoder, architecture), metadata)

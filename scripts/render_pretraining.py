@@ -3,14 +3,11 @@
 from typing import TYPE_CHECKING
 
 from remerge.images.store import save_images
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 from remerge.tasks import pretraining_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-save_images(snakemake.output[0], pretraining_images())
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    save_images(outputs[0], pretraining_images())

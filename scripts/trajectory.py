@@ -2,47 +2,35 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from remerge.checkpoints.experts import load_available, merged_tasks
 from remerge.checkpoints.weights import Weights, load_weights
 from remerge.clip.encoders import load_encoder
-from remerge.clip.heads import load_head
-from remerge.images.store import load_images
+from remerge.clip.heads import load_heads
+from remerge.images.store import load_image_sets
 from remerge.merging.coefficients import merge_by, read_coefficients
-from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
-from remerge.run import provenance
 from remerge.run.devices import device_for
-from remerge.run.logs import log_to
-from remerge.run.progress import ProgressBar
-from remerge.scoring.evaluation import score_encoder
+from remerge.run.job import job
+from remerge.scoring.bench import Bench, Variant
 from remerge.scoring.scores import write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-tasks, method, wildcards = snakemake.params.tasks, snakemake.params.method, snakemake.wildcards
-encoder = load_encoder(snakemake.input.pretrained)
-pretrained = load_weights(snakemake.input.pretrained)
-available = load_available(tasks, snakemake.input.task_vectors)
-task_vectors: list[Weights] = list(available.values())
-if method["keep"] is not None:
-    trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": snakemake.params.frozen}
-    task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
-heads = dict(zip(tasks, map(load_head, snakemake.input.heads), strict=True))
-images = dict(zip(tasks, map(load_images, snakemake.input.images), strict=True))
-device = device_for(snakemake.resources)
-history = read_coefficients(snakemake.input.coefficients)
-frames, scoring = [], snakemake.params.scoring
-steps = [step for step in history.steps if step % snakemake.params.every == 0]
-for step in ProgressBar(steps, desc=f"score {wildcards.method}", unit="encoder"):
-    merged = merge_by(task_vectors, history.at(step).values[0], history.layers)
-    encoder.load_state_dict(apply_task_vector(pretrained, merged, 1.0))
-    scores = score_encoder(encoder, heads, images, device=device, progress=False, answers=True, **scoring)
-    frames.append(scores.assign(step=step))
-columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method, "split": "test"}
-write_scores(snakemake.output[0], pd.concat(frames).assign(**columns, **merged_tasks(list(available), tasks)))
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    tasks, method = params.tasks, params.method
+    available = load_available(tasks, inputs.task_vectors)
+    task_vectors: list[Weights] = list(available.values())
+    if method["keep"] is not None:
+        trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": params.frozen}
+        task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
+    pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
+    heads, images = load_heads(tasks, inputs.heads), load_image_sets(tasks, inputs.images)
+    bench = Bench(encoder, pretrained, heads, {"test": images}, device_for(snakemake.resources), params.scoring)
+    history = read_coefficients(inputs.coefficients)
+    steps = [step for step in history.steps if step % params.every == 0]
+    merged = (merge_by(task_vectors, history.at(step).values[0], history.layers) for step in steps)
+    variants = (Variant({"step": step}, vector, 1.0) for step, vector in zip(steps, merged, strict=True))
+    columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method}
+    scores = bench.score(variants, total=len(steps))
+    write_scores(outputs[0], scores.assign(**columns, **merged_tasks(list(available), tasks)))

@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING
 from remerge.clip.architectures import described
 from remerge.clip.encoders import architecture_in, load_clip, tokenizer
 from remerge.clip.heads import save_head, zero_shot_head
-from remerge.run import provenance
-from remerge.run.logs import log_to
+from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-log_to(snakemake.log[0])
-provenance.begin(snakemake)
-architecture = architecture_in(snakemake.input.clip)
-head = zero_shot_head(load_clip(snakemake.input.clip), tokenizer(architecture), **snakemake.params.texts)
-save_head(snakemake.output[0], head, {"task": snakemake.wildcards.task, **described(architecture)})
-provenance.record(snakemake)
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    architecture = architecture_in(inputs.clip)
+    head = zero_shot_head(load_clip(inputs.clip), tokenizer(architecture), **params.texts)
+    save_head(outputs[0], head, {"task": wildcards.task, **described(architecture)})

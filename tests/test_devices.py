@@ -246,23 +246,24 @@ def test_threads_keep_to_a_limit_of_version_1(tmp_path: Path, monkeypatch: pytes
 # A job in a process of its own prints how many threads each library would use.
 JOB = """
 import sys
-from types import SimpleNamespace
+from pathlib import Path
 if sys.argv[2] == "early":
     import numpy, torch, pyarrow
-from remerge.run import provenance
-from remerge.run.logs import log_to
-log_to("job.log")
-job = SimpleNamespace(rule="r", wildcards={}, threads=int(sys.argv[1]), input=[], output=[])
-provenance.begin(job)
-import numpy, torch, pyarrow, pyarrow.parquet
-from threadpoolctl import threadpool_info
-from remerge.run.threads import granted
-found = {f"{each['internal_api']} {each['prefix']}": each["num_threads"] for each in threadpool_info()}
-found |= {"torch": torch.get_num_threads(), "arrow": pyarrow.cpu_count(), "arrow's files": pyarrow.io_thread_count()}
-found["prepared at once"] = granted(job.threads)
-pyarrow.parquet.write_table(pyarrow.table({"x": numpy.zeros(100_000)}), "t.parquet")
-pyarrow.parquet.read_table("t.parquet")
-print(found)
+from remerge.run.archive import Job
+from remerge.run.job import job
+told = {"rule": "r", "script": "", "code": "", "input": {}, "output": {}, "parameters": {}, "wildcards": {}}
+snakemake = Job(told, Path())
+snakemake.threads = int(sys.argv[1])
+with job(snakemake):
+    import numpy, torch, pyarrow, pyarrow.parquet
+    from threadpoolctl import threadpool_info
+    from remerge.run.threads import granted
+    found = {f"{each['internal_api']} {each['prefix']}": each["num_threads"] for each in threadpool_info()}
+    found |= {"torch": torch.get_num_threads(), "arrow": pyarrow.cpu_count()}
+    found |= {"arrow's files": pyarrow.io_thread_count(), "prepared at once": granted(snakemake.threads)}
+    pyarrow.parquet.write_table(pyarrow.table({"x": numpy.zeros(100_000)}), "t.parquet")
+    pyarrow.parquet.read_table("t.parquet")
+    print(found)
 """
 
 

@@ -45,11 +45,9 @@ def job(rule: str, source: str, target: str, parameters: dict[str, Any]) -> Job:
 
 
 def made(rule: str, source: str, target: str, text: str, parameters: dict[str, Any]) -> None:
-    own = job(rule, source, target, parameters)
-    provenance.begin(own)
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     Path(target).write_text(text)
-    provenance.record(own)
+    provenance.record(job(rule, source, target, parameters))
 
 
 def test_a_chain_goes_back_to_the_first_file(folder: Path) -> None:
@@ -104,7 +102,7 @@ def test_a_damaged_input_is_refused_and_set_aside(folder: Path, keeps_date: bool
     if keeps_date:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(RemergeError, match=r"a\.csv: damaged since made, and set aside; run the same command again"):
-        provenance.begin(job("table", str(path), "results/mini/tables/t.csv", {}))
+        provenance.refuse_damaged([str(path)])
     assert not path.exists()
     assert Path(f"{path}.damaged").read_text() == "scorf"
 
@@ -121,7 +119,7 @@ def test_two_jobs_may_set_the_same_input_aside(folder: Path, monkeypatch: pytest
 
     monkeypatch.setattr(provenance, "is_damaged", and_set_aside_by_another)
     with pytest.raises(RemergeError, match="damaged since made, and set aside"):
-        provenance.begin(job("table", path, "results/mini/tables/t.csv", {}))
+        provenance.refuse_damaged([path])
     assert Path(f"{path}.damaged").read_text() == "scorf"
 
 

@@ -98,7 +98,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
     "an annotation": (text("remerge/clip/heads.py", "classes: Sequence[str]", "classes: tuple[str, ...]"), NOTHING),
     "the version": (text("remerge/__init__.py", "__version__ = ", '__version__ = "9" + '), NOTHING),
     "formatting": (
-        text("scripts/score.py", "log_to(snakemake.log[0])", "\n\nlog_to(\n    snakemake.log[0]\n)"),
+        text("scripts/score.py", "with job(snakemake) as", "\n\nwith job(\n    snakemake\n) as"),
         NOTHING,
     ),
     "a comment in a rule": (more("workflow/rules/merging.smk", "\n# More to say.\n"), NOTHING),

@@ -12,7 +12,7 @@ from PIL import Image
 from remerge.errors import RemergeError
 from remerge.images.preparation import IMAGES_AHEAD_PER_THREAD, hash_split, write_split
 from remerge.images.store import HASH_BYTES, Description, load_images, pixel_hash
-from remerge.run.resume import KeptImages, Progress
+from remerge.run.resume import KeptImages, Progress, state_of
 
 SHAPE = (8, 8, 3)
 KEY = "a" * 64
@@ -127,3 +127,15 @@ def test_the_time_of_earlier_runs_adds_up(tmp_path: Path, monkeypatch: pytest.Mo
 def test_other_work_begins_anew(tmp_path: Path) -> None:
     list(KeptImages(tmp_path / "kept", KEY, SHAPE).keep(iter([np.zeros(SHAPE, np.uint8)])))
     assert len(KeptImages(tmp_path / "kept", "b" * 64, SHAPE)) == 0
+
+
+def test_unfinished_work_is_of_the_same_output_inputs_and_settings_and_of_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "input"
+    path.write_text("one")
+    place, key = state_of("results/a.csv", [path], [{"sha256": "c0de"}, 3])
+    assert place == Path(".snakemake/remerge/resume/results/a.csv")
+    assert state_of("results/a.csv", [path], [{"sha256": "c0de"}, 3]) == (place, key)
+    assert state_of("results/b.csv", [path], [])[0] != place
+    keys = {key, state_of(place, [], [{"sha256": "c0de"}, 3])[1], state_of(place, [path], [{"sha256": "c0de"}, 4])[1]}
+    path.write_text("two")
+    assert len(keys | {state_of(place, [path], [{"sha256": "c0de"}, 3])[1]}) == 4

@@ -23,12 +23,12 @@ from remerge.findings.cost import cost_table, write_earlier
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
+from remerge.scoring.bench import Bench, Variant
 from remerge.scoring.scores import read_parts, write_scores
 from remerge.studies import arithmetic, ties
 from remerge.studies.kinds import variants
 from remerge.studies.methods import Merging
 from remerge.studies.tables import notes, rounded, study_table
-from remerge.studies.variants import Bench, Variant
 
 
 @pytest.fixture

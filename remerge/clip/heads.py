@@ -1,6 +1,6 @@
 """Zero-shot heads: a linear classifier per task, from class names through the pre-trained text tower."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import open_clip
@@ -63,3 +63,12 @@ def load_head(path: str | Path) -> Tensor:
     weights = load_weights(path)
     check_finite(path, weights, "delete it to have it made again")
     return weights["head"]
+
+
+def load_heads(tasks: Iterable[str], paths: Iterable[str | Path]) -> dict[str, Tensor]:
+    """Read the heads of several tasks, by task; ``paths`` are in the order of ``tasks``.
+
+    Raises:
+        RemergeError: See :func:`load_head`.
+    """
+    return dict(zip(tasks, map(load_head, paths), strict=True))

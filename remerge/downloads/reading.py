@@ -1,6 +1,6 @@
 """The original images of tasks, from wherever they are: labels at once, images one after the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +36,10 @@ def read_split(
     source: str,
     task: str,
     split: str,
-    classes: tuple[str, ...],
+    classes: Sequence[str],
     record: str | Path | None,
     folder: str | Path | None,
-    test_images: int | None,
+    test_images: int | None = None,
 ) -> Split:
     """Read one split of a task.
 
@@ -88,7 +88,7 @@ def from_hub(record: str | Path, classes: int, split: str, test_images: int | No
     return Split(labels[chosen], read_encoded(paths, chosen))
 
 
-def from_folder(folder: str | Path, classes: tuple[str, ...], split: str, test_images: int | None = None) -> Split:
+def from_folder(folder: str | Path, classes: Sequence[str], split: str, test_images: int | None = None) -> Split:
     """Read a split of a folder ``{train,test}/{class}/{image}`` that has been checked."""
     listing = list_folder(folder, lambda labels: held_out(len(labels)))[split]
     folders = sorted(entry.name for entry in (Path(folder) / "train").iterdir() if not entry.name.startswith("."))

@@ -174,6 +174,15 @@ def load_images(path: str | Path) -> ImageSet:
         ) from error
 
 
+def load_image_sets(tasks: Iterable[str], paths: Iterable[str | Path]) -> dict[str, ImageSet]:
+    """Read the images of one split of several tasks, by task; ``paths`` are in the order of ``tasks``.
+
+    Raises:
+        RemergeError: See :func:`load_images`.
+    """
+    return dict(zip(tasks, map(load_images, paths), strict=True))
+
+
 def _mapped(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     # They are the file's last bytes; and nothing, which an empty split holds, cannot be mapped.
     if 0 in shape:

@@ -14,6 +14,7 @@ BOOKKEEPING = (
     "remerge/__init__.py",  # the version, and names for users of the library
     "remerge/errors.py",  # kinds of errors; a job that raises one makes nothing
     "remerge/run/heartbeat.py",  # writes to standard error and log files
+    "remerge/run/job.py",  # passes on what Snakemake hands to a script, and keeps log and records
     "remerge/run/logs.py",  # writes to standard error and log files
     "remerge/run/progress.py",  # passes on what it goes through, and writes to standard error
     "remerge/run/provenance.py",  # writes records beside results, and refuses damaged inputs

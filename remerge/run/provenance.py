@@ -18,7 +18,6 @@ from typing import Any
 
 from remerge import __version__
 from remerge.errors import RemergeError
-from remerge.run import logs, threads
 from remerge.run.atomic import atomic_path, remove_leftovers
 
 FOLDER = "provenance"
@@ -32,27 +31,27 @@ ROOT = Path(__file__).parent.parent.parent
 """Where this project lies."""
 
 
-def begin(job: Any) -> None:
-    """Begin a job: to be called first.
+def forget(paths: Iterable[str]) -> None:
+    """Remove what was recorded of files that are about to be made."""
+    for path in paths:
+        record_of(path).unlink(missing_ok=True)
 
-    Its threads are limited; damaged inputs are refused; what was recorded of the files that are about to be made is
-    forgotten.
+
+def refuse_damaged(inputs: Iterable[str]) -> None:
+    """Check the inputs of a job.
 
     Raises:
         RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
             command makes it again.
     """
-    logs.started(job, sorted(set(job.input)), threads.keep_to(job.threads))
-    for path in job.output:
-        record_of(path).unlink(missing_ok=True)
-    damaged = [path for path in sorted(set(job.input)) if is_damaged(path, thorough=True)]
+    damaged = [path for path in inputs if is_damaged(path, thorough=True)]
     if damaged:
         set_aside(damaged)
         raise RemergeError(f"{', '.join(damaged)}: damaged since made, and set aside; run the same command again")
 
 
 def record(job: Any) -> None:
-    """Write a record beside the results of a finished job: to be called last.
+    """Write a record of every output of a finished job.
 
     Args:
         job: What Snakemake hands to a script as ``snakemake``; its parameter ``code`` names the script and the digest
@@ -82,7 +81,6 @@ def record(job: Any) -> None:
         own = {"file": str(path), "sha256": _hash(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
         with atomic_path(record_of(path)) as temporary:
             temporary.write_text(json.dumps(own | told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    logs.ended(job)
 
 
 def damaged_results(results: str | Path) -> list[str]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,22 @@ import numpy.typing as npt
 from remerge.run.atomic import atomic_path
 
 SECONDS_BETWEEN_SAVES = 30.0
+FOLDER = Path(".snakemake/remerge/resume")
 
 
-def fingerprint_of(files: Sequence[str | Path], settings: Sequence[Any]) -> str:
-    """Return a key for work that depends on these files' contents and these plain values."""
+def state_of(output: str | Path, inputs: Iterable[str | Path], settings: Sequence[Any]) -> tuple[Path, str]:
+    """Return where the unfinished work of a job is kept, and a key that tells it apart from any other work.
+
+    Args:
+        output: What the job makes.
+        inputs: The files on whose contents the work depends.
+        settings: The plain values on which it depends, the digest of its code among them.
+    """
     digest = hashlib.sha256(json.dumps(list(settings), sort_keys=True, default=str).encode())
-    for path in files:
+    for path in inputs:
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return FOLDER / output, digest.hexdigest()
 
 
 class Progress:
@@ -87,7 +94,7 @@ class KeptImages:
 
         Args:
             path: The file; outside the results, as it is none.
-            key: 64 characters that tell the work apart from any other, as :func:`fingerprint_of` makes them.
+            key: 64 characters that tell the work apart from any other, as :func:`state_of` makes them.
             shape: Of every image, or hash.
         """
         self.path = Path(path)

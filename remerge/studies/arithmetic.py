@@ -8,7 +8,7 @@ from math import comb
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_arithmetic import Sum
-from remerge.studies.variants import Variant
+from remerge.scoring.bench import Variant
 
 
 def negation(

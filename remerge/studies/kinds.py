@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from remerge.checkpoints.weights import Weights
+from remerge.scoring.bench import Variant
 from remerge.studies.modules import MODULES
-from remerge.studies.variants import Variant
 
 if TYPE_CHECKING:
     from remerge.studies.methods import Merging

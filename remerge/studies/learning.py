@@ -8,7 +8,7 @@ from remerge.merging.adamerging import learn_coefficients
 from remerge.merging.adaptation import adaptation_batches
 from remerge.merging.coefficients import merge_by
 from remerge.merging.ties import trimmed_and_elected
-from remerge.studies.variants import Bench
+from remerge.scoring.bench import Bench
 
 
 def learned(

@@ -8,8 +8,8 @@ from typing import Any
 from remerge.checkpoints.weights import Weights
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
+from remerge.scoring.bench import Bench, Variant
 from remerge.studies.modules import LEARNING
-from remerge.studies.variants import Bench, Variant
 
 NOT_MERGING = {"algorithm", "label", "scaling"}
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import Place, Rule, merged_by
 from remerge.merging.ties import rule, trim_thresholds
-from remerge.studies.variants import Variant
+from remerge.scoring.bench import Variant
 
 
 class Unelected(Rule):
