@@ -69,7 +69,7 @@ bench: .venv/installed
 	touch $@
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-    --custom-compile-command 'make lock' pyproject.toml
+    --custom-compile-command 'make lock' --extra workflow pyproject.toml
 
 lock: .venv/installed
 	$(COMPILE) --upgrade --output-file requirements.lock

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from remerge.__main__ import show_claims
+from remerge.commands.claims import show_claims
 from remerge.errors import RemergeError
 from remerge.findings.claims import Claim, Scores, claims_markdown, claims_table, judge, read_claims
 from remerge.scoring.answers import pack_right

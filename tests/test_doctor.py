@@ -297,7 +297,11 @@ def test_too_little_memory() -> None:
 
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
     project = tmp_path / "pyproject.toml"
-    project.write_text('[project]\ndependencies = ["numpy>=999", "no-such-package", "pyyaml"]\n', encoding="utf-8")
+    project.write_text(
+        '[project]\ndependencies = ["numpy>=999"]\n'
+        '[project.optional-dependencies]\nworkflow = ["no-such-package", "pyyaml"]\n',
+        encoding="utf-8",
+    )
     check = machine.packages(project)
     assert check.verdict == "will fail"
     assert "no-such-package is missing" in check.told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "remerge"
-# The library's front doors may import anything, and anything may raise errors.
+# What users of the library import may import anything, and anything may raise errors.
 LOOSE = {"__init__", "__main__", "models", "errors"}
 
 

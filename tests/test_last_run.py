@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remerge.__main__ import show_results
+from remerge.commands.results import show_results
 from remerge.errors import RemergeError
 from remerge.run.last_run import lineage, sections
 

@@ -14,7 +14,8 @@ from project import ROOT, copy_project, snakemake
 from scipy import stats
 from test_claims import BASE, write
 
-from remerge.__main__ import show_claims, show_results
+from remerge.commands.claims import show_claims
+from remerge.commands.results import show_results
 from remerge.config.models import Config, Pool
 from remerge.findings import resampling
 from remerge.findings.claims import Claim, Scores, judge, judge_over_seeds

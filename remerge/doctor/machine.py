@@ -18,13 +18,14 @@ CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 
 
 def packages(project: Path) -> Check:
-    """Whether Python and the packages that a project's ``pyproject.toml`` asks for are there."""
+    """Whether Python and the packages that a project's ``pyproject.toml`` asks for its workflow are there."""
     from packaging.requirements import Requirement
 
-    asked = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    described = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    asked = [*described["dependencies"], *described["optional-dependencies"]["workflow"]]
     python = ".".join(map(str, sys.version_info[:3]))
     faults = []
-    for line in asked["dependencies"]:
+    for line in asked:
         requirement = Requirement(line)
         try:
             found = version(requirement.name)
@@ -35,7 +36,7 @@ def packages(project: Path) -> Check:
             faults.append(f"{requirement.name} {found} is not {requirement.specifier}")
     if faults:
         return Check("packages", "will fail", "; ".join(faults), INSTALL)
-    return Check("packages", "fine", f"Python {python} and all {len(asked['dependencies'])} packages")
+    return Check("packages", "fine", f"Python {python} and all {len(asked)} packages")
 
 
 def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None) -> Check:

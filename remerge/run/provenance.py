@@ -27,8 +27,9 @@ DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
 READ_AGAIN = 2**29
 """Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
-ROOT = Path(__file__).parent.parent.parent
-"""Where this project lies."""
+PACKAGE = Path(__file__).parent.parent
+ROOT = PACKAGE if (PACKAGE / "published").is_dir() else PACKAGE.parent
+"""What holds ``scripts/`` and ``published/``: a checkout, or the package itself where a wheel was installed."""
 
 
 def forget(paths: Iterable[str]) -> None:
@@ -256,7 +257,8 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str:
-    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # An installed package may lie within somebody else's repository.
+    describe = ["git", "--git-dir=.git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
