@@ -1,7 +1,7 @@
 # make results   the whole workflow on the embedded benchmark, then the main table
-# make test      linters, type checks and tests
+# make test      linters, type checks, tests of every part and one small run of the workflow
 # make test-slurm   the workflow on a small SLURM cluster that is started on this machine (installs SLURM, on Debian)
-# make test-all   both
+# make test-all   all tests: also runs that are changed, killed, interrupted and damaged, origins of every kind, and SLURM
 # make check-clip   the whole workflow on a full-size encoder of random weights, and dry runs of the presets
 # make archive    tables, figures, scores and provenance in one zip, to hand on
 # make bench     speed and memory at full size, added to benchmarks/results.csv, and their figures in docs/
@@ -11,7 +11,10 @@ BIN := .venv/bin
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 
-.PHONY: results test test-slurm test-all slurm lint check-clip archive bench lock docs clean
+# A worker for every core. Tests of one file share what they make, and the longest files begin.
+WORKERS := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: results test test-slurm test-all slurm lint lint-types lint-workflow check-clip archive bench lock docs clean
 
 # What will fail is told first, and does not keep the run from trying.
 results: .venv/installed
@@ -20,13 +23,13 @@ results: .venv/installed
 	@$(BIN)/python -m remerge results
 
 test: lint
-	$(BIN)/python -m pytest --ignore tests/slurm
+	$(BIN)/python -m pytest $(WORKERS) -m "not whole"
 
 test-slurm: slurm .venv/installed-dev
-	$(BIN)/python -m pytest -rs tests/slurm
+	$(BIN)/python -m pytest tests/slurm
 
 test-all: lint slurm
-	$(BIN)/python -m pytest -rs
+	$(BIN)/python -m pytest $(WORKERS)
 
 # Debian's and Ubuntu's names; elsewhere, or without leave to install, the tests say that they are skipped.
 slurm:
@@ -37,8 +40,14 @@ slurm:
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	@$(MAKE) --no-print-directory --jobs 2 lint-types lint-workflow
+
+# mypy takes as long as all else.
+lint-types:
 	$(BIN)/mypy
+
+lint-workflow:
+	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
 check-clip: .venv/installed

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from remerge.findings.claims import of_run, read_claims
-from remerge.findings.measured import read_measured
 from remerge.findings.over_seeds import claims_over_seeds, claims_over_seeds_markdown, scores_by_seed
 from remerge.findings.tables import write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
+from remerge.methods.measured import read_measured
 from remerge.run.csvs import read_csv
 from remerge.run.job import job
 

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.findings.claims import Scores, claims_markdown, claims_table, of_run, read_claims
-from remerge.findings.measured import read_measured
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import of_run, read_claims
+from remerge.findings.claims_tables import claims_markdown, claims_table
 from remerge.findings.tables import write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
+from remerge.methods.measured import read_measured
 from remerge.run.job import job
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from remerge.findings.comparison import compare, comparison_markdown
-from remerge.findings.measured import published_as, read_measured
 from remerge.findings.published import SHARED_WEIGHTS, of_pool, read_published
 from remerge.findings.tables import write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
+from remerge.methods.measured import published_as, read_measured
 from remerge.run.csvs import read_csv
 from remerge.run.job import job
 from remerge.scoring.scores import read_scores

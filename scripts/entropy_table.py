@@ -1,10 +1,10 @@
-"""Compare entropy and loss of one merged encoder on test images."""
+"""Compare entropy and loss of one merged result on test images."""
 
 from typing import TYPE_CHECKING
 
-from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
 from remerge.images.store import load_image_sets
+from remerge.merging.merged import load_merged
 from remerge.run.atomic import atomic_path
 from remerge.run.devices import device_for
 from remerge.run.job import job
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
     table = entropy_table(
-        load_encoder(inputs.encoder),
+        load_merged(inputs.encoder).encoder_for,
         load_heads(params.tasks, inputs.heads),
         load_image_sets(params.tasks, inputs.images),
         device=device_for(snakemake.resources),

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import merged_tasks, save_absent
-from remerge.checkpoints.weights import read_metadata, save_weights
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import save_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
 from remerge.clip.training import finetune

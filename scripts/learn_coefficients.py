@@ -6,7 +6,6 @@ from remerge.checkpoints.experts import load_available
 from remerge.checkpoints.weights import Weights, load_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
-from remerge.findings.cost import write_earlier
 from remerge.images.store import load_image_sets
 from remerge.merging.adamerging import learn_coefficients
 from remerge.merging.adaptation import adaptation_batches
@@ -14,7 +13,7 @@ from remerge.merging.coefficients import write_coefficients
 from remerge.merging.ties import trimmed_and_elected
 from remerge.run.devices import device_for
 from remerge.run.job import job
-from remerge.run.resume import Progress, state_of
+from remerge.run.resume import Progress, state_of, write_earlier
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

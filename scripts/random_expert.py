@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from remerge.checkpoints.weights import load_weights, read_metadata, save_weights
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import load_weights, save_weights
 from remerge.run.job import job
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from remerge.images.store import load_image_sets
 from remerge.run.devices import device_for
 from remerge.run.job import job
 from remerge.scoring.coverage import tasks_with_images
-from remerge.scoring.evaluation import score_encoder
+from remerge.scoring.evaluation import same_for_all, score_encoder
 from remerge.scoring.scores import NO_SCORES, write_scores
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     for expert, path in zip(params.tasks, inputs.encoders, strict=True):
         scored = images if expert == last else {last: images[last]}
         if not why_absent(path) and tasks_with_images(scored):
-            scores = score_encoder(load_encoder(path), heads, scored, device=device, answers=True, **params.scoring)
+            encoder_for = same_for_all(load_encoder(path))
+            scores = score_encoder(encoder_for, heads, scored, device=device, answers=True, **params.scoring)
             frames.append(scores.assign(expert=expert))
     found = pd.concat(frames) if frames else pd.DataFrame(columns=[*NO_SCORES, "expert"])
     columns = {"pool": wildcards.pool, "split": "test"}

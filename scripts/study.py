@@ -11,7 +11,7 @@ from remerge.run.devices import device_for
 from remerge.run.job import job
 from remerge.scoring.bench import Bench
 from remerge.scoring.scores import write_scores
-from remerge.studies.kinds import variants
+from remerge.studies.kind import load
 from remerge.studies.methods import Merging
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
     bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
     task_vectors = load_available(params.tasks, inputs.task_vectors)
-    merge = Merging(params.methods, bench, params.seed, params.frozen)
-    found = bench.score(variants(params.study, task_vectors, merge))
+    merging = Merging(params.methods, bench, params.seed, params.frozen)
+    scores = bench.score(load(params.kind).variants(task_vectors, merging, **params.study))
     columns = {"pool": wildcards.pool, "study": wildcards.study, "part": wildcards.part}
-    write_scores(outputs[0], found.assign(**columns), may_be_empty=True)
+    write_scores(outputs[0], scores.assign(**columns), may_be_empty=True)

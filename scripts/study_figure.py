@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.figures.studies import study_figure
 from remerge.figures.style import labels, looks, save_figure
 from remerge.run.csvs import read_csv
 from remerge.run.job import job
+from remerge.studies.drawing import study_figure
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

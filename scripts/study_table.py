@@ -8,6 +8,7 @@ from tabulate import tabulate
 from remerge.findings.tables import write_csv, write_text
 from remerge.run.job import job
 from remerge.scoring.scores import read_parts, read_scores
+from remerge.studies.kind import load
 from remerge.studies.tables import notes, rounded, study_table
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     scores, experts = read_parts(inputs.scores), read_parts(inputs.experts)
     own = experts[experts["expert"] == experts["task"]].assign(method="individual")
     zero_shot = [read_scores(path).assign(method="pretrained") for path in inputs.pretrained]
-    table = study_table(params.study, scores, pd.concat([own, *zero_shot]), params.tasks)
+    study = load(params.study["kind"]).Settings.model_validate(params.study)
+    table = study_table(study, scores, pd.concat([own, *zero_shot]), params.tasks)
     headers, cells = rounded(table, params.labels)
     write_csv(outputs.csv, table)
     text = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
-    write_text(outputs.markdown, f"{text}\n\n{notes(params.study, scores, params.tasks, params.holds_out)}\n")
+    write_text(outputs.markdown, f"{text}\n\n{notes(study, scores, params.tasks, params.holds_out)}\n")

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import save_absent, why_absent
-from remerge.checkpoints.weights import load_weights, read_metadata, save_weights
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import load_weights, save_weights
 from remerge.merging.task_vectors import task_vector
 from remerge.run.job import job
 

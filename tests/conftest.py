@@ -1,18 +1,21 @@
 """Settings of all tests, and a run that tests of faults compare with."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
 from artifacts import contents
+from filelock import FileLock
 from project import copy_project, snakemake, with_less
 
-from remerge.run.threads import let_threads_yield
+from remerge.run.threads import keep_to, let_threads_yield
 
-# Before torch is imported, which reads it once: tests run beside each other's jobs.
+# Before torch is imported, which reads them once: tests run beside each other and beside each other's jobs.
 let_threads_yield(os.environ)
+keep_to(1)
 
 # The first example of a run pays for imports; a deadline would measure those.
 hypothesis.settings.register_profile("remerge", deadline=None, derandomize=True)
@@ -22,12 +25,25 @@ hypothesis.settings.load_profile("remerge")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left with one at the end."""
+    longest = {item.path for item in items if item.get_closest_marker("whole")}
+    items.sort(key=lambda item: item.path not in longest)
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the whole workflow has run without a fault."""
-    folder = with_less(copy_project(tmp_path_factory.mktemp("undisturbed")))
-    snakemake(folder)
-    return folder
+    """A project in which the whole workflow has run without a fault; it runs once for all workers."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    made, finished = place / "undisturbed", place / "undisturbed.finished"
+    with FileLock(place / "undisturbed.lock"):
+        if not finished.exists():
+            snakemake(with_less(copy_project(made)), one_process=True)
+            finished.touch()
+    # Tests damage it.
+    return shutil.copytree(made, tmp_path_factory.mktemp("undisturbed") / "project")
 
 
 @pytest.fixture(scope="session")

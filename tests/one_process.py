@@ -1,11 +1,25 @@
-"""Snakemake, its jobs one after the other in its own process: imports, which take most of a small job, happen once."""
+"""A server that runs Snakemake in forks of itself, jobs included: imports, which take most of a small job, happen once.
 
+It reads a request a line (folder, environment, arguments, file for the output), and answers with an exit code.
+"""
+
+import gc
+import importlib
+import json
+import os
 import runpy
 import sys
 import time
 
 from snakemake.cli import main
 from snakemake.script import PythonScript
+
+# What every project shares: not remerge, of which each has a copy, nor what imports huggingface_hub, which reads the
+# environment as it is imported.
+for name in ("torch", "torchvision", "pandas", "pyarrow.parquet", "pydantic", "scipy.ndimage", "matplotlib.figure"):
+    importlib.import_module(name)
+# Collections in forks need not go through all of that.
+gc.freeze()
 
 
 def run_here(script: PythonScript, file: str, edit: bool = False) -> None:
@@ -20,7 +34,24 @@ def run_here(script: PythonScript, file: str, edit: bool = False) -> None:
             script.bench_record.running_time = time.monotonic() - begun
 
 
-# As with `python -m snakemake`: the project is the one in the working folder.
-sys.path[0] = ""
-PythonScript.execute_script = run_here
-main(["--cores", "1", *sys.argv[1:]])
+def run(folder: str, environment: dict[str, str], arguments: list[str], output: str) -> None:
+    """Run Snakemake as `python -m snakemake` does in a folder with an environment."""
+    written = os.open(output, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(written, stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:] = ["", *environment["PYTHONPATH"].split(os.pathsep), *sys.path[1:]]
+    PythonScript.execute_script = run_here
+    # One core leaves nothing for a solver to plan.
+    sys.exit(main(["--cores", "1", "--scheduler", "greedy", *arguments]))
+
+
+requests = os.fdopen(os.dup(0))
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+for line in requests:
+    process = os.fork()
+    if not process:
+        run(**json.loads(line))
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)

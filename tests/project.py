@@ -1,10 +1,13 @@
 """A copy of the project in a folder of its own, with the tiny configuration, in which tests run Snakemake."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -12,6 +15,7 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "remerge", "scripts", "workflow", "profiles", "envs", "published")
+NO_JOBS = {"--dry-run", "-n", "--touch"}
 
 
 def copy_project(folder: Path) -> Path:
@@ -20,7 +24,7 @@ def copy_project(folder: Path) -> Path:
     for part in PARTS:
         source, target = ROOT / part, folder / part
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copy2(source, target)
     shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "config.yaml")
@@ -56,11 +60,31 @@ def with_less(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str, check: bool = True, one_process: bool = False) -> str:
-    """Run Snakemake in ``folder`` and return all it printed; in one process, many small jobs take far less time."""
-    command = [str(Path(__file__).with_name("one_process.py"))] if one_process else ["-m", "snakemake", "--cores", "2"]
+@cache
+def _server() -> subprocess.Popen[str]:
+    """The process whose forks run Snakemake; it ends with this one."""
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("one_process.py"))],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _run_in_one_process(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
+    server = _server()
+    assert server.stdin and server.stdout
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as output:
+        request = {"folder": str(folder), "arguments": arguments, "output": output.name}
+        server.stdin.write(json.dumps(request | {"environment": os.environ | python_path(folder)}) + "\n")
+        server.stdin.flush()
+        return int(server.stdout.readline()), output.read()
+
+
+def _run_in_processes(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
     run = subprocess.run(
-        [sys.executable, *command, *arguments],
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
         env=os.environ | python_path(folder),
         text=True,
@@ -68,11 +92,18 @@ def snakemake(folder: Path, *arguments: str, check: bool = True, one_process: bo
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if check and run.returncode:
-        raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{run.stdout[-6000:]}")
-    if not check and not run.returncode:
-        raise AssertionError(f"snakemake {' '.join(arguments)} was expected to fail:\n{run.stdout[-3000:]}")
-    return run.stdout
+    return run.returncode, run.stdout
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True, one_process: bool = False) -> str:
+    """Run Snakemake in ``folder`` and return all it printed; in one process, many small jobs take far less time."""
+    run = _run_in_one_process if one_process or set(arguments) & NO_JOBS else _run_in_processes
+    code, output = run(folder, arguments)
+    if check and code:
+        raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{output[-6000:]}")
+    if not check and not code:
+        raise AssertionError(f"snakemake {' '.join(arguments)} was expected to fail:\n{output[-3000:]}")
+    return output
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:

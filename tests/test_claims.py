@@ -11,7 +11,10 @@ import pytest
 
 from remerge.commands.claims import show_claims
 from remerge.errors import RemergeError
-from remerge.findings.claims import Claim, Scores, claims_markdown, claims_table, judge, read_claims
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import Claim, read_claims
+from remerge.findings.claims_tables import claims_markdown, claims_table
+from remerge.findings.verdicts import judge
 from remerge.scoring.answers import pack_right
 from remerge.scoring.scores import write_scores
 
@@ -90,17 +93,18 @@ def test_points_of_curves_and_parts_of_studies_are_found(pool: Path) -> None:
         sweeps={"m": pool / "sweeps/s/m/test.csv"},
         trajectories={"m": pool / "trajectories/s/m.csv"},
         studies={"r": [pool / "studies/r/clean.csv", pool / "studies/r/noise.csv"]},
+        kinds={"r": "robustness"},
     )
     for above, below, difference in (
         ({"sweep": "m", "scaling": "best"}, {"sweep": "m", "scaling": 1.0}, 50),
         ({"trajectory": "m", "step": "last"}, {"trajectory": "m", "step": "first"}, 50),
-        ({"study": "r", "method": "m", "part": "corrupted"}, {"study": "r", "method": "k", "part": "corrupted"}, 50),
+        ({"study": "r", "method": "m", "images": "corrupted"}, {"study": "r", "method": "k", "part": "noise"}, 50),
         ({"study": "r", "method": "m"}, {"study": "r", "method": "k"}, 25),
-        ({"study": "r", "method": "m", "tasks": "seen"}, {"study": "r", "method": "k", "tasks": "seen"}, 25),
     ):
         verdict = judge(claim(above, below), scores)
         assert verdict is not None
         assert verdict.difference == pytest.approx(difference)
+    # A label of another kind's encoders.
     assert judge(claim({"study": "r", "method": "m", "tasks": "unseen"}, {"method": "a"}), scores) is None
     assert judge(claim({"method": "a"}, {"method": "nobody"}), scores) is None
 
@@ -124,10 +128,23 @@ def test_forgetting_is_judged_at_the_lambda_that_validation_images_choose(pool: 
             )  # fmt: skip
             before = [pd.read_csv(path)] if path.exists() else []
             write_scores(path, pd.concat([*before, frame], ignore_index=True))
-    sides = [{"negation": "n", "encoder": when, "task": "target"} for when in ("before", "after")]
-    verdict = judge(claim(*sides), Scores(studies={"n": [path]}))
-    assert verdict is not None
-    assert verdict.difference == pytest.approx(50)
+    for role, difference in (("target", 50), ("control", 0)):
+        sides = [{"study": "n", "encoder": when, "role": role} for when in ("before", "after")]
+        verdict = judge(claim(*sides), Scores(studies={"n": [path]}, kinds={"n": "negation"}))
+        assert verdict is not None
+        assert verdict.difference == pytest.approx(difference)
+
+
+def test_tasks_are_seen_or_unseen_by_what_was_merged(pool: Path) -> None:
+    path = pool / "studies/g/split-1.csv"
+    answers = {"x": [True] * 8 + [False] * 2, "y": [True] * 3 + [False] * 7}
+    write(path, answers, study="g", part="split-1", method="m", merged="x+z")
+    scores = Scores(studies={"g": [path]}, kinds={"g": "generalisation"})
+    for tasks, task, average in (("seen", "x", 80), ("unseen", "y", 30)):
+        side = {"study": "g", "method": "m", "tasks": tasks}
+        verdict = judge(claim(side, side), scores)
+        assert verdict is not None
+        assert (verdict.tasks, verdict.above) == ((task,), pytest.approx(average))
 
 
 def test_the_projects_claims_can_be_read_and_name_known_sources() -> None:
@@ -145,6 +162,11 @@ def test_the_projects_claims_can_be_read_and_name_known_sources() -> None:
         ("c: {statement: s}", "c.paper"),
         ("c: {statement: s, paper: x, section: s, above: {method: a}, below: {method: b}}", "c.paper"),
         ("c: {statement: s, paper: '2310.02575', section: s, above: {methd: a}, below: {method: b}}", "c.above.methd"),
+        ("c: {paper: '2310.02575', section: s, above: {study: r, methd: a}, below: {method: b}}", "c.above: .*'methd'"),
+        (
+            "c: {paper: '2310.02575', section: s, above: {study: r, tasks: all}, below: {method: b}}",
+            "c.above: .*tasks is seen or unseen, not 'all'",
+        ),
         ("c: {extra: 1, paper: '2310.02575', section: s, above: {method: a}, below: {method: b}}", "c.extra"),
         ("c: 1\nc: 2", "stands twice"),
     ],
@@ -228,7 +250,7 @@ def test_an_image_that_answers_in_many_rows_is_drawn_once(tmp_path: Path) -> Non
         for row in range(8):
             rows = {task: own[encoder, row].tolist() for task, own in answers.items()}
             write(tmp_path / "all.csv", rows, study="t", method=method, merged=f"x+y+{row}")
-    scores = Scores(studies={"t": [tmp_path / "all.csv"]})
+    scores = Scores(studies={"t": [tmp_path / "all.csv"]}, kinds={"t": "task_counts"})
     verdict = judge(claim({"study": "t", "method": "m"}, {"study": "t", "method": "k"}), scores)
     assert verdict is not None
     assert verdict.n == 150
@@ -290,7 +312,7 @@ def test_a_side_of_several_variants_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "all.csv", {"x": [True, False]}, study="t", variant=variant, part="all")
     sides = ({"study": "t"}, {"study": "t", "variant": "TIES"})
     with pytest.raises(RemergeError, match="several rows for all, x; name its method, variant or keep"):
-        judge(claim(*sides), Scores(studies={"t": [tmp_path / "all.csv"]}))
+        judge(claim(*sides), Scores(studies={"t": [tmp_path / "all.csv"]}, kinds={"t": "task_counts"}))
 
 
 def results_of(folder: Path, methods: list[str], parts: list[str]) -> Path:
@@ -312,6 +334,7 @@ def results_of(folder: Path, methods: list[str], parts: list[str]) -> Path:
         },
         "parameters": {
             "methods": methods, "swept": [], "learned": [], "studies": ["r"] * len(parts), "merged": methods,
+            "kinds": {"r": "task_counts"},
             "architecture": "mini", "origin": "trained",
         },
     }  # fmt: skip

@@ -123,6 +123,16 @@ def test_bookkeeping_and_modules_that_are_not_imported_do_not_count(project: Pat
     assert code_digest(["scripts/run.py", "remerge/other.py"], project) != before
 
 
+def test_the_digest_of_a_function_changes_with_what_it_needs(project: Path) -> None:
+    path = project / "remerge/other.py"
+    path.write_text("SIZE = 1\n\n\ndef hook():\n    return SIZE\n\n\ndef other():\n    return 2\n")
+    before = code_digest(["scripts/run.py", "remerge/other.py:hook"], project)
+    edit(path, "return 2", "return 3")
+    assert code_digest(["scripts/run.py", "remerge/other.py:hook"], project) == before
+    edit(path, "SIZE = 1", "SIZE = 2")
+    assert code_digest(["scripts/run.py", "remerge/other.py:hook"], project) != before
+
+
 def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(project: Path) -> None:
     expected = "806a2ccf5c04b0b2d83dbe2b80be2b0b9823dee796fc675d830e5423dd7a2e11"
     assert code_digest(["scripts/run.py"], project) == expected
@@ -142,10 +152,9 @@ def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(
 
 def covered() -> list[Path]:
     """Every file that some digest covers."""
-    figures = [path.relative_to(ROOT) for path in (ROOT / "remerge/figures").glob("*.py")]
-    merging = [path.relative_to(ROOT) for path in (ROOT / "remerge/merging").glob("*.py")]
-    scripts = [path.relative_to(ROOT) for path in (ROOT / "scripts").glob("*.py")]
-    return sorted({file for path in [*figures, *merging, *scripts] for file in source_files(path, ROOT, BOOKKEEPING)})
+    folders = ("remerge/figures", "remerge/merging", "remerge/studies", "scripts")
+    paths = [path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).glob("*.py")]
+    return sorted({file for path in paths for file in source_files(path, ROOT, BOOKKEEPING)})
 
 
 # A place, no value: where records lie that the report counts versions in.

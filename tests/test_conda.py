@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from project import ROOT, copy_project, snakemake
 
+pytestmark = pytest.mark.whole
 SCRIPT = re.compile(
     r'^    conda:\n        "\.\./\.\./envs/(\w+)\.yaml".*?^    script:\n        "\.\./\.\./(scripts/\w+\.py)"',
     re.M | re.S,

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from remerge.checkpoints.weights import check_compatible, load_weights, read_metadata, save_weights
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import check_compatible, load_weights, save_weights
 from remerge.clip.architectures import described
 from remerge.clip.encoders import build_clip, load_encoder, to_input, tokenizer
 from remerge.clip.heads import load_head, logits, save_head, zero_shot_head
@@ -21,7 +22,7 @@ from remerge.images.store import ImageSet
 from remerge.merging.adaptation import adaptation_batches
 from remerge.run.resume import Progress
 from remerge.scoring.answers import unpack_classes, unpack_right
-from remerge.scoring.evaluation import predictions, score_encoder
+from remerge.scoring.evaluation import predictions, same_for_all, score_encoder
 
 pretrained_on_shades = partial(pretrain, classes=("shade 0", "shade 1"), templates=("a {}.", "the {}."))
 
@@ -128,7 +129,8 @@ def test_correct_answers_are_counted(batch_size: int) -> None:
     wrong = ImageSet(**{**scored.__dict__, "labels": np.where(np.arange(21) < 4, 1 - scored.labels, scored.labels)})
     none = ImageSet(**{**scored.__dict__, "images": scored.images[:0], "labels": scored.labels[:0], "missing": "lost"})
     sets = {"right": scored, "wrong": wrong, "none": none}
-    scores = score_encoder(Brightness(), dict.fromkeys(sets, torch.eye(2)), sets, batch_size=batch_size, progress=False)
+    encoder_for, heads = same_for_all(Brightness()), dict.fromkeys(sets, torch.eye(2))
+    scores = score_encoder(encoder_for, heads, sets, batch_size=batch_size, progress=False)
     assert scores.values.tolist() == [["right", 21, 21], ["wrong", 17, 21]]
 
 
@@ -140,7 +142,7 @@ def test_features_that_are_not_finite_are_refused_with_their_task() -> None:
 
     # The largest of scores that are all NaN would be that of class 0.
     with pytest.raises(RemergeError, match="a: images 0 to 7: the encoder's features in float32 are NaN or infinite"):
-        score_encoder(Broken(), {"a": torch.eye(2)}, {"a": image_set(21)}, batch_size=7, progress=False)
+        score_encoder(same_for_all(Broken()), {"a": torch.eye(2)}, {"a": image_set(21)}, batch_size=7, progress=False)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -188,7 +190,7 @@ def test_too_little_memory_means_smaller_batches(capsys: pytest.CaptureFixture[s
             return super().forward(images)
 
     sets = {"a": image_set(21)}
-    scores = score_encoder(Narrow(), {"a": torch.eye(2)}, sets, batch_size=16, progress=False)
+    scores = score_encoder(same_for_all(Narrow()), {"a": torch.eye(2)}, sets, batch_size=16, progress=False)
     assert scores.values.tolist() == [["a", 21, 21]]
     assert "out of memory: going on with 4 images at a time" in capsys.readouterr().err
 
@@ -196,7 +198,7 @@ def test_too_little_memory_means_smaller_batches(capsys: pytest.CaptureFixture[s
 def test_answers_are_kept_image_by_image(clip_file: Path) -> None:
     images, encoder = image_set(37), load_encoder(clip_file)
     heads = {"t": torch.randn(128, 2, generator=torch.Generator().manual_seed(0))}
-    row = score_encoder(encoder, heads, {"t": images}, answers=True).iloc[0]
+    row = score_encoder(same_for_all(encoder), heads, {"t": images}, answers=True).iloc[0]
     predicted = unpack_classes(row["predicted"], 37)
     assert (predicted == predictions(encoder, heads["t"], images.images).numpy()).all()
     assert (unpack_right(row["right"], 37) == (predicted == images.labels)).all()
@@ -206,11 +208,11 @@ def test_answers_are_kept_image_by_image(clip_file: Path) -> None:
 def test_a_shorter_precision_is_compared_with_float32(clip_file: Path) -> None:
     torch.manual_seed(0)
     heads, sets = {"a": torch.randn(128, 2)}, {"a": image_set(30)}
-    scores = score_encoder(load_encoder(clip_file), heads, sets, precision="bfloat16", progress=False)
+    scores = score_encoder(same_for_all(load_encoder(clip_file)), heads, sets, precision="bfloat16", progress=False)
     assert list(scores) == ["task", "correct", "n", "compared", "agree"]
     assert scores["compared"][0] == 30
     assert 20 < scores["agree"][0] <= 30
-    assert "agree" not in score_encoder(load_encoder(clip_file), heads, sets, progress=False)
+    assert "agree" not in score_encoder(same_for_all(load_encoder(clip_file)), heads, sets, progress=False)
 
 
 def test_fine_tuning_learns_is_seeded_and_goes_on_where_it_was_cut_off(clip_file: Path, tmp_path: Path) -> None:
@@ -235,7 +237,7 @@ def test_fine_tuning_learns_is_seeded_and_goes_on_where_it_was_cut_off(clip_file
         )
 
     expert = tune(0)
-    assert int(score_encoder(expert, {"a": head}, {"a": image_set()}, progress=False)["correct"][0]) > 36
+    assert int(score_encoder(same_for_all(expert), {"a": head}, {"a": image_set()}, progress=False)["correct"][0]) > 36
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
     again, other = tune(0).state_dict(), tune(1).state_dict()
     assert all(torch.equal(value, again[key]) for key, value in expert.state_dict().items())
@@ -282,7 +284,7 @@ def test_several_tasks_are_learned_at_once(clip_file: Path) -> None:
         crop=1.0,
         seed=0,
     )
-    scores = score_encoder(expert, heads, {"shades": first, "other": second}, progress=False)
+    scores = score_encoder(same_for_all(expert), heads, {"shades": first, "other": second}, progress=False)
     assert (scores["correct"] > 36).all()
 
 

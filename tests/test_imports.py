@@ -1,4 +1,4 @@
-"""Folders of the library import from those below them, in the order that CONTRIBUTING.md gives, and never in circles."""
+"""Folders of the library import only from those below them, in the order that CONTRIBUTING.md gives."""
 
 import ast
 import re

@@ -13,10 +13,12 @@ from remerge.doctor import configuration
 from remerge.errors import RemergeError
 from remerge.figures.evidence import Evidence
 from remerge.figures.scalings import draw
-from remerge.findings.claims import Scores, claims_table, of_run, read_claims
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import of_run, read_claims
+from remerge.findings.claims_tables import claims_table
 from remerge.findings.comparison import OTHER_PARAMETERS, compare, comparison_markdown
-from remerge.findings.measured import curves_as, published_as, read_measured
 from remerge.findings.published import of_pool, read_published
+from remerge.methods.measured import curves_as, published_as, read_measured
 from remerge.run.strict_yaml import read_yaml
 from remerge.scoring.answers import pack_right
 from remerge.scoring.scores import write_scores

@@ -14,11 +14,9 @@ from markdown_it import MarkdownIt
 from project import ROOT
 
 from remerge.config import load_config
-from remerge.config.models import NAME
 from remerge.config.names import RESERVED
 from remerge.errors import ConfigError
 from remerge.figures.accuracies import accuracies_figure
-from remerge.figures.studies import study_figure
 from remerge.figures.style import labels, looks, save_figure
 from remerge.findings.tables import (
     Row,
@@ -31,7 +29,10 @@ from remerge.findings.tables import (
 from remerge.images.audit import overlaps, read_audit, write_audit
 from remerge.run.csvs import read_csv
 from remerge.run.markup import LATEX, MARKDOWN
+from remerge.run.settings import NAME
 from remerge.scoring.scores import read_scores, write_scores
+from remerge.studies.drawing import study_figure
+from remerge.studies.kind import load
 from remerge.studies.tables import rounded, study_table
 
 LIKE_VALUES = ("101", "007", "1e3", "1.0", "NA", "nan", "NaN", "null", "None", "true", "False", "inf", "N", "a.b", "a_")
@@ -145,6 +146,11 @@ def test_names_come_back_from_audits(tasks: list[str], tmp_path_factory: pytest.
 free = names.filter(lambda name: name.lower() not in {taken.lower() for taken in RESERVED["tasks"]})
 
 
+def robustness(tasks: list[str]) -> Any:
+    settings = {"kind": "robustness", "suite": "s", "tasks": tasks, "methods": ["m"]}
+    return load("robustness").Settings.model_validate(settings)
+
+
 def scores_of(methods: list[str], tasks: list[str]) -> pd.DataFrame:
     rows = [(m, t, 10 + 7 * i + j) for i, m in enumerate(methods) for j, t in enumerate(tasks)]
     return pd.DataFrame(rows, columns=["method", "task", "correct"]).assign(split="test", n=200)
@@ -176,7 +182,7 @@ def test_tables_show_names_and_labels_as_they_are(
     assert [row[0] for row in cells[1:]] == list(shown.values())
     own = scores_of(tasks, tasks).rename(columns={"method": "expert"})
     assert [row[0] for row in read_markdown(experts_table_markdown(experts_table(own, tasks), {}))[1:]] == tasks
-    study = study_table({"kind": "robustness", "tasks": tasks}, scores.assign(part="NA"), scores.assign(n=1), tasks)
+    study = study_table(robustness(tasks), scores.assign(part="NA"), scores.assign(n=1), tasks)
     path = tmp_path_factory.mktemp("tables") / "t.csv"
     write_csv(path, study)
     read = read_csv(path)
@@ -212,7 +218,7 @@ def test_figures_draw_names_and_labels_as_they_are(draw: int, tmp_path: Path) ->
     methods = {name: {"label": label, "algorithm": "own"} for name, label in zip(LIKE_VALUES, LABELS, strict=False)}
     tasks = ["101", "NA", "a_b_c"]
     scores = scores_of(list(methods), tasks)
-    study = study_table({"kind": "robustness", "tasks": tasks}, scores.assign(part="clean"), scores, tasks)
+    study = study_table(robustness(tasks), scores.assign(part="clean"), scores, tasks)
     write_csv(tmp_path / "t.csv", study)
     figures: list[Callable[[], Any]] = [
         lambda: accuracies_figure(scores, labels(methods), looks(methods), tasks),

@@ -18,7 +18,8 @@ from remerge.commands.claims import show_claims
 from remerge.commands.results import show_results
 from remerge.config.models import Config, Pool
 from remerge.findings import resampling
-from remerge.findings.claims import Claim, Scores, judge, judge_over_seeds
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import Claim
 from remerge.findings.over_seeds import (
     claims_over_seeds,
     claims_over_seeds_markdown,
@@ -27,6 +28,7 @@ from remerge.findings.over_seeds import (
 )
 from remerge.findings.resampling import interval
 from remerge.findings.tables import Row
+from remerge.findings.verdicts import judge, judge_over_seeds
 from remerge.plan.pools import Pools
 from remerge.run.archive import Job
 
@@ -241,6 +243,7 @@ def results_over_seeds(folder: Path) -> Path:
         }
         params = {
             "methods": ["a", "b"], "swept": [], "learned": [], "studies": ["r"] * bool(inputs["studies"]),
+            "kinds": {"r": "task_counts"},
             "merged": ["a", "b"], "tasks": ["x"], "architecture": "mini", "origin": "trained", **more,
         }  # fmt: skip
         for path in (results / place, results / "provenance" / f"{place}.json"):

@@ -289,11 +289,15 @@ def test_each_part_of_a_study_has_its_images() -> None:
 
 def test_a_study_depends_on_the_code_of_its_kind_and_methods() -> None:
     studies = plan_of(studies=STUDIES).studies
-    assert "remerge/studies/learning.py" in studies.modules("noise")
-    assert "remerge/studies/learning.py" not in studies.modules("unseen")
-    assert set(plan_of().methods.modules("ties")) <= set(studies.modules("unseen"))
+    assert studies.code("noise")[0] == "remerge/studies/robustness.py:variants"
+    assert "remerge/studies/learning.py" in studies.code("noise")
+    assert "remerge/studies/learning.py" not in studies.code("unseen")
+    assert set(plan_of().methods.modules("ties")) <= set(studies.code("unseen"))
     for name in STUDIES:
-        assert all((ROOT / file).is_file() for file in studies.modules(name))
+        code = studies.code(name) + studies.table_code(name) + studies.figure_code(name)
+        assert all((ROOT / file.partition(":")[0]).is_file() for file in code)
+    assert studies.kinds("two") == {"noise": "robustness", "unseen": "generalisation"}
+    assert all(file.endswith(":encoders") for file in studies.encoders_code("two"))
     assert studies.files("noise") == ["mine.py"]
     assert studies.files("unseen") == []
 

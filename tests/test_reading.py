@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from project import ROOT, copy_project, snakemake
 
+pytestmark = pytest.mark.whole
 TARGET = "results/images/32/audit.csv"
 READING = {
     "plan": ["--dry-run", TARGET],
@@ -26,7 +27,7 @@ READING = {
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which one cheap result has been made."""
     folder = copy_project(tmp_path_factory.mktemp("reading") / "project")
-    snakemake(folder, TARGET)
+    snakemake(folder, TARGET, one_process=True)
     return folder
 
 
@@ -58,11 +59,11 @@ def test_reading_changes_nothing_and_a_run_makes_the_same_again(made: Path) -> N
     whole = damage(made)
     before = state(made)
     for name, arguments in READING.items():
-        told = snakemake(made, *arguments)
+        told = snakemake(made, *arguments, one_process=True)
         assert state(made) == before, name
         assert f"{TARGET}: damaged since made" in told, name
     # Any target, not only the default one, is planned again by the run that sets it aside.
-    snakemake(made, TARGET)
+    snakemake(made, TARGET, one_process=True)
     assert (made / TARGET).read_bytes() == whole
     assert state(made)[f"{TARGET}.damaged"][0] == before[TARGET][0]
     assert not list(made.glob("results/**/.partial-*"))
@@ -86,5 +87,5 @@ def test_mend_sets_aside_by_itself_but_not_beside_a_run(made: Path) -> None:
     ]
     assert not (made / TARGET).exists()
     assert mend(made).stdout == "results: nothing is damaged\n"
-    snakemake(made, TARGET)
+    snakemake(made, TARGET, one_process=True)
     assert (made / TARGET).read_bytes() == whole

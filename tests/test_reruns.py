@@ -93,7 +93,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         text("remerge/scoring/evaluation.py", "out of memory: going on", "memory is full: on"),
         NOTHING,
     ),
-    "an error's text": (text("remerge/checkpoints/weights.py", ": no such file", ": is not there"), NOTHING),
+    "an error's text": (text("remerge/checkpoints/headers.py", ": no such file", ": is not there"), NOTHING),
     "a docstring": (text("remerge/clip/training.py", "Train a CLIP from random weights", "Train a CLIP"), NOTHING),
     "an annotation": (text("remerge/clip/heads.py", "classes: Sequence[str]", "classes: tuple[str, ...]"), NOTHING),
     "the version": (text("remerge/__init__.py", "__version__ = ", '__version__ = "9" + '), NOTHING),
@@ -141,7 +141,34 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "study": 2,
         },
     ),
-    "a kind of study": (more("remerge/studies/ties.py", "CHANGED = 1\n"), {"study": 1, **SHOWN}),
+    "the encoders of a kind of study": (
+        text("remerge/studies/ties_density.py", "share, ", "share / 1, "),
+        {"study": 1, **SHOWN},
+    ),
+    "the table of a kind of study": (
+        text("remerge/studies/ties_density.py", "return by_share_kept(scores)", "return by_share_kept(scores[:])"),
+        {"study_table": 1, "study_figure": 1, "report_page": 1},
+    ),
+    "the note of a kind of study": (
+        text("remerge/studies/ties_density.py", "TIES with a share", "TIES, a share"),
+        {"study_table": 1, "study_figure": 1, "report_page": 1},
+    ),
+    "the caption of a kind of study": (
+        text("remerge/studies/ties_density.py", "How much of", "What share of"),
+        {"report_page": 1},
+    ),
+    "the description of a study's setting": (
+        text("remerge/studies/ties_density.py", "Shares of entries that", "Shares of the entries that"),
+        NOTHING,
+    ),
+    "what claims say of a kind of study": (
+        text("remerge/studies/negation.py", '{"before": 0.0', '{"before": 0'),
+        {"claims_table": 1, "report_page": 1},
+    ),
+    "how a kind of study is drawn": (
+        more("remerge/studies/ties_density_figure.py", "CHANGED = 1\n"),
+        {"study_figure": 1, "report_page": 1},
+    ),
     "a method's label": (
         setting("methods", "averaging", "label", value="Mean"),
         {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remerge.run.sources import source_files
+from remerge.run.sources import read_source, source_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +34,53 @@ def test_imports_are_followed_through_functions_packages_and_circles(project: Pa
         "remerge/upper.py",
         "scripts/run.py",
     ]
+
+
+PARTS = '''"""Some functions."""
+
+from typing import TYPE_CHECKING
+
+from remerge.package import lower, other
+
+if TYPE_CHECKING:
+    from remerge.unused import hint
+
+LIMIT = 2
+
+
+class Settings:
+    size: int = LIMIT
+
+
+def helper():
+    return LIMIT
+
+
+def makes(settings: "Settings"):
+    from remerge.upper import work
+    return helper() + work()
+
+
+def shows(settings: Settings):
+    return lower
+'''
+
+
+def test_of_a_file_one_function_needs_only_what_it_names(project: Path) -> None:
+    (project / "remerge/parts.py").write_text(PARTS)
+    makes, shows = (read_source(f"remerge/parts.py:{name}", project) for name in ("makes", "shows"))
+    assert [name in makes for name in ("def makes", "def helper", "LIMIT = 2")] == [True] * 3
+    assert [name in makes for name in ("def shows", "class Settings", "package")] == [False] * 3
+    # An annotation that is no text is a name like any other.
+    assert [name in shows for name in ("def shows", "class Settings", "LIMIT = 2", "package")] == [True] * 4
+    assert [name in shows for name in ("def makes", "def helper", "remerge.upper")] == [False] * 3
+    with pytest.raises(ValueError, match=r"remerge/parts\.py: defines no nothing"):
+        read_source("remerge/parts.py:nothing", project)
+    files = {path.as_posix() for path in source_files("remerge/parts.py:makes", project)}
+    assert files == {
+        *("remerge/__init__.py", "remerge/package/__init__.py", "remerge/package/lower.py", "remerge/upper.py"),
+        "remerge/parts.py:makes",
+    }
 
 
 def test_tables_do_not_depend_on_what_runs_models() -> None:

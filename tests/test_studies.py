@@ -2,6 +2,8 @@
 
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -12,23 +14,60 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from remerge.checkpoints.weights import Weights
-from remerge.config.models import Generalisation, Robustness, TaskCounts
 from remerge.errors import RemergeError
 from remerge.figures.conflicts import conflicts_figure
-from remerge.figures.studies import study_figure
 from remerge.figures.style import looks, save_figure
-from remerge.findings.cost import cost_table, write_earlier
+from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
+from remerge.run.resume import write_earlier
+from remerge.run.sources import source_files
 from remerge.scoring.bench import Bench, Variant
 from remerge.scoring.scores import read_parts, write_scores
-from remerge.studies import arithmetic, ties
-from remerge.studies.kinds import variants
+from remerge.studies.drawing import study_figure
+from remerge.studies.kind import load
 from remerge.studies.methods import Merging
+from remerge.studies.registry import KINDS
+from remerge.studies.settings import Study
 from remerge.studies.tables import notes, rounded, study_table
+from remerge.studies.task_counts import random_subsets
+
+ROOT = Path(__file__).parent.parent
+STUDIES: dict[str, dict[str, Any]] = {
+    "generalisation": {"unseen": [["a"]], "methods": ["m"]},
+    "robustness": {"tasks": ["a", "b"], "methods": ["m"]},
+    "task_counts": {"counts": [1, 2], "subsets": 9, "methods": ["m"]},
+    "ties_ablation": {"keep": 0.5, "scaling": 0.3},
+    "ties_density": {"keep": [0.5]},
+    "redundancy": {"keep": [0.5, 1.0]},
+    "pairs": {},
+    "negation": {"scalings": [0.0, 0.5]},
+}
+
+
+def study_of(kind: str, **settings: Any) -> Study:
+    return load(kind).Settings.model_validate({"kind": kind, "suite": "s", **STUDIES[kind], **settings})
+
+
+class Unmerged(Merging):
+    """Methods whose merges show by their columns alone what was merged; all tasks have images."""
+
+    def __init__(self, tasks: str) -> None:
+        super().__init__({"m": {"algorithm": "weight_averaging"}}, SimpleNamespace(tasks=list(tasks)), 0, 0)  # type: ignore[arg-type]
+
+    def by(self, name: str, task_vectors: Any) -> Variant:
+        return Variant({"method": name}, {}, 1.0)
+
+
+def made(kind: str, vectors: dict[str, Weights], **settings: Any) -> list[Variant]:
+    """The variants of a study of one part."""
+    return list(
+        load(kind).variants(vectors, Unmerged("".join(vectors)), **study_of(kind, **settings).settings_of("all"))
+    )
 
 
 @pytest.fixture
@@ -39,7 +78,7 @@ def vectors() -> dict[str, Weights]:
 
 def test_ablation_leaves_out_one_step_each(vectors: dict[str, Weights]) -> None:
     stacked = torch.stack([vector["w"] for vector in vectors.values()])
-    found = {v.columns["variant"]: v for v in ties.ablation(list(vectors.values()), keep=0.5, scaling=0.7, frozen=0)}
+    found = {v.columns["variant"]: v for v in made("ties_ablation", vectors, keep=0.5, scaling=0.7)}
     threshold = stacked.abs().sort(dim=1, descending=True).values[:, 9:10]
     trimmed = stacked * (stacked.abs() >= threshold)
 
@@ -63,7 +102,7 @@ def test_ablation_leaves_out_one_step_each(vectors: dict[str, Weights]) -> None:
 
 
 def test_redundancy_keeps_the_largest_entries(vectors: dict[str, Weights]) -> None:
-    for variant in ties.redundancy(vectors, [0.1, 1.0]):
+    for variant in made("redundancy", vectors, keep=[0.1, 1.0]):
         whole, kept = vectors[variant.columns["merged"]]["w"], variant.task_vector["w"]
         count = round(20 * variant.columns["keep"])
         assert int((kept != 0).sum()) == count
@@ -72,48 +111,35 @@ def test_redundancy_keeps_the_largest_entries(vectors: dict[str, Weights]) -> No
 
 
 def test_pairs_and_negation_are_scored_where_they_should_be(vectors: dict[str, Weights]) -> None:
-    found = list(arithmetic.pairs(vectors, 0.3))
+    found = made("pairs", vectors)
     assert [v.columns["merged"] for v in found] == ["a+b", "a+c", "b+c"]
     torch.testing.assert_close(found[1].task_vector["w"], vectors["a"]["w"] + vectors["c"]["w"])
-    (first, *_) = arithmetic.negation(vectors, {"a": "b", "b": "c", "c": "a"}, [0.4])
+    _, first, *_, last = made("negation", vectors, scalings=[0.0, 0.4])
     assert (first.scaling, first.tasks) == (-0.4, ["a", "b"])
+    assert (last.scaling, last.tasks) == (-0.4, ["c", "a"])
 
 
-class Unmerged:
-    """In place of the methods: what each merges is told by its columns alone."""
-
-    bench = SimpleNamespace(tasks=list("abcde"))
-
-    def learns(self, name: str) -> bool:
-        return False
-
-    def by(self, name: str, task_vectors: dict[str, Weights]) -> Variant:
-        return Variant({"method": name}, {}, 1.0)
-
-
-def merged_in(study: Any, part: str, tasks: str) -> list[str]:
-    made = variants(study.settings_of(part), {task: {} for task in tasks}, Unmerged())  # type: ignore[arg-type]
-    return [str(variant.columns["merged"]) for variant in made]
+def merged_in(study: Study, part: str, tasks: str) -> list[str]:
+    vectors: dict[str, Weights] = {task: {} for task in tasks}
+    variants = load(study.kind).variants(vectors, Unmerged("abcde"), **study.settings_of(part))
+    return [str(variant.columns["merged"]) for variant in variants]
 
 
 def test_parts_of_a_study_merge_what_the_whole_study_says() -> None:
-    counts = TaskCounts(kind="task_counts", suite="s", counts=[2, 4, 3], subsets=2, seed=3, methods=["m"])
-    drawn = ["+".join(subset) for subset in arithmetic.subsets("abcde", [2, 4, 3], 2, seed=3)]
+    counts = study_of("task_counts", counts=[2, 4, 3], subsets=2, seed=3)
+    drawn = ["+".join(subset) for subset in random_subsets("abcde", [2, 4, 3], 2, seed=3)]
     assert [merged for part in counts.parts for merged in merged_in(counts, part, "abcde")] == drawn
-    unseen = Generalisation(kind="generalisation", suite="s", unseen=[["a"], ["b", "d"]], methods=["m"])
+    unseen = study_of("generalisation", unseen=[["a"], ["b", "d"]])
     assert [merged_in(unseen, part, "abcd") for part in unseen.parts] == [["b+c+d"], ["a+c"]]
 
 
 def test_a_part_more_changes_nothing_that_another_depends_on() -> None:
-    counts: dict[str, Any] = {"kind": "task_counts", "suite": "s", "methods": ["m"]}
-    splits: dict[str, Any] = {"kind": "generalisation", "suite": "s", "methods": ["m"]}
-    images: dict[str, Any] = {"kind": "robustness", "suite": "s", "tasks": ["a"], "methods": ["m"]}
-    one: Any
-    for one, other in (
-        (TaskCounts(**counts, counts=[2, 3]), TaskCounts(**counts, counts=[2, 3, 5])),
-        (Generalisation(**splits, unseen=[["a"]]), Generalisation(**splits, unseen=[["a"], ["b"]])),
-        (Robustness(**images, corruptions=["contrast"]), Robustness(**images, corruptions=["contrast", "pixelate"])),
+    for kind, key, few, many in (
+        ("task_counts", "counts", [2, 3], [2, 3, 5]),
+        ("generalisation", "unseen", [["a"]], [["a"], ["b"]]),
+        ("robustness", "corruptions", ["contrast"], ["contrast", "pixelate"]),
     ):
+        one, other = study_of(kind, **{key: few}), study_of(kind, **{key: many})
         assert len(other.parts) == len(one.parts) + 1
         assert [one.settings_of(part) for part in one.parts] == [other.settings_of(part) for part in one.parts]
 
@@ -126,12 +152,12 @@ def test_subsets_are_those_drawn_from_a_list_of_all(tasks: int, counts: Sequence
         for count in counts:
             listed = list(combinations(names, count))
             expected += sorted(chance.sample(listed, min(3, len(listed))), key=listed.index)
-        assert arithmetic.subsets(names, counts, 3, seed) == expected
+        assert random_subsets(names, counts, 3, seed) == expected
 
 
 def test_subsets_of_many_tasks_are_drawn_without_a_list() -> None:
     # Of 60 tasks there are more than 10^17 subsets of 30.
-    drawn = arithmetic.subsets([str(task) for task in range(60)], [30], 3, seed=0)
+    drawn = random_subsets([str(task) for task in range(60)], [30], 3, seed=0)
     assert [len(set(subset)) for subset in drawn] == [30, 30, 30]
     assert all(list(subset) == sorted(subset, key=int) for subset in drawn)
 
@@ -140,34 +166,23 @@ def images(count: int) -> ImageSet:
     return ImageSet(np.zeros((count, 32, 32, 3), np.uint8), np.zeros(count, np.int64), "t", "", "")
 
 
-STUDIES: dict[str, dict[str, Any]] = {
-    "generalisation": {"unseen": [["a"]], "methods": ["m"]},
-    "robustness": {"tasks": ["a", "b"], "methods": ["m"]},
-    "task_counts": {"counts": [1, 2], "subsets": 9, "seed": 0, "methods": ["m"]},
-    "ties_ablation": {"keep": 0.5, "scaling": 0.3},
-    "ties_density": {"keep": [0.5], "merge": "sum", "scaling": 0.3},
-    "redundancy": {"keep": [0.5, 1.0]},
-    "pairs": {"scaling": 0.3},
-    "negation": {"scalings": [0.0, 0.5]},
-}
-
-
 @pytest.mark.parametrize("kind", STUDIES)
 @pytest.mark.parametrize("absent", ["", "a", "ab", "abc"])
 def test_studies_score_tasks_that_have_images_and_no_others(kind: str, absent: str, tmp_path: Path) -> None:
     sets = {task: images(0 if task in absent else 2) for task in "abc"}
-    study = {"kind": kind, **STUDIES[kind]}
-    about = list(study.get("tasks", "abc"))
+    study = study_of(kind)
+    about = study.tasks_in("abc")
     splits = {"test": {task: sets[task] for task in about}}
-    if kind == "negation":
+    if study.looks_at_validation:
         splits["validation"] = sets
     encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
     weights = {key: value.clone() for key, value in encoder.state_dict().items()}
     vectors = {task: {key: torch.ones_like(value) for key, value in weights.items()} for task in "abc"}
     bench = Bench(encoder, weights, {task: torch.eye(2) for task in "abc"}, splits)
     merging = Merging({"m": {"algorithm": "weight_averaging"}}, bench, seed=0, frozen=0)
-    settings = study | ({"unseen": ["a"]} if kind == "generalisation" else {})
-    found = bench.score(variants(settings, vectors, merging)).assign(study="s", part="split-1")
+    part = study.parts[-1]
+    variants = load(kind).variants(vectors, merging, **study.settings_of(part))
+    found = bench.score(variants).assign(study="s", part=part)
     write_scores(tmp_path / "s.csv", found, may_be_empty=True)
     scores = read_parts([tmp_path / "s.csv"])
     assert not set(scores["task"]) & set(absent)
@@ -215,11 +230,11 @@ def test_nothing_is_divided_by_an_expert_that_is_never_right() -> None:
 
 
 def test_subsets_are_seeded_different_and_no_more_than_there_are() -> None:
-    drawn = arithmetic.subsets("abcd", [2, 4], 3, seed=0)
-    assert drawn == arithmetic.subsets("abcd", [2, 4], 3, seed=0)
+    drawn = random_subsets("abcd", [2, 4], 3, seed=0)
+    assert drawn == random_subsets("abcd", [2, 4], 3, seed=0)
     assert [len(own) for own in drawn] == [2, 2, 2, 4]
     assert len(set(drawn)) == 4
-    assert {arithmetic.subsets("abcdef", [2], 3, seed=seed)[0] for seed in range(9)} != {drawn[0]}
+    assert {random_subsets("abcdef", [2], 3, seed=seed)[0] for seed in range(9)} != {drawn[0]}
 
 
 def test_sign_conflicts_are_counted_among_the_entries_kept(vectors: dict[str, Weights], tmp_path: Path) -> None:
@@ -248,7 +263,7 @@ REFERENCES = pd.DataFrame(
 )
 
 
-def tables() -> dict[str, tuple[dict[str, object], pd.DataFrame]]:
+def tables() -> dict[str, tuple[Study, pd.DataFrame]]:
     """A study of each kind with scores that are easily averaged."""
     tasks = dict(zip("xyz", (6, 4, 2), strict=True))
 
@@ -263,22 +278,22 @@ def tables() -> dict[str, tuple[dict[str, object], pd.DataFrame]]:
     ]
     return {
         "generalisation": (
-            {"kind": "generalisation", "unseen": [["z"]]},
+            study_of("generalisation", unseen=[["z"]]),
             scores(each(part="split-1", method="m", merged="x+y")),
         ),
         "robustness": (
-            {"kind": "robustness", "tasks": list("xyz")},
+            study_of("robustness", tasks=list("xyz")),
             scores([*each(part="clean", method="m"), *each(part="jpeg", method="m")]),
         ),
-        "task_counts": ({"kind": "task_counts"}, scores(each(method="m", merged="x+y+z"))),
+        "task_counts": (study_of("task_counts"), scores(each(method="m", merged="x+y+z"))),
         "ties_ablation": (
-            {"kind": "ties_ablation"},
+            study_of("ties_ablation"),
             scores([*each(variant="TIES"), *({**row, "correct": 1} for row in each(variant="without trim"))]),
         ),
-        "ties_density": ({"kind": "ties_density"}, scores([*each(keep=0.2), *each(keep=1.0)])),
-        "redundancy": ({"kind": "redundancy"}, scores([*each(keep=0.2), *each(keep=1.0)])),
-        "pairs": ({"kind": "pairs"}, scores([{"task": t, "correct": 4, "merged": "x+y"} for t in "xy"])),
-        "negation": ({"kind": "negation"}, pd.DataFrame(negated)),
+        "ties_density": (study_of("ties_density"), scores([*each(keep=0.2), *each(keep=1.0)])),
+        "redundancy": (study_of("redundancy"), scores([*each(keep=0.2), *each(keep=1.0)])),
+        "pairs": (study_of("pairs"), scores([{"task": t, "correct": 4, "merged": "x+y"} for t in "xy"])),
+        "negation": (study_of("negation"), pd.DataFrame(negated)),
     }
 
 
@@ -320,14 +335,22 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t{memory}\n")
         jobs.append((method, path))
-    (tmp_path / "m.safetensors").write_bytes(bytes(5_000_000))
+    save_file({"m": np.zeros(4_999_920, np.uint8)}, tmp_path / "m.safetensors")
     methods = {"sweep": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
     # And what a job had worked before it was cut off.
     write_earlier(tmp_path / "earlier.tsv", 4.5)
     jobs.append(("sweep", tmp_path / "earlier.tsv"))
     table = cost_table(methods, jobs, {"sweep": tmp_path / "m.safetensors"})
     assert table.to_dict("records") == [
-        {"method": "M", "seconds": 9.5, "memory": 700.0, "storage": 5.0, "uses": "labels"}
+        {
+            "method": "M",
+            "seconds": 9.5,
+            "memory": 700.0,
+            "shared": 5.0,
+            "per_task": 0.0,
+            "task_name": None,
+            "uses": "labels",
+        }
     ]
 
 
@@ -336,6 +359,7 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     from remerge.figures.entropy import entropy_figure
     from remerge.images.store import ImageSet
     from remerge.scoring.entropy import entropies_and_losses, entropy_table
+    from remerge.scoring.evaluation import same_for_all
 
     torch.manual_seed(0)
     encoder = build_clip("mini").visual.eval()
@@ -346,9 +370,9 @@ def test_entropy_and_loss_are_the_textbooks(tmp_path: Path) -> None:
     once, _ = entropies_and_losses(encoder, head, images)
     torch.testing.assert_close(entropies, once)
     assert ((entropies >= 0) & (entropies <= np.log(3) + 1e-6)).all()
-    table = entropy_table(encoder, {"t": head}, {"t": images})
+    table = entropy_table(same_for_all(encoder), {"t": head}, {"t": images})
     with pytest.raises(RemergeError, match=r"t: images 0 to .*NaN or infinite"):
-        entropy_table(torch.nn.Sequential(encoder, NotFinite()), {"t": head}, {"t": images})
+        entropy_table(same_for_all(torch.nn.Sequential(encoder, NotFinite())), {"t": head}, {"t": images})
     assert table["n"].sum() == 37
     assert table["entropy"].is_monotonic_increasing
     assert (table["entropy"] * table["n"]).sum() / 37 == pytest.approx(float(entropies.mean()), rel=1e-5)
@@ -366,3 +390,33 @@ def test_no_task_can_have_the_name_of_another_column(kind: str) -> None:
     study, frame = tables()[kind]
     columns = {column for column in study_table(study, frame, REFERENCES, list("xyz")) if " " not in column}
     assert columns - set("xyz") <= set(RESERVED["tasks"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_planned_without_heavy_imports(kind: str) -> None:
+    code = (
+        f"import sys, remerge.studies.{kind}; "
+        "print(*{'torch', 'torchvision', 'open_clip', 'pandas', 'matplotlib'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_claims_may_name_is_what_rows_have(kind: str) -> None:
+    labels = getattr(load(kind), "LABELS", {})
+    assert hasattr(load(kind), "encoders") == bool(labels)
+    if labels:
+        _, frame = tables()[kind]
+        rows = load(kind).encoders(frame)  # type: ignore[attr-defined]
+        assert set(rows["split"]) == {"test"}
+        for column, values in labels.items():
+            assert set(rows[column]) <= set(values)
+
+
+@pytest.mark.parametrize("script", ["study.py", "study_table.py", "study_figure.py"])
+def test_a_new_kind_runs_no_study_of_another_kind_again(script: str) -> None:
+    files = {path.as_posix() for path in source_files(f"scripts/{script}", ROOT)}
+    assert "remerge/studies/kind.py" in files
+    modules = {f"remerge/studies/{kind}{suffix}.py" for kind in KINDS for suffix in ("", "_figure")}
+    assert not files & {"remerge/studies/registry.py", *modules}

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from remerge.checkpoints.weights import check_compatible, load_weights, read_metadata, save_weights
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import check_compatible, load_weights, save_weights
 from remerge.errors import MismatchError, RemergeError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

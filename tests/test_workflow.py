@@ -180,6 +180,7 @@ def test_a_changed_image_re_runs_its_task(made: Path) -> None:
         path.write_bytes(before)
 
 
+@pytest.mark.whole
 def test_the_same_seed_gives_the_same_bytes(made: Path) -> None:
     patterns = (
         "results/mini/merged*/**/*",
@@ -205,6 +206,7 @@ def test_the_same_seed_gives_the_same_bytes(made: Path) -> None:
         assert [name for name in old if new[name] != old[name] and "/cost." not in name] == []
 
 
+@pytest.mark.whole
 def test_learned_coefficients_apply_again_without_learning(made: Path, config: dict[str, Any]) -> None:
     (made / "learned.csv").write_bytes((made / "results/mini/coefficients/three/ada-layer-pp.csv").read_bytes())
     config["methods"]["again"] = {
@@ -215,7 +217,7 @@ def test_learned_coefficients_apply_again_without_learning(made: Path, config: d
     }
     write_config(made, config)
     assert "learn_coefficients" not in planned(made)
-    snakemake(made, f"{MERGED}/again.safetensors")
+    snakemake(made, f"{MERGED}/again.safetensors", one_process=True)
     again, learned = ((made / MERGED / f"{name}.safetensors").read_bytes() for name in ("again", "ada-layer-pp"))
     assert again == learned
 
@@ -235,6 +237,7 @@ def rule(task_vectors, times, unused=0):
 """
 
 
+@pytest.mark.whole
 def test_a_method_in_one_file_of_the_users_own_is_a_row_like_the_others(made: Path, config: dict[str, Any]) -> None:
     (made / "median.py").write_text(MEDIAN)
     own = {"label": "Median", "algorithm": "own", "file": "median.py", "arguments": {"times": 2.0}, "scaling": 0.5}
@@ -273,6 +276,7 @@ def draw(evidence):
 """
 
 
+@pytest.mark.whole
 def test_an_added_figure_is_drawn_and_shown_in_the_report(made: Path) -> None:
     registry, drawn = (made / "remerge" / "figures" / name for name in ("registry.py", "mine.py"))
     before = registry.read_text(encoding="utf-8")
@@ -292,6 +296,7 @@ def test_an_added_figure_is_drawn_and_shown_in_the_report(made: Path) -> None:
         drawn.unlink(missing_ok=True)
 
 
+@pytest.mark.whole
 def test_an_added_study_method_and_claim_appear_in_tables_figures_and_report(
     made: Path, config: dict[str, Any]
 ) -> None:
@@ -350,13 +355,14 @@ def test_bad_input_is_refused_before_any_job(fresh: Path, text: str, messages: l
     subprocess.run(["rm", "-rf", "holed/test/sq"], cwd=fresh, check=True)
     (fresh / "broken" / "train" / "sq" / "0.png").write_text("no image")
     (fresh / "bad.yaml").write_text(text)
-    told = snakemake(fresh, "--configfile", "bad.yaml", check=False)
+    told = snakemake(fresh, "--configfile", "bad.yaml", check=False, one_process=True)
     for message in messages:
         assert message in told
     assert "Traceback" not in told
     assert not (fresh / "results").exists()
 
 
+@pytest.mark.whole
 def test_a_killed_run_leaves_nothing_that_counts_and_the_next_goes_on(fresh: Path) -> None:
     target = "results/mini/weights/pretrained.safetensors"
     slow = "training: {pretraining: {steps: 100000}}"
@@ -374,5 +380,5 @@ def test_a_killed_run_leaves_nothing_that_counts_and_the_next_goes_on(fresh: Pat
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
     assert not (fresh / target).exists()
-    snakemake(fresh, "--", target)
+    snakemake(fresh, "--", target, one_process=True)
     assert (fresh / target).exists()

@@ -13,9 +13,10 @@ from PIL import Image
 from project import copy_project, planned, snakemake
 
 from remerge.checkpoints.experts import why_absent
-from remerge.checkpoints.weights import read_metadata
+from remerge.checkpoints.headers import read_metadata
 from remerge.scoring.scores import read_parts
 
+pytestmark = pytest.mark.whole
 PRESENT = ["MNIST", "SVHN"]
 METHODS: dict[str, dict[str, Any]] = {
     "pretrained": {"algorithm": "pretrained"},

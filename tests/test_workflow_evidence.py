@@ -27,6 +27,7 @@ from remerge.run.csvs import read_csv
 from remerge.scoring.answers import pack_right
 from remerge.scoring.scores import write_scores
 
+pytestmark = pytest.mark.whole
 POOLS = ("NA", "101")
 SUITES = {"null": ["1e3", "true"], "nan": ["true", "arrows"]}
 TASKS = ("1e3", "true", "arrows")

@@ -25,7 +25,8 @@ from safetensors.torch import save
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
-from remerge.checkpoints.weights import load_weights, read_metadata
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import load_weights
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.clip.encoders import build_clip, load_encoder
 from remerge.clip.transformers_clip import image_encoder_weights
@@ -33,6 +34,7 @@ from remerge.images.corruptions import Corruption
 from remerge.images.preparation import prepare_all
 from remerge.images.store import load_images
 
+pytestmark = pytest.mark.whole
 TABLE = "results/pool/tables/suite/main.md"
 
 
@@ -154,7 +156,9 @@ def test_fusionbenchs_checkpoints_are_downloaded_and_converted(tmp_path: Path, h
         },
     }
     folder = project(tmp_path / "project", {"origin": "fusionbench", "architecture": "ViT-B-32"}, ["MNIST"])
-    snakemake(folder, "results/pool/task_vectors/MNIST.safetensors", "results/pool/heads/MNIST.safetensors")
+    snakemake(
+        folder, "results/pool/task_vectors/MNIST.safetensors", "results/pool/heads/MNIST.safetensors", one_process=True
+    )
     assert read_metadata(folder / "results/pool/weights/MNIST.safetensors") == {
         "architecture": "ViT-B-32",
         "activation": "quickgelu",
@@ -197,7 +201,7 @@ def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubS
     (folder / "drive").mkdir()
     for name in ("zero", "1IYE99VnUcKso2UOUYRfuts8MtrZ7IdqU"):
         (folder / "drive" / name).write_bytes(b"PK" + bytes(10**7))
-    snakemake(folder, "results/downloads.lock.yaml")
+    snakemake(folder, "results/downloads.lock.yaml", one_process=True)
     written = yaml.safe_load((folder / "results/downloads.lock.yaml").read_text())
     digest = hashlib.sha256(b"weights").hexdigest()
     of_weights, of_images = sorted(written["hub"], key=lambda entry: str(entry["kind"]), reverse=True)
@@ -225,7 +229,7 @@ def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubS
     hub.move({repository: {"open_clip_model.safetensors": b"newer"}, "datasets/ylecun/mnist": newer})
     shutil.rmtree(folder / "results")
     shutil.rmtree(tmp_path / "cache")
-    snakemake(folder, *given, "results/downloads.lock.yaml")
+    snakemake(folder, *given, "results/downloads.lock.yaml", one_process=True)
     assert planned(folder, *given, "results/downloads.lock.yaml") == {}
     assert (folder / "results/downloads.lock.yaml").read_text() == lock.read_text()
 
@@ -233,7 +237,7 @@ def test_another_run_downloads_what_the_lock_file_says(tmp_path: Path, hub: HubS
     of_weights["files"]["open_clip_model.safetensors"] = "0" * 64
     written["drive"][pickle]["sha256"] = "0" * 64
     lock.write_text(yaml.safe_dump(written))
-    told = snakemake(folder, "--keep-going", *given, "results/downloads.lock.yaml", check=False)
+    told = snakemake(folder, "--keep-going", *given, "results/downloads.lock.yaml", check=False, one_process=True)
     expected = f"has the SHA-256 {digest}, expected is {'0' * 64}"
     assert f"{repository}/open_clip_model.safetensors at {COMMIT}: {expected}" in told
     assert f"{pickle}: results/downloads/task-vectors/{pickle} has the SHA-256 {packed}, expected is {'0' * 64}" in told
@@ -255,7 +259,7 @@ def test_fine_tuning_starts_from_openais_weights(tmp_path: Path, hub: HubServer)
     content = save({key: tensor.half() for key, tensor in clip.state_dict().items()})
     hub.repositories = {"timm/vit_base_patch32_clip_224.openai": {"open_clip_model.safetensors": content}}
     folder = project(tmp_path / "project", {"origin": "finetuned", "architecture": "ViT-B-32"}, ["MNIST"])
-    snakemake(folder, "results/pool/weights/pretrained.safetensors")
+    snakemake(folder, "results/pool/weights/pretrained.safetensors", one_process=True)
     read = load_weights(folder / "results/pool/weights/pretrained.safetensors")
     assert all(torch.equal(read[key], tensor.half().float()) for key, tensor in clip.visual.state_dict().items())
     assert "finetune" in snakemake(folder, "--dry-run", "results/pool/task_vectors/MNIST.safetensors")
@@ -288,7 +292,7 @@ def test_the_authors_pickles_are_read_from_a_folder(tmp_path: Path, monkeypatch:
     torch.save(
         model, folder / "legacy/ViT-B-32/MNIST/finetuned.pt", _use_new_zipfile_serialization=False, pickle_protocol=2
     )
-    assert "WARNING" not in snakemake(folder, "results/pool/task_vectors/MNIST.safetensors")
+    assert "WARNING" not in snakemake(folder, "results/pool/task_vectors/MNIST.safetensors", one_process=True)
     read = load_weights(folder / "results/pool/weights/MNIST.safetensors")
     assert all(torch.equal(read[key], tensor) for key, tensor in model.model.visual.state_dict().items())
     vector = load_weights(folder / "results/pool/task_vectors/MNIST.safetensors")
@@ -301,7 +305,7 @@ def test_the_authors_pickles_are_read_from_a_folder(tmp_path: Path, monkeypatch:
     config = yaml.safe_load((folder / "config.yaml").read_text())
     del config["pools"]["pool"]["folder"]
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    told = snakemake(folder, "results/pool/weights/MNIST.safetensors")
+    told = snakemake(folder, "results/pool/weights/MNIST.safetensors", one_process=True)
     expected = ARCHITECTURES["ViT-B-32"].text_parameters
     assert f"MNIST/finetuned.pt: holds {expected - 1024} parameters beside" in told
     assert f"TIES's trim counts the expected {expected}" in told
@@ -368,7 +372,7 @@ def test_only_a_draw_of_test_images_is_prepared(tmp_path: Path, hub: HubServer) 
         # Validation images stay as they are when the draw changes.
         jobs = planned(folder, *images)
         assert jobs["prepare_images"] == (2 if drawn == 8 else 1)
-        snakemake(folder, *images)
+        snakemake(folder, *images, one_process=True)
         read = load_images(folder / images[0])
         assert len(read) == drawn
         assert (read.images[:, 0, 0, 0] - 100) % 10 == pytest.approx(read.labels)

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from remerge.checkpoints.weights import LazyWeights, load_weights, read_metadata, save_weights
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import LazyWeights, load_weights, save_weights
 from remerge.errors import RemergeError
 
 SEPARATOR = "+"

@@ -1,27 +1,62 @@
-"""Headers of safetensors files: the same in every run, and written ahead of the tensors."""
+"""Headers of safetensors files: read without torch, the same in every run, and written ahead of the tensors."""
 
 import json
 import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from safetensors import SafetensorError, safe_open
 
 from remerge.errors import RemergeError
 
+if TYPE_CHECKING:
+    import torch
+
 DTYPES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
+    "torch.float64": "F64",
+    "torch.float32": "F32",
+    "torch.float16": "F16",
+    "torch.bfloat16": "BF16",
+    "torch.int64": "I64",
+    "torch.int32": "I32",
+    "torch.int16": "I16",
+    "torch.int8": "I8",
+    "torch.uint8": "U8",
+    "torch.bool": "BOOL",
 }
+
+
+def open_file(path: str | Path, framework: str) -> safe_open:
+    """Open a safetensors file, memory-mapped.
+
+    Args:
+        path: The file.
+        framework: What its tensors are read as, ``pt`` or ``np``.
+
+    Raises:
+        RemergeError: There is no such file, or it cannot be read, is cut short or no safetensors file.
+    """
+    try:
+        return safe_open(path, framework=framework)
+    except FileNotFoundError as error:
+        raise RemergeError(f"{path}: no such file") from error
+    except SafetensorError as error:
+        raise RemergeError(
+            f"{path}: not a whole safetensors file ({error}); delete it to have it made again"
+        ) from error
+    except OSError as error:
+        raise RemergeError(f"{path}: cannot be read as a file ({error})") from error
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return the free text fields of a safetensors file's header, such as ``architecture``.
+
+    Raises:
+        RemergeError: See :func:`open_file`.
+    """
+    return open_file(path, "np").metadata() or {}
 
 
 def sort_metadata(path: Path) -> None:
@@ -37,7 +72,7 @@ def sort_metadata(path: Path) -> None:
 
 
 def write_header(
-    path: Path, tensors: Mapping[str, tuple[torch.dtype, torch.Size]], metadata: Mapping[str, str]
+    path: Path, tensors: Mapping[str, tuple["torch.dtype", "torch.Size"]], metadata: Mapping[str, str]
 ) -> tuple[int, dict[str, tuple[int, int]]]:
     """Write a header and make room for the tensors after it.
 
@@ -53,7 +88,7 @@ def write_header(
         RemergeError: A dtype cannot be written.
         OSError: The disk is full.
     """
-    if unknown := sorted({str(dtype) for dtype, _ in tensors.values() if dtype not in DTYPES}):
+    if unknown := sorted({str(dtype) for dtype, _ in tensors.values() if str(dtype) not in DTYPES}):
         raise RemergeError(f"{path}: cannot write tensors of {', '.join(unknown)}")
     header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     places = {}
@@ -61,7 +96,7 @@ def write_header(
     # The widest first, so that every tensor is aligned to its entries.
     for key, (dtype, shape) in sorted(tensors.items(), key=lambda item: (-item[1][0].itemsize, item[0])):
         length = shape.numel() * dtype.itemsize
-        header[key] = {"dtype": DTYPES[dtype], "shape": list(shape), "data_offsets": [offset, offset + length]}
+        header[key] = {"dtype": DTYPES[str(dtype)], "shape": list(shape), "data_offsets": [offset, offset + length]}
         places[key] = (offset, length)
         offset += length
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from remerge.checkpoints.headers import sort_metadata
+from remerge.checkpoints.headers import open_file, sort_metadata
 from remerge.errors import MismatchError, RemergeError
 from remerge.run.atomic import atomic_path
 
@@ -23,16 +22,7 @@ class LazyWeights(Mapping[str, Tensor]):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            self._file = safe_open(path, framework="pt")
-        except FileNotFoundError as error:
-            raise RemergeError(f"{path}: no such file") from error
-        except SafetensorError as error:
-            raise RemergeError(
-                f"{path}: not a whole safetensors file ({error}); delete it to have it made again"
-            ) from error
-        except OSError as error:
-            raise RemergeError(f"{path}: cannot be read as a file ({error})") from error
+        self._file = open_file(path, "pt")
         self._keys = dict.fromkeys(sorted(self._file.keys()))
 
     def __getitem__(self, key: str) -> Tensor:
@@ -63,11 +53,6 @@ def load_weights(path: str | Path) -> LazyWeights:
         RemergeError: There is no such file, or it cannot be read, is cut short or no safetensors file.
     """
     return LazyWeights(path)
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the free text fields of a safetensors file's header, such as ``architecture``."""
-    return load_weights(path).metadata
 
 
 def save_weights(path: str | Path, weights: Weights, metadata: Mapping[str, str] | None = None) -> None:

@@ -8,7 +8,8 @@ import torch
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from torch import Tensor, nn
 
-from remerge.checkpoints.weights import check_finite, load_weights, read_metadata
+from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.weights import check_finite, load_weights
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.errors import RemergeError
 

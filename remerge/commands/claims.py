@@ -39,8 +39,10 @@ def show_claims(folder: Path, file: Path) -> str:
         RemergeError: No run has finished, there is no record of what a table was made from, or the claims cannot be
             read.
     """
-    from remerge.findings.claims import Scores, claims_markdown, claims_table, of_run, read_claims
-    from remerge.findings.measured import read_measured
+    from remerge.findings.claimed_scores import Scores
+    from remerge.findings.claims import of_run, read_claims
+    from remerge.findings.claims_tables import claims_markdown, claims_table
+    from remerge.methods.measured import read_measured
 
     claims, measured = read_claims(file), read_measured(PUBLISHED / "methods.yaml")
     parts = []
@@ -92,7 +94,7 @@ def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, A
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         inputs, params = record["input"], record["parameters"]
-        if not ({"scores", "audit"} <= inputs.keys() and {"methods", "merged"} <= params.keys()):
+        if not ({"scores", "audit"} <= inputs.keys() and {"methods", "merged", "kinds"} <= params.keys()):
             raise KeyError("methods")
     except (OSError, ValueError, KeyError) as error:
         raise RemergeError(

@@ -8,6 +8,8 @@ from typing import Any
 from remerge.config.names import RESERVED, fault_in_label, faults_in_names
 from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
+from remerge.studies.kind import load
+from remerge.studies.registry import KINDS
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
 
@@ -79,11 +81,12 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
             yield ("studies", name, "suite"), f"unknown suite {suite!r}; {did_you_mean(suite, known)}"
             continue
         tasks = [task for task in _list(sections["suites"][suite]) if isinstance(task, str)]
-        if study.get("kind") in ("pairs", "negation") and len(tasks) == 1:
+        kind = study.get("kind")
+        if kind in KINDS and 0 < len(tasks) < (fewest := load(kind).Settings.fewest_tasks):
             yield (
                 ("studies", name, "suite"),
-                f"suite {suite!r} has one task, and {study['kind']} needs two; name another suite, or set the study to "
-                "null",
+                f"{kind} needs {fewest} tasks, and suite {suite!r} has {len(tasks)}; name another suite, or set the "
+                "study to null",
             )
         for key in ("unseen", "tasks"):
             yield from _of_suite(("studies", name, key), study.get(key), suite, tasks)

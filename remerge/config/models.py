@@ -1,12 +1,10 @@
 """What config.yaml may say: every key with its type, default and meaning."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     FiniteFloat,
@@ -15,28 +13,17 @@ from pydantic import (
 )
 
 from remerge.clip.architectures import ARCHITECTURES
-from remerge.images.corruptions import CONSTANTS
+from remerge.run.settings import Grid, Name, Share, Strict
+from remerge.studies.kind import load
+from remerge.studies.registry import KINDS
+from remerge.studies.settings import Study
 from remerge.tasks.clip import CLIP_TASKS
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-
-# File names may have 255 bytes, in some file systems 143, and are longer than this by suffixes.
-Name = Annotated[str, Field(pattern=NAME, max_length=100)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 # As long as a legend has room for.
 Label = Annotated[str, Field(min_length=1, max_length=60)]
 Scope = Literal["vector", "trained", "tensor"]
-
-
-def _each_once(values: list[float]) -> list[float]:
-    if len(set(values)) != len(values):
-        raise ValueError("a value is listed twice")
-    return values
-
-
-Grid = Annotated[list[FiniteFloat], AfterValidator(_each_once)]
 
 
 def _no_braces(path: str) -> str:
@@ -47,12 +34,6 @@ def _no_braces(path: str) -> str:
 
 
 InputPath = Annotated[Text, AfterValidator(_no_braces)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused, and nothing is converted silently: a quoted number is no number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Pool(Strict):
@@ -437,153 +418,10 @@ class Figures(Strict):
     every: int = Field(10, ge=1, description="AdaMerging steps between two points of accuracy against step.")
 
 
-class Study(Strict):
-    """What all studies share; ``caption`` says what to see in a study's figure."""
-
-    caption: ClassVar[str]
-
-    suite: Name = Field(description="The suite whose task vectors are merged.")
-
-    @property
-    def parts(self) -> list[str]:
-        """What is made one by one: each is a job of its own."""
-        return ["all"]
-
-    def settings_of(self, part: str) -> dict[str, Any]:
-        """Return, as plain values, what one part depends on: another part more or less does not make it run again."""
-        return self.model_dump(exclude={"suite"})
-
-
-class Generalisation(Study):
-    """Merge some tasks, score on all (AdaMerging, Table 3)."""
-
-    caption = "Merged without two tasks: what is left for those?"
-    kind: Literal["generalisation"]
-    unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
-        min_length=1, description="For each split, the tasks of the suite that are not merged."
-    )
-    methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
-
-    @property
-    def parts(self) -> list[str]:
-        """One per split."""
-        return [f"split-{number}" for number in range(1, len(self.unseen) + 1)]
-
-    def settings_of(self, part: str) -> dict[str, Any]:
-        """The tasks that this split does not merge."""
-        return super().settings_of(part) | {"unseen": self.unseen[self.parts.index(part)]}
-
-
-class Robustness(Study):
-    """Adapt to and score on corrupted test images (AdaMerging, Table 4)."""
-
-    caption = "Corrupted images: methods that adapt have looked at the same images, without labels."
-    kind: Literal["robustness"]
-    tasks: list[str] = Field(min_length=1, description="The tasks of the suite that are merged and scored.")
-    corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]
-        list(CONSTANTS),
-        min_length=1,
-        description="Corruptions beside the clean images. As published, they act on original images, before these are "
-        "resized and cropped.",
-    )
-    severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions; published: 2.")
-    methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
-
-    @property
-    def parts(self) -> list[str]:
-        """Clean images and each corruption."""
-        return ["clean", *self.corruptions]
-
-    def settings_of(self, part: str) -> dict[str, Any]:
-        """Tasks and methods; which images they are scored on, the job's inputs say."""
-        return self.model_dump(include={"kind", "tasks", "methods"})
-
-
-class TaskCounts(Study):
-    """Merge random subsets of the tasks (TIES-Merging, section 6)."""
-
-    caption = "The more tasks are merged, the less of each expert is left. Bands: lowest and highest subset."
-    kind: Literal["task_counts"]
-    counts: list[Annotated[int, Field(ge=1)]] = Field(
-        [2, 3, 4, 5, 6, 7, 8], min_length=1, description="How many tasks."
-    )
-    subsets: int = Field(3, ge=1, description="Random subsets of each size.")
-    seed: int = Field(0, ge=0, description="Of the subsets.")
-    methods: list[Name] = Field(min_length=1, description="Methods to compare; none may be tuned.")
-
-    @property
-    def parts(self) -> list[str]:
-        """One per number of tasks."""
-        return [f"count-{count}" for count in dict.fromkeys(self.counts)]
-
-    def settings_of(self, part: str) -> dict[str, Any]:
-        """The numbers of tasks up to this one: its subsets are drawn after theirs."""
-        return super().settings_of(part) | {"counts": list(dict.fromkeys(self.counts))[: self.parts.index(part) + 1]}
-
-
-class TiesAblation(Study):
-    """TIES with disjoint mean, without each of its steps (TIES-Merging, Table 5)."""
-
-    caption = "TIES without each of its steps."
-    kind: Literal["ties_ablation"]
-    keep: Share = Field(0.2, description="Share of entries that survive trimming.")
-    scaling: FiniteFloat = Field(description="The merging coefficient lambda.")
-
-
-class TiesDensity(Study):
-    """TIES with other shares of entries kept (TIES-Merging, section 6)."""
-
-    caption = "How much of each task vector TIES should keep."
-    kind: Literal["ties_density"]
-    keep: list[Share] = Field(
-        [0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries that survive trimming."
-    )
-    merge: Literal["sum", "mean", "max"] = Field("sum", description="Disjoint merge, as for `ties`.")
-    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
-
-
-class Redundancy(Study):
-    """Experts with only the largest entries of their task vectors (TIES-Merging, section 3)."""
-
-    caption = "Each expert with only the largest entries of its task vector: most entries do not matter."
-    kind: Literal["redundancy"]
-    keep: list[Share] = Field([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries kept.")
-
-
-class Pairs(Study):
-    """The sum of each two task vectors, scored on both tasks (Task Arithmetic, section 4)."""
-
-    caption = "Two task vectors added: what both tasks keep of their experts' accuracy."
-    kind: Literal["pairs"]
-    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
-
-
-class Negation(Study):
-    """Forget a task by subtracting its task vector, another task as control (Task Arithmetic, section 3).
-
-    Every task's control is the next of the suite. Lambda is the one with the lowest accuracy on the task of those that
-    keep 95 % of the control's zero-shot accuracy, on validation images.
-    """
-
-    caption = "A task vector subtracted: its task is forgotten, the control should stay."
-    kind: Literal["negation"]
-    scalings: Grid = Field(
-        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0],
-        min_length=2,
-        description="Values of lambda to choose from; 0, the pre-trained encoder, is one of them.",
-    )
-
-    @model_validator(mode="after")
-    def _from_zero(self) -> "Negation":
-        if 0.0 not in self.scalings:
-            raise ValueError("`scalings` must hold 0, the encoder before anything is forgotten")
-        return self
-
-
-AnyStudy = Annotated[
-    Generalisation | Robustness | TaskCounts | TiesAblation | TiesDensity | Redundancy | Pairs | Negation,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    AnyStudy = Study
+else:
+    AnyStudy = Annotated[Union[tuple(load(kind).Settings for kind in KINDS)], Field(discriminator="kind")]  # noqa: UP007
 
 
 class Config(Strict):

@@ -10,6 +10,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from remerge.config import models
+from remerge.run.settings import Strict
+from remerge.studies.kind import load
+from remerge.studies.registry import KINDS
 
 ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "pretrained": models.Pretrained,
@@ -22,17 +25,6 @@ ALGORITHM_MODELS: dict[str, type[models.Method]] = {
     "fisher": models.Fisher,
     "regmean": models.RegMean,
     "adamerging": models.AdaMerging,
-}
-
-STUDY_MODELS: dict[str, type[models.Study]] = {
-    "generalisation": models.Generalisation,
-    "robustness": models.Robustness,
-    "task_counts": models.TaskCounts,
-    "ties_ablation": models.TiesAblation,
-    "ties_density": models.TiesDensity,
-    "redundancy": models.Redundancy,
-    "pairs": models.Pairs,
-    "negation": models.Negation,
 }
 
 INTRODUCTION = """\
@@ -107,7 +99,7 @@ ten lines. The file is checked, without being run, before the first job starts.
 """
 
 
-def model_at(location: Sequence[str | int]) -> type[models.Strict]:
+def model_at(location: Sequence[str | int]) -> type[Strict]:
     """Return the model whose keys may stand at a location that pydantic reports, its last part being a key."""
     match tuple(location):
         case ("methods", _, _, "scaling", _, _):
@@ -115,7 +107,7 @@ def model_at(location: Sequence[str | int]) -> type[models.Strict]:
         case ("methods", _, str() as algorithm, _):
             return ALGORITHM_MODELS[algorithm]
         case ("studies", _, str() as kind, _):
-            return STUDY_MODELS[kind]
+            return load(kind).Settings
         case ("pools", _, _):
             return models.Pool
         case ("tasks", _, _):
@@ -142,7 +134,7 @@ def keys_at(location: Sequence[str | int]) -> list[str]:
 
 def configuration_readme() -> str:
     """Return config/README.md."""
-    sections: list[tuple[str, type[models.Strict]]] = [
+    sections: list[tuple[str, type[Strict]]] = [
         ("Top level", models.Config),
         ("`pools.NAME`", models.Pool),
         ("`tasks.NAME`", models.FolderTask),
@@ -153,17 +145,17 @@ def configuration_readme() -> str:
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
         ("`scaling` that is tuned", models.Tune),
-        *((f"`studies.NAME` with `kind: {name}`", model) for name, model in STUDY_MODELS.items()),
+        *((f"`studies.NAME` with `kind: {kind}`", load(kind).Settings) for kind in KINDS),
     ]
     return INTRODUCTION + "".join(_section(title, model) for title, model in sections)
 
 
-def _section(title: str, model: type[models.Strict]) -> str:
+def _section(title: str, model: type[Strict]) -> str:
     rows = "\n".join(_rows(model))
     return f"\n## {title}\n\n{model.__doc__}\n\n| key | type | default | meaning |\n|---|---|---|---|\n{rows}\n"
 
 
-def _rows(model: type[models.Strict]) -> Iterator[str]:
+def _rows(model: type[Strict]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if name in ("algorithm", "kind"):
             continue
@@ -174,7 +166,7 @@ def _rows(model: type[models.Strict]) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    if isinstance(field.default, models.Strict):
+    if isinstance(field.default, Strict):
         return "see below"
     return f"`{json.dumps(field.default)}`" if field.default is not None else "none"
 

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 from pydantic_core import ErrorDetails
 
-from remerge.config.reference import STUDY_MODELS, keys_at
+from remerge.config.reference import keys_at
 from remerge.merging.registry import ALGORITHMS
+from remerge.studies.registry import KINDS
 
 Location = tuple[str | int, ...]
 Fault = tuple[Location, str]
@@ -94,7 +95,7 @@ def _as_written(location: Location) -> Location:
 
 def _tag(location: Location) -> tuple[str, Iterable[str]]:
     """The key that says what an entry is, and what it may say."""
-    return ("kind", STUDY_MODELS) if location[0] == "studies" else ("algorithm", ALGORITHMS)
+    return ("kind", KINDS) if location[0] == "studies" else ("algorithm", ALGORITHMS)
 
 
 def _without_tag(location: Location, entry: Mapping[Any, Any]) -> Fault:

@@ -62,13 +62,13 @@ def _images(config: Config, *, trained: bool) -> dict[str, int]:
     # A split that is being prepared lies there twice, so that it can go on after a break.
     counts["images being prepared"] = largest
     corrupted = {
-        (task, corruption, study.severity)
+        (task, study.images_of(part))
         for study in config.studies.values()
-        if study.kind == "robustness"
-        for task in study.tasks
-        for corruption in study.corruptions
+        for part in study.parts
+        for task in study.tasks_in(config.suites[study.suite])
+        if study.images_of(part) != "test"
     }
-    counts["corrupted images"] = sum(images(config, task)["test"] for task, *_ in corrupted if task not in MINI_TASKS)
+    counts["corrupted images"] = sum(images(config, task)["test"] for task, _ in corrupted if task not in MINI_TASKS)
     return counts
 
 

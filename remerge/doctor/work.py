@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from remerge.config.models import AnyMethod, AnyStudy, Config
+from remerge.config.models import AnyMethod, Config
 from remerge.doctor.estimates import BACKWARD, MACS
 from remerge.plan.methods import Methods
 from remerge.plan.tasks import Tasks
@@ -11,8 +11,6 @@ from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 STEP = 1 + BACKWARD
-ABLATIONS = 5
-"""Encoders of a study of TIES's steps: TIES, and without each of them."""
 
 
 def images(config: Config, task: str) -> dict[str, int]:
@@ -69,32 +67,21 @@ def _curves_and_studies(config: Config) -> float:
             if method.learns:
                 points = method.steps // config.figures.every + 1  # type: ignore[union-attr]
                 passes += points * _count(config, suite)
-    return passes + sum(_study(config, study) for study in config.studies.values())
+    costs = _Costs(config)
+    return passes + sum(study.passes(config.suites[study.suite], costs) for study in config.studies.values())
 
 
-def _study(config: Config, study: AnyStudy) -> float:
-    suite = config.suites[study.suite]
-    every = _count(config, suite)
-    methods = [config.methods[name] for name in getattr(study, "methods", ())]
-    if study.kind == "generalisation":
-        seen = [len(suite) - len(unseen) for unseen in study.unseen]
-        return sum(every + _learning(method, tasks) for tasks in seen for method in methods)
-    if study.kind == "robustness":
-        scored, tasks = _count(config, study.tasks), len(study.tasks)
-        return len(study.parts) * sum(scored + _learning(method, tasks) for method in methods)
-    if study.kind == "task_counts":
-        return sum(
-            study.subsets * (every * count / len(suite) + _learning(method, count))
-            for count in study.counts
-            if count <= len(suite)
-            for method in methods
-        )
-    if study.kind == "negation":
-        # Every task with its control, on both splits.
-        return 2 * len(study.scalings) * (every + _count(config, suite, "validation"))
-    if study.kind == "pairs":
-        return (len(suite) - 1) * every
-    return every * (ABLATIONS if study.kind == "ties_ablation" else len(study.keep))
+class _Costs:
+    """What studies ask."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def images(self, tasks: Iterable[str], split: str = "test") -> int:
+        return _count(self.config, tasks, split)
+
+    def learning(self, method: str, tasks: int) -> float:
+        return _learning(self.config.methods[method], tasks)
 
 
 def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, reference_line, tell_absent
-from remerge.findings.measured import curves_as, read_measured
+from remerge.methods.measured import curves_as, read_measured
 from remerge.scoring.coverage import scored_tasks
 from remerge.scoring.scores import accuracy, average_accuracy
 

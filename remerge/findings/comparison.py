@@ -35,7 +35,7 @@ def compare(
         tasks: The suite's tasks in order.
         flags: By task, what the audit found wrong with its splits.
         elsewhere: By task, the origin whose zero-shot accuracy ours agrees with, where it is not the pool's own.
-        names: Under which name each method was published (:func:`remerge.findings.measured.published_as`).
+        names: Under which name each method was published (:func:`remerge.methods.measured.published_as`).
         notes: By published name, what to know before comparing with it.
 
     Returns:

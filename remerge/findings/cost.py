@@ -5,34 +5,45 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tabulate import tabulate
 
-from remerge.run.atomic import atomic_path
+from remerge.merging.assemblies import MergedFiles
+from remerge.run.markup import MARKDOWN
+from remerge.scoring.held_out import notes_on
 
-
-def write_earlier(path: str | Path, seconds: float) -> None:
-    """Write, as Snakemake's benchmark files are, how long a job had worked before the run that finished it."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(f"s\tmax_rss\n{seconds:.4f}\t-\n", encoding="ascii")
+HEADERS = ["Method", "Seconds", "Memory (MB)", "Shared (MB)", "Per task (MB)", "Task's name", "Looks at"]
+NOTE = (
+    "Seconds: wall time of the jobs that make the encoder, start-up included, other jobs running beside them. Memory: "
+    "resident, memory-mapped files included. Shared, per task: what is stored for all tasks together and for each task "
+    "besides. Task's name: whether the encoder, and not only the zero-shot head, depends on the name of the image's "
+    "task. Task vectors and experts, which all merging needs, are not counted."
+)
 
 
 def cost_table(
     methods: Mapping[str, Mapping[str, Any]],
     jobs: Iterable[tuple[str, str | Path]],
-    encoders: Mapping[str, str | Path],
+    results: Mapping[str, str | Path],
 ) -> pd.DataFrame:
     """Return one row per method that makes an encoder.
 
     Args:
         methods: By id, ``label`` and ``uses``.
         jobs: Snakemake's benchmark files of the jobs that make encoders, each with its method's id. Of a job that was
-            cut off and went on, Snakemake measures the last run alone: include what :func:`write_earlier` wrote.
-        encoders: The merged encoders, by method.
+            cut off and went on, Snakemake measures the last run alone: include what
+            :func:`remerge.run.resume.write_earlier` wrote.
+        results: The merged results' shared files, by method.
 
     Returns:
         Columns ``method``, ``seconds`` (wall time of its jobs together, start-up included), ``memory`` (megabytes
-        resident of the largest, memory-mapped files included), ``storage`` (megabytes of the encoder), ``uses``.
+        resident of the largest, memory-mapped files included), ``shared`` and ``per_task`` (megabytes stored for all
+        tasks together, and on average for each task besides), ``task_name`` (``needed`` if the encoder depends on the
+        name of the image's task), ``uses``.
+
+    Raises:
+        RemergeError: See :class:`remerge.merging.assemblies.MergedFiles`.
     """
-    sizes = {name: Path(path).stat().st_size / 1e6 for name, path in encoders.items()}
+    files = {name: MergedFiles(path) for name, path in results.items()}
     found: dict[str, list[tuple[float, float]]] = {}
     for method, path in jobs:
         row = pd.read_csv(path, sep="\t").iloc[0]
@@ -43,10 +54,20 @@ def cost_table(
             "method": method["label"],
             "seconds": sum(seconds for seconds, _ in found[name]),
             "memory": max((memory for _, memory in found[name] if memory == memory), default=None),
-            "storage": sizes.get(name),
+            "shared": files[name].shared_bytes / 1e6,
+            "per_task": sum(files[name].part_bytes.values()) / 1e6 / max(len(files[name].parts), 1),
+            "task_name": "needed" if files[name].assembly.needs_task_name else None,
             "uses": ", ".join(method["uses"]),
         }
         for name, method in methods.items()
         if name in found
     ]
     return pd.DataFrame(rows)
+
+
+def cost_table_markdown(table: pd.DataFrame) -> str:
+    """Return what :func:`cost_table` returned in Markdown."""
+    shown = table.assign(method=table["method"].map(MARKDOWN.plain)).astype({"task_name": object}).fillna("–")
+    formats = ("", ".1f", ".1f", ".1f", ".2f", "", "")
+    text = tabulate(shown, HEADERS, tablefmt="github", floatfmt=formats, showindex=False, disable_numparse=[0])
+    return f"{text}\n\n{' '.join([NOTE, *notes_on(table['uses'])])}\n"

@@ -7,8 +7,11 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.findings.claims import COLUMNS, Claim, Scores, judge_over_seeds, table_row, without_images
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import Claim
+from remerge.findings.claims_tables import COLUMNS, table_row, without_images
 from remerge.findings.tables import Row
+from remerge.findings.verdicts import judge_over_seeds
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import average_accuracy, merged_tasks
 
@@ -30,7 +33,7 @@ def scores_by_seed(
     """Return the scores that the job of the claims over seeds declares, by seed.
 
     Args:
-        inputs: As for :meth:`remerge.findings.claims.Scores.declared`, each name listing one pool's files after
+        inputs: As for :meth:`remerge.findings.claimed_scores.Scores.declared`, each name listing one pool's files after
             another's.
         params: As there, and ``seeds``: the seed of each pool, in the same order.
         results: Where the results folder lies.
@@ -56,15 +59,15 @@ def claims_over_seeds(
     Args:
         claims: The claims by id, in order.
         scores: Where the answers are, by training seed.
-        verdicts: Each seed's own :func:`remerge.findings.claims.claims_table`.
+        verdicts: Each seed's own :func:`remerge.findings.claims_tables.claims_table`.
         flags: By task, what is wrong with its splits.
         encoder: The pools' architecture.
         origin: Where their checkpoints come from.
         tasks: The suite's tasks; caveats name those without images.
 
     Returns:
-        :data:`remerge.findings.claims.COLUMNS`, accuracies and difference being means over seeds; ``seeds``, how many
-        it is judged by; and for each seed ``seed {seed}``, its verdict alone, and ``difference {seed}``.
+        :data:`remerge.findings.claims_tables.COLUMNS`, accuracies and difference being means over seeds; ``seeds``, how
+        many it is judged by; and for each seed ``seed {seed}``, its verdict alone, and ``difference {seed}``.
     """
     words = {seed: dict(zip(table["id"], table["verdict"], strict=True)) for seed, table in verdicts.items()}
     judged = {name: judge_over_seeds(claim, scores) for name, claim in claims.items()}

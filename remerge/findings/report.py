@@ -34,7 +34,7 @@ TABLES = {
         "leave open.",
     ),
     "experts": ("Experts on other tasks", "What fine-tuning on one task does to the others."),
-    "cost": ("What it took", "Time, memory and data of every method."),
+    "cost": ("What it took", "Time, memory, storage and data of every method."),
 }
 
 

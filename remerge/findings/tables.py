@@ -11,7 +11,7 @@ from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
 from remerge.scoring.held_out import notes_on
-from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, wilson_interval
+from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, needs_task_name, wilson_interval
 
 REFERENCES = ("pretrained", "individual", "traditional_mtl")
 """Algorithms that merge nothing: they bound the methods and do not compete with them."""
@@ -52,17 +52,19 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
         tasks: Columns in order.
 
     Returns:
-        Columns ``method``, ``uses``; per task ``{task}`` (percent), ``{task} correct``, ``{task} n``,
-        ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent); ``average``, ``half_width`` (of the
-        average's 95 % interval, points), ``normalised`` (percent) and ``tasks``; where scoring was in bfloat16, also
-        ``compared`` and ``agree`` (see :func:`remerge.scoring.evaluation.score_encoder`); where an encoder does not
-        merge, or was not trained on, all tasks, also ``merged``, such as ``a+b``. Unscored cells are missing.
+        Columns ``method``, ``uses`` (which includes the task's name if the encoder depends on it); per task ``{task}``
+        (percent), ``{task} correct``, ``{task} n``, ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent);
+        ``average``, ``half_width`` (of the average's 95 % interval, points), ``normalised`` (percent) and ``tasks``;
+        where scoring was in bfloat16, also ``compared`` and ``agree`` (see
+        :func:`remerge.scoring.evaluation.score_encoder`); where an encoder does not merge, or was not trained on, all
+        tasks, also ``merged``, such as ``a+b``. Unscored cells are missing.
     """
     experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
     rows = []
     for name, method in methods.items():
         own = scores[(scores["method"] == name) & scores["task"].isin(tasks)]
-        row: dict[str, object] = {"method": method.label, "uses": ", ".join(method.uses)}
+        uses = [*method.uses, *(["the task's name"] if needs_task_name(own) else [])]
+        row: dict[str, object] = {"method": method.label, "uses": ", ".join(uses)}
         for task in tasks:
             row |= _cells(task, own[own["task"] == task])
         if "compared" in own:

@@ -8,7 +8,7 @@ from remerge.plan.images import Images
 from remerge.plan.merging import Merging
 from remerge.plan.methods import Methods, module_file
 from remerge.plan.scores import heads
-from remerge.studies.modules import LEARNING, MODULES
+from remerge.studies.kind import LEARNING, figure_of, load, module_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Studies:
     def tasks(self, study: str) -> list[str]:
         """Return the tasks that a study merges and scores."""
         settings = self.config.studies[study]
-        return settings.tasks if settings.kind == "robustness" else self.config.suites[settings.suite]
+        return settings.tasks_in(self.config.suites[settings.suite])
 
     def task_vectors(self, pool: str, study: str) -> list[str]:
         """Return the task vectors that a study merges."""
@@ -35,15 +35,12 @@ class Studies:
 
     def test_images(self, pool: str, study: str, part: str) -> list[str]:
         """Return the images that a part of a study is scored on, and adapts to: of one corruption, or clean."""
-        settings = self.config.studies[study]
-        corrupted = settings.kind == "robustness" and part != "clean"
-        images = f"corrupted/{part}-{settings.severity}" if corrupted else "test"
-        return self.images.of_tasks(pool, self.tasks(study), images)
+        return self.images.of_tasks(pool, self.tasks(study), self.config.studies[study].images_of(part))
 
     def validation_images(self, pool: str, study: str) -> list[str]:
         """Return the images that a study chooses by."""
         settings = self.config.studies[study]
-        return self.images.of_suite(pool, settings.suite, "validation") if settings.kind == "negation" else []
+        return self.images.of_suite(pool, settings.suite, "validation") if settings.looks_at_validation else []
 
     def gate(self, pool: str, study: str) -> str | list[str]:
         """Return the verdict on zero-shot accuracy without which a study does not begin."""
@@ -63,19 +60,19 @@ class Studies:
 
     def caption(self, study: str) -> str:
         """Return what to see in a study's figure."""
-        return self.config.studies[study].caption
+        return load(self.kind(study)).CAPTION
 
     def parameters(self, study: str) -> dict[str, dict[str, Any]]:
         """Return the algorithms and parameters of the methods that a study applies."""
-        return {name: self.methods.parameters(name) for name in self._methods(study)}
+        return {name: self.methods.parameters(name) for name in self.config.studies[study].applied}
 
     def labels(self, study: str) -> dict[str, str]:
         """Return the labels of the methods that a study applies."""
-        return {name: self.config.methods[name].label for name in self._methods(study)}
+        return {name: self.config.methods[name].label for name in self.config.studies[study].applied}
 
     def looks(self, study: str) -> dict[str, dict[str, Any]]:
         """Return a study's methods and those before them, on which their looks depend."""
-        shown, names = self._methods(study), list(self.config.methods)
+        shown, names = self.config.studies[study].applied, list(self.config.methods)
         last = max((names.index(name) for name in shown), default=-1)
         # The others' labels are not drawn.
         return {
@@ -83,21 +80,38 @@ class Studies:
             for name, look in self.methods.looks(names[: last + 1]).items()
         }
 
-    def _methods(self, study: str) -> list[str]:
-        return list(getattr(self.config.studies[study], "methods", []))
-
-    def modules(self, study: str) -> list[str]:
-        """Return the library files that a script loads for a study's kind and its methods."""
-        methods = self._methods(study)
-        modules = {module_file(MODULES[self.kind(study)])}
-        modules.update(file for name in methods for file in self.methods.modules(name))
+    def code(self, study: str) -> list[str]:
+        """Return the library code that a script loads to make a study's encoders by its kind and methods."""
+        methods = self.config.studies[study].applied
+        modules = {file for name in methods for file in self.methods.modules(name)}
         if any(name in self.methods.learning() for name in methods):
             modules.add(module_file(LEARNING))
-        return sorted(modules)
+        return [*self._code(study, "variants"), *sorted(modules)]
+
+    def table_code(self, study: str) -> list[str]:
+        """Return the library code that a script loads to make a study's table."""
+        return self._code(study, "table", "NOTE")
+
+    def _code(self, study: str, *names: str) -> list[str]:
+        """Of the module of a study's kind, what some of its functions and constants need."""
+        return [f"{module_file(module_of(self.kind(study)))}:{name}" for name in names]
+
+    def figure_code(self, study: str) -> list[str]:
+        """Return the library file that draws a study's table."""
+        return [module_file(figure_of(self.kind(study)))]
+
+    def kinds(self, suite: str) -> dict[str, str]:
+        """Return the kind of each study of a suite."""
+        return {study: self.kind(study) for study in self.of_suite(suite)}
+
+    def encoders_code(self, suite: str) -> list[str]:
+        """Return the library code that tells the encoders of a suite's studies apart."""
+        kinds = sorted(set(self.kinds(suite).values()))
+        return [f"{module_file(module_of(kind))}:encoders" for kind in kinds if hasattr(load(kind), "encoders")]
 
     def files(self, study: str) -> list[str]:
         """Return the Python files of the user's methods that a study applies."""
-        return sorted({file for name in self._methods(study) for file in self.methods.files(name)})
+        return sorted({file for name in self.config.studies[study].applied for file in self.methods.files(name)})
 
     def scores(self, pool: str, study: str) -> list[str]:
         """Return the scores of every part of a study."""

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from remerge.run.sources import source_files
+from remerge.run.sources import read_source, source_files
 
 BOOKKEEPING = (
     "remerge/__init__.py",  # the version, and names for users of the library
@@ -21,8 +21,8 @@ BOOKKEEPING = (
 )
 """Modules that no digest covers: nothing that their functions return reaches a result."""
 
-# Of a progress bar, what is only shown.
-SHOWN = {"desc", "unit"}
+# Of a progress bar and of a setting, what is only shown.
+SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}}
 
 
 def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
@@ -32,19 +32,21 @@ def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
     errors, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every version of Python.
 
     Args:
-        scripts: Files relative to ``root``.
+        scripts: Files relative to ``root``, or functions of files, as for :func:`remerge.run.sources.read_source`.
         root: The folder that holds the library's package.
     """
     root = Path(root)
     files = {path.as_posix() for script in scripts for path in source_files(script, root, without=BOOKKEEPING)}
-    digests = {name: _digest((root / name).read_text(encoding="utf-8")) for name in sorted(files)}
+    digests = {name: _digest(read_source(name, root)) for name in sorted(files)}
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 @cache
 def _digest(text: str) -> str:
-    bare = _WithoutWords().visit(ast.parse(text))
-    _sort_imports(bare, _names(ast.parse(text)) - _names(bare))
+    tree = ast.parse(text)
+    names = _names(tree)
+    bare = _WithoutWords().visit(tree)
+    _sort_imports(bare, names - _names(bare))
     return hashlib.sha256(_written(bare).encode()).hexdigest()
 
 
@@ -71,8 +73,8 @@ class _WithoutWords(ast.NodeTransformer):
         name = _called(node)
         if name.endswith("Error"):
             node.args, node.keywords = [], []
-        elif name == "ProgressBar":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN]
+        else:
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in SHOWN.get(name, ())]
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:

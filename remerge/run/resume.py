@@ -86,6 +86,12 @@ class Progress:
         self.path.unlink(missing_ok=True)
 
 
+def write_earlier(path: str | Path, seconds: float) -> None:
+    """Write, as Snakemake's benchmark files are, how long a job had worked before the run that finished it."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"s\tmax_rss\n{seconds:.4f}\t-\n", encoding="ascii")
+
+
 class KeptImages:
     """Prepared images, or their hashes, appended to a file one by one: what a run need not do again after a break."""
 

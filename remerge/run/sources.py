@@ -8,6 +8,52 @@ from pathlib import Path
 PACKAGE = "remerge"
 
 
+def read_source(place: str | Path, root: Path) -> str:
+    """Return the code of a file, or of what one of its functions or constants needs.
+
+    Args:
+        place: ``file.py`` or ``file.py:name``, relative to ``root``. Of the latter, only the statements at the top of
+            the file that the name needs, directly or through others, are returned.
+        root: The folder that holds the library's package.
+
+    Raises:
+        ValueError: The file does not define the name.
+    """
+    file, _, name = Path(place).as_posix().partition(":")
+    code = (root / file).read_text(encoding="utf-8")
+    if not name:
+        return code
+    if needed := _needed_by(name, code):
+        return needed
+    raise ValueError(f"{file}: defines no {name}")
+
+
+@cache
+def _needed_by(name: str, code: str) -> str:
+    body = ast.parse(code).body
+    binding = [_bound(statement) for statement in body]
+    if not any(name in names for names in binding):
+        return ""
+    needed, kept = {name}, set[int]()
+    while more := {place for place, names in enumerate(binding) if not names or names & needed} - kept:
+        kept |= more
+        needed |= {node.id for place in more for node in ast.walk(body[place]) if isinstance(node, ast.Name)}
+    return ast.unparse(ast.Module([body[place] for place in sorted(kept)], []))
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """The names that a statement at the top of a file defines; none of a statement that is always needed."""
+    match statement:
+        case ast.FunctionDef() | ast.ClassDef():
+            return {statement.name}
+        case ast.Import() | ast.ImportFrom():
+            return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+        case ast.Assign() | ast.AnnAssign():
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return set()
+
+
 def source_files(script: str | Path, root: str | Path, without: Collection[str] = ()) -> list[Path]:
     """Return ``script`` and every module of the library it imports, directly or through others.
 
@@ -15,12 +61,12 @@ def source_files(script: str | Path, root: str | Path, without: Collection[str] 
     ``import`` statement.
 
     Args:
-        script: The file to begin with, relative to ``root``.
+        script: Where to begin, as for :func:`read_source`.
         root: The folder that holds the library's package.
         without: Modules to leave out, and with them what only they import, as paths relative to ``root``.
 
     Returns:
-        Paths relative to ``root``, sorted.
+        Paths relative to ``root``, sorted; ``script`` as it was given.
     """
     root = Path(root)
     found: set[Path] = set()
@@ -30,7 +76,7 @@ def source_files(script: str | Path, root: str | Path, without: Collection[str] 
         if path in found or path.as_posix() in without:
             continue
         found.add(path)
-        for module in _imported_modules((root / path).read_text(encoding="utf-8")):
+        for module in _imported_modules(read_source(path, root)):
             waiting.extend(_files_of(module, root))
     return sorted(found)
 

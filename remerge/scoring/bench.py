@@ -12,7 +12,7 @@ from remerge.images.store import ImageSet
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.run.progress import ProgressBar
 from remerge.scoring.coverage import tasks_with_images
-from remerge.scoring.evaluation import score_encoder
+from remerge.scoring.evaluation import same_for_all, score_encoder
 from remerge.scoring.scores import NO_SCORES
 
 
@@ -76,7 +76,7 @@ class Bench:
             for split, sets in self.images.items():
                 chosen = {task: sets[task] for task in variant.tasks or tasks if task in tasks}
                 scored = score_encoder(
-                    self.encoder,
+                    same_for_all(self.encoder),
                     self.heads,
                     chosen,
                     device=self.device,

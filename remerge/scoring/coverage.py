@@ -1,8 +1,10 @@
 """Which tasks have images, and how tables, claims and figures say that some have none: 7/8."""
 
 from collections.abc import Collection, Mapping, Sequence, Sized
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def tasks_with_images(images: Mapping[str, Sized]) -> list[str]:
@@ -14,7 +16,7 @@ def tasks_with_images(images: Mapping[str, Sized]) -> list[str]:
     return [task for task, own in images.items() if len(own)]
 
 
-def scored_tasks(scores: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+def scored_tasks(scores: "pd.DataFrame", tasks: Sequence[str]) -> list[str]:
     """Return the tasks that have images, as score files show it: the others are scored nowhere.
 
     Args:

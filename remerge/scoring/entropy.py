@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
-from remerge.scoring.evaluation import logits_in_parts
+from remerge.scoring.evaluation import EncoderFor, logits_in_parts
 
 GROUPS = 10
 
@@ -35,9 +35,9 @@ def entropies_and_losses(
 
 
 def entropy_table(
-    encoder: nn.Module, heads: Mapping[str, Tensor], image_sets: Mapping[str, ImageSet], *, device: str = "cpu"
+    encoder_for: EncoderFor, heads: Mapping[str, Tensor], image_sets: Mapping[str, ImageSet], *, device: str = "cpu"
 ) -> pd.DataFrame:
-    """Compare entropy and loss on every task that has images.
+    """Compare entropy and loss of the encoder for each task on the task's images, if it has any.
 
     Returns:
         Per task, ten rows of images in order of entropy: ``task``, ``group``, ``entropy`` and ``loss`` (means, in
@@ -46,11 +46,11 @@ def entropy_table(
     Raises:
         RemergeError: A feature is NaN or infinite; the message names the task.
     """
-    encoder = encoder.to(device).eval()
     rows = []
     for task, image_set in image_sets.items():
         if not len(image_set):
             continue
+        encoder = encoder_for(task).to(device).eval()
         try:
             entropies, losses = entropies_and_losses(encoder, heads[task], image_set, device=device)
         except RemergeError as error:

@@ -1,7 +1,7 @@
 """Counting right answers."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 
 import numpy as np
@@ -25,6 +25,14 @@ NOT_FINITE = (
 
 # Images per task on which a shorter precision is compared with float32.
 COMPARED = 512
+
+EncoderFor = Callable[[str], nn.Module]
+"""Returns the encoder for a task, valid until the next call, as :meth:`remerge.merging.merged.Merged.encoder_for`."""
+
+
+def same_for_all(encoder: nn.Module) -> EncoderFor:
+    """Return what gives every task the same encoder."""
+    return lambda task: encoder
 
 
 @torch.inference_mode()
@@ -91,7 +99,7 @@ def logits_in_parts(
 
 
 def score_encoder(
-    encoder: nn.Module,
+    encoder_for: EncoderFor,
     heads: Mapping[str, Tensor],
     image_sets: Mapping[str, ImageSet],
     *,
@@ -101,10 +109,10 @@ def score_encoder(
     progress: bool = True,
     answers: bool = False,
 ) -> pd.DataFrame:
-    """Score an encoder on every task that has images.
+    """Score the encoder for each task on the task's images, if it has any.
 
     Args:
-        encoder: Image encoder, ``[n, 3, height, width]`` to ``[n, d]``.
+        encoder_for: Gives the image encoder for a task, ``[n, 3, height, width]`` to ``[n, d]``.
         heads: Per task, float32 ``[d, classes]``.
         image_sets: Per task, images and labels.
         device: Where to run.
@@ -121,13 +129,13 @@ def score_encoder(
     Raises:
         RemergeError: A feature is NaN or infinite; the message names the task.
     """
-    encoder = encoder.to(device).eval()
     _tell(precision, batch_size)
     rows = []
     for task, image_set in ProgressBar(image_sets.items(), desc="score", unit="task", disable=not progress):
         if not len(image_set):
             print(f"{task}: not scored: {image_set.missing}", file=sys.stderr)
             continue
+        encoder = encoder_for(task).to(device).eval()
         predict = partial(predictions, encoder, heads[task], device=device, batch_size=batch_size)
         try:
             predicted = predict(image_set.images, precision=precision)

@@ -11,15 +11,16 @@ from remerge.run.csvs import read_csv
 from remerge.scoring.answers import unpack_right
 
 KEYS = (
-    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "keep", "scaling", "step"),
-    *("task", "split"),
+    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task_name", "keep", "scaling"),
+    *("step", "task", "split"),
 )
 COUNTS = ("correct", "n", "compared", "agree")
 ANSWERS = ("right", "predicted")
 COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all.
 
-``right`` and ``predicted`` hold every image's answer, packed by :mod:`remerge.scoring.answers`.
+``task_name`` is there, and ``needed``, where the encoder depends on the name of the image's task. ``right`` and
+``predicted`` hold every image's answer, packed by :mod:`remerge.scoring.answers`.
 """
 
 
@@ -75,6 +76,11 @@ def merged_tasks(scores: pd.DataFrame) -> str:
         return ""
     named = scores["merged"].dropna()
     return "" if named.empty else str(named.iloc[0])
+
+
+def needs_task_name(scores: pd.DataFrame) -> bool:
+    """Return whether a method's encoder depends on the name of the image's task, by its scores."""
+    return "task_name" in scores and bool(scores["task_name"].notna().any())
 
 
 def _checked(frame: pd.DataFrame, path: str | Path, may_be_empty: bool) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """A method of the configuration, applied to some task vectors and, where it learns, to some images."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from remerge.checkpoints.weights import Weights
 from remerge.merging import registry
 from remerge.merging.streaming import merged_by
 from remerge.scoring.bench import Bench, Variant
-from remerge.studies.modules import LEARNING
+from remerge.studies.kind import LEARNING
 
 NOT_MERGING = {"algorithm", "label", "scaling"}
 
@@ -45,6 +46,24 @@ class Merging:
             parameters["frozen"] = self.frozen
         rule = registry.load(method["algorithm"]).rule(vectors, **parameters)
         return Variant({"method": name}, merged_by(rule, vectors), method.get("scaling", 1.0))
+
+    def variants(
+        self, methods: Sequence[str], task_vectors: Mapping[str, Weights], tasks: Sequence[str] | None = None
+    ) -> Iterator[Variant]:
+        """Yield the merge of task vectors, by task, by each of some methods.
+
+        Args:
+            methods: Their names; one that learns is left out if no merged task has images.
+            task_vectors: By task.
+            tasks: The tasks to be scored on; all when None.
+        """
+        for name in methods:
+            if self.learns(name) and not any(task in self.bench.tasks for task in task_vectors):
+                print(f"{name}: left out: no images of {', '.join(task_vectors)} to learn from", file=sys.stderr)
+                continue
+            merged = self.by(name, task_vectors)
+            columns = {**merged.columns, "merged": "+".join(task_vectors)}
+            yield Variant(columns, merged.task_vector, merged.scaling, tasks)
 
     def _learned(self, method: Mapping[str, Any], task_vectors: Mapping[str, Weights]) -> Weights:
         # Only where it is wanted, so that a study without AdaMerging does not run again when that changes.

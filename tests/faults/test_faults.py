@@ -13,6 +13,7 @@ import pytest
 from artifacts import contents, unequal
 from project import copy_project, planned, scripts_in, snakemake, started, with_less
 
+pytestmark = pytest.mark.whole
 KILLS = 30
 
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 def finish(folder: Path, expected: dict[str, bytes]) -> None:
     """Run the same command until it succeeds, and compare everything it made."""
-    snakemake(folder)
+    snakemake(folder, one_process=True)
     found = contents(folder)
     assert sorted(found) == sorted(expected)
     assert unequal(folder, expected) == []
@@ -59,12 +60,13 @@ def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]
 
 def test_interrupted_runs(folder: Path, expected: dict[str, bytes]) -> None:
     # SIGTERM reaches Snakemake alone; Ctrl-C in a terminal reaches its jobs too.
-    for reached, send, number in (
-        ("results/mini/weights/pretrained.safetensors", os.kill, signal.SIGTERM),
-        ("results/mini/task_vectors/*.safetensors", os.killpg, signal.SIGINT),
-        ("results/mini/merged/three/*.safetensors", os.kill, signal.SIGTERM),
-        ("results/mini/tables/three/*.csv", os.killpg, signal.SIGINT),
+    for stage, reached, send, number in (
+        ("render_pretraining", "results/mini/weights/pretrained.safetensors", os.kill, signal.SIGTERM),
+        ("finetune", "results/mini/task_vectors/*.safetensors", os.killpg, signal.SIGINT),
+        ("merge_task_vectors", "results/mini/merged/three/*.safetensors", os.kill, signal.SIGTERM),
+        ("score", "results/mini/tables/three/*.csv", os.killpg, signal.SIGINT),
     ):
+        snakemake(folder, "--until", stage, one_process=True)
         run = started(folder)
         while not list(folder.glob(reached)) or not scripts_in(folder):
             assert run.poll() is None
@@ -157,7 +159,7 @@ def test_a_damaged_result_that_nothing_makes_any_more_is_not_asked_for(undisturb
 
 
 def test_a_second_snakemake_is_told_to_wait(folder: Path, expected: dict[str, bytes]) -> None:
-    first = started(folder)
+    first = started(folder, "results/mini/merged/three/arithmetic.safetensors")
     while not scripts_in(folder):
         assert first.poll() is None
         time.sleep(0.1)

@@ -18,9 +18,12 @@ from artifacts import contents, unequal
 from cluster import Cluster, missing_programs
 from project import ROOT, copy_project, python_path, scripts_in, snakemake, with_less
 
-pytestmark = pytest.mark.skipif(
-    bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
-)
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(
+        bool(missing_programs()), reason=f"SLURM is not installed (no {', '.join(missing_programs())}): make test-slurm"
+    ),
+]
 MOST_SUBMISSIONS = 40
 COMMAND = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
@@ -58,7 +61,7 @@ class Run:
                 start_new_session=True,
             )
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 480) -> None:
         """Wait until something is so; fail if Snakemake ends before."""
         end = time.monotonic() + seconds
         while not condition():
@@ -103,7 +106,7 @@ def test_every_fault_is_survived_and_the_results_are_the_same(
     )
     assert run_unlock.returncode == 0
     for _ in range(3):
-        if Run(cluster, folder).process.wait(timeout=600) == 0:
+        if Run(cluster, folder).process.wait(timeout=1200) == 0:
             break
     log = (folder / "snakemake.log").read_text()
     assert "(100%) done" in log, log[-4000:]

@@ -5,7 +5,7 @@ makes  results/{pool}/statistics/{method}/{task}.safetensors         of the expe
        results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
        results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds it took before it was cut off
        results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
-       results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged encoder and how it was made
+       results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged result, and its scaling
 """
 
 

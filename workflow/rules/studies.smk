@@ -94,8 +94,9 @@ rule study:
         mem_mb=of(plan.resources.memory, work="score_many"),
         runtime=of(plan.resources.minutes, work="score_many"),
     params:
-        code=code("scripts/study.py", of(plan.studies.modules)),
+        code=code("scripts/study.py", of(plan.studies.code)),
         tasks=of(plan.studies.tasks),
+        kind=of(plan.studies.kind),
         study=of(plan.studies.settings),
         methods=of(plan.studies.parameters),
         seed=of(plan.pools.seed),
@@ -132,7 +133,7 @@ rule study_table:
         mem_mb=of(plan.resources.memory, work="table"),
         runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=code("scripts/study_table.py"),
+        code=code("scripts/study_table.py", of(plan.studies.table_code)),
         study=of(plan.studies.all_settings),
         tasks=of(plan.tasks.in_suite),
         labels=of(plan.studies.labels),
@@ -166,7 +167,7 @@ rule study_figure:
         mem_mb=of(plan.resources.memory, work="table"),
         runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=code("scripts/study_figure.py"),
+        code=code("scripts/study_figure.py", of(plan.studies.figure_code)),
         kind=of(plan.studies.kind),
         methods=of(plan.studies.looks),
         # For the report alone: Snakemake compares no parameter that takes the input.

@@ -1,0 +1,132 @@
+"""Tables of verdicts on claims."""
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import Claim
+from remerge.findings.verdicts import Verdict, judge
+from remerge.run.markup import MARKDOWN
+from remerge.scoring.coverage import share
+
+COLUMNS = (
+    *("id", "claim", "paper", "section", "verdict", "above", "below", "difference", "low", "high", "margin", "n"),
+    *("published above", "published below", "source", "caveats"),
+)
+"""Columns of the table of claims."""
+
+
+def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
+    """Return what to bear in mind: what was best, contaminated splits, checkpoints and parameters not as published."""
+    told = [f"best: {name}" for name in verdict.best]
+    if contaminated := [task for task in verdict.tasks if task in flags]:
+        told.append(f"contaminated split: {', '.join(contaminated)}")
+    published = verdict.claim.published
+    if published and (published.encoder.split(",")[0].replace("/", "-"), published.origin) != (encoder, origin):
+        told.append(f"published for other checkpoints: {published.encoder}, {published.origin}")
+    if others := verdict.claim.other_parameters:
+        told.append(f"published with other parameters: {', '.join(others)}")
+    return told
+
+
+def claims_table(
+    claims: Mapping[str, Claim],
+    scores: Scores,
+    flags: Mapping[str, str],
+    encoder: str,
+    origin: str,
+    tasks: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return one row per claim whose encoders were made.
+
+    Args:
+        claims: The claims by id, in order.
+        scores: Where the answers are.
+        flags: By task, what is wrong with its splits.
+        encoder: The pool's architecture.
+        origin: Where its checkpoints come from.
+        tasks: The suite's tasks; caveats name those without images.
+
+    Returns:
+        :data:`COLUMNS`; accuracies in percent, the difference, its interval and the margin in points.
+    """
+    judged = {name: judge(claim, scores) for name, claim in claims.items()}
+    absent = without_images(scores.tasks(), tasks)
+    rows = [table_row(name, verdict, flags, encoder, origin, absent) for name, verdict in judged.items() if verdict]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def without_images(present: Collection[str], tasks: Sequence[str]) -> list[str]:
+    """Return a caveat that names the tasks that were not scored, if there are any."""
+    absent = [task for task in tasks if task not in present]
+    return [f"{share(present, tasks)} tasks: no images of {', '.join(absent)}"] if absent else []
+
+
+def table_row(
+    name: str, verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str, absent: Sequence[str]
+) -> dict[str, Any]:
+    """Return what tables say of a claim, in the columns :data:`COLUMNS`.
+
+    Arguments are as for :func:`claims_table`; ``absent`` is what :func:`without_images` returned.
+    """
+    claim = verdict.claim
+    published = claim.published
+    return {
+        "id": name,
+        "claim": claim.statement,
+        "paper": claim.paper,
+        "section": claim.section,
+        "verdict": verdict.verdict,
+        "above": verdict.above,
+        "below": verdict.below,
+        "difference": verdict.difference,
+        "low": verdict.low,
+        "high": verdict.high,
+        "margin": claim.by,
+        "n": verdict.n,
+        "published above": published.above if published else None,
+        "published below": published.below if published else None,
+        "source": published.source if published else f"arXiv:{claim.paper}, {claim.section}",
+        "caveats": "; ".join([*caveats(verdict, flags, encoder, origin), *absent]),
+    }
+
+
+def claims_markdown(table: pd.DataFrame, total: int) -> str:
+    """Return the verdicts in Markdown, with a line on how to read them."""
+    if table.empty:
+        return f"None of {total} claims can be judged: their encoders were not made.\n"
+    cells = [
+        [
+            row["verdict"],
+            MARKDOWN.plain(row["claim"]) + (f" (margin {row['margin']:g})" if row["margin"] else ""),
+            f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+            f"{row['above']:.1f} / {row['below']:.1f}",
+            _evidence(row),
+            MARKDOWN.plain(row["source"]),
+            str(row["n"]),
+            MARKDOWN.plain(f"arXiv:{row['paper']}, {row['section']}"),
+            MARKDOWN.plain(row["caveats"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    headers = ["Verdict", "Claim", "Difference", "Ours", "Published", "Source", "n", "Paper", "Caveats"]
+    text = tabulate(cells, headers, tablefmt="github")
+    count = table["verdict"].value_counts()
+    counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
+    return (
+        f"{text}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not made or merge other"
+        " tasks. Difference: points of average accuracy, with a 95 % paired bootstrap interval (10,000 resamples of"
+        " test images within every task; an image brings all answers to it along). A claim holds if the whole "
+        "interval reaches its margin, 0 unless printed, and does not hold if the whole interval is below it. The "
+        "intervals cover the choice of test images only; where a side is the best of several, the best is chosen "
+        "anew in every resample. One training seed: the spread between seeds is not in the intervals. n: test "
+        "images compared. Source: where the published numbers were printed (published/sources.csv), or the paper's "
+        "section.\n"
+    )
+
+
+def _evidence(row: Mapping[Hashable, Any]) -> str:
+    return f"{row['published above']:.1f} / {row['published below']:.1f}" if pd.notna(row["published above"]) else "–"

@@ -1,0 +1,161 @@
+"""Verdicts on claims, from score files alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from remerge.errors import RemergeError
+from remerge.findings.claimed_scores import Scores
+from remerge.findings.claims import Claim, OfSweep, OfTrajectory
+from remerge.findings.resampling import interval
+from remerge.scoring.answers import unpack_right
+from remerge.scoring.scores import merged_tasks
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What our scores say of a claim.
+
+    Attributes:
+        claim: The claim.
+        above: Average accuracy in percent of the side said to be better.
+        below: Of the other.
+        low: Lower end of the interval of the difference, in points.
+        high: Its upper end.
+        n: Test images compared, each counting once however often it is answered.
+        tasks: The tasks that are averaged over.
+        best: What was best, for every side that is the best of several encoders.
+        differences: Points between the sides for each training seed.
+    """
+
+    claim: Claim
+    above: float
+    below: float
+    low: float
+    high: float
+    n: int
+    tasks: tuple[str, ...]
+    best: tuple[str, ...]
+    differences: Mapping[int, float]
+
+    @property
+    def difference(self) -> float:
+        """Points between the sides."""
+        return self.above - self.below
+
+    @property
+    def verdict(self) -> str:
+        """``holds`` or ``does not hold`` where the whole interval says so, else ``undecided``."""
+        if self.low >= self.claim.by and self.difference > self.claim.by:
+            return "holds"
+        return "does not hold" if self.high < self.claim.by else "undecided"
+
+
+def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
+    """Judge a claim, or return None if its encoders were not made.
+
+    The difference of averages gets a paired bootstrap interval: test images are drawn anew within every task, and an
+    image brings all answers to it along, by either side and in every row. The best of several encoders is chosen anew
+    in every resample.
+
+    Raises:
+        RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
+    """
+    return judge_over_seeds(claim, {0: scores}, seed)
+
+
+def judge_over_seeds(claim: Claim, scores: Mapping[int, Scores], seed: int = 0) -> Verdict | None:
+    """Judge a claim by all training seeds for which its encoders were made, or return None if there are none.
+
+    The difference is the mean over seeds, each over the same rows; :func:`remerge.findings.resampling.interval` says
+    what its interval covers.
+
+    Args:
+        claim: The claim.
+        scores: Of pools that differ in nothing but the seed, by seed.
+        seed: Of the resamples.
+
+    Raises:
+        RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
+    """
+    made = {number: _sides(claim, own) for number, own in scores.items()}
+    sides = {number: own for number, own in made.items() if own is not None}
+    keyed = [_keyed(encoder, claim) for own in sides.values() for side in own for encoder in side.values()]
+    keys = [key for key in keyed[0].index if all(key in other.index for other in keyed)] if keyed else []
+    if not keys:
+        return None
+    keyed = [encoder.loc[keys] for encoder in keyed]
+    answers = _answers(keyed, claim)
+    accuracies = iter([float((100 * encoder["correct"] / encoder["n"]).mean()) for encoder in keyed])
+    averages = {number: [{name: next(accuracies) for name in side} for side in own] for number, own in sides.items()}
+    above, below = ([max(own[side].values()) for own in averages.values()] for side in (0, 1))
+    low, high = interval(answers, [(len(own[0]), len(own[1])) for own in sides.values()], len(keys), seed)
+    return Verdict(
+        claim,
+        above=float(np.mean(above)),
+        below=float(np.mean(below)),
+        low=100 * low,
+        high=100 * high,
+        n=sum(map(len, answers.values())),
+        tasks=tuple(answers),
+        best=tuple(
+            name
+            for side in (0, 1)
+            for name in dict.fromkeys(max(own[side], key=own[side].__getitem__) for own in averages.values())
+            if any(len(own[side]) > 1 for own in sides.values())
+        ),
+        differences={number: more - less for number, more, less in zip(averages, above, below, strict=True)},
+    )
+
+
+def _sides(claim: Claim, scores: Scores) -> list[dict[str, pd.DataFrame]] | None:
+    """The encoders of both sides, or None if they were not made or it was not kept which images they answer rightly."""
+    sides = [scores.of(claim.above), scores.of(claim.below)]
+    encoders = [encoder for side in sides for encoder in side.values()]
+    if not all(sides) or any("right" not in encoder for encoder in encoders):
+        return None
+    return sides if _comparable(claim, sides, scores.merged) else None
+
+
+def _comparable(claim: Claim, sides: Sequence[Mapping[str, pd.DataFrame]], merging: Sequence[str]) -> bool:
+    """Whether the encoders merge the same tasks, those that merge any."""
+    merged = set()
+    for side, encoders in zip((claim.above, claim.below), sides, strict=True):
+        for name, scores in encoders.items():
+            told = merged_tasks(scores)
+            if told or name in merging or isinstance(side, OfSweep | OfTrajectory):
+                merged.add(told)
+    return len(merged) <= 1
+
+
+def _keyed(encoder: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Rows by what pairs them with the other side's: part and merged tasks where a study has several, and task."""
+    several = ("part", "merged") if "study" in encoder else ()
+    keys = [column for column in several if column in encoder and encoder[column].notna().all()]
+    index = [encoder[column] for column in keys] if keys else [pd.Series("-", index=encoder.index)]
+    keyed = encoder.set_index([*index, encoder["task"]], drop=False)
+    if keyed.index.has_duplicates:
+        twice = keyed.index[keyed.index.duplicated()][0]
+        raise RemergeError(
+            f"claim {claim.statement!r}: a side has several rows for {', '.join(map(str, twice))}; "
+            "name its method, variant or keep"
+        )
+    return keyed
+
+
+def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArray[np.int64]]:
+    """By task, how often each image is answered rightly by each encoder, ``[images, encoders]``."""
+    answers: dict[str, npt.NDArray[np.int64]] = {}
+    for column, encoder in enumerate(keyed):
+        for task, n, right in zip(encoder["task"], encoder["n"], encoder["right"], strict=True):
+            counts = answers.setdefault(task, np.zeros((n, len(keyed)), np.int64))
+            if len(counts) != n:
+                raise RemergeError(
+                    f"claim {claim.statement!r}: {task} has {len(counts)} test images in one row and {n} in another; "
+                    "run snakemake to have it scored again"
+                )
+            counts[:, column] += unpack_right(right, n)
+    return answers

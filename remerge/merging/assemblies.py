@@ -1,0 +1,83 @@
+"""Merged results as files: one that all tasks share, and beside it, where the assembly needs any, a part for each task.
+
+Tables ask here what is stored and whether a task's name is needed; nothing here imports torch.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from remerge.checkpoints.headers import read_metadata
+from remerge.errors import RemergeError
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """How encoders are made from the files of a merged result.
+
+    Attributes:
+        module: Where its class is, a :class:`remerge.merging.merged.Merged`.
+        name: The name of that class.
+        needs_task_name: Whether encoders differ between tasks, so that the task of every image must be known.
+    """
+
+    module: str
+    name: str
+    needs_task_name: bool = False
+
+
+ASSEMBLIES = {"plain": Assembly("remerge.merging.merged", "Plain")}
+"""Assemblies by the name in the shared file's header; a header without one means ``plain``."""
+
+
+class MergedFiles:
+    """The files of a merged result, such as ``ties.safetensors`` and ``ties/latin.safetensors``.
+
+    Attributes:
+        path: The shared file.
+        assembly: How encoders are made of the files.
+        parts: By task, the file with its part; empty if the assembly needs none.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Find the files.
+
+        Raises:
+            RemergeError: The shared file or a part is missing or not whole, the assembly is unknown, or a part belongs
+                to another merged result; the message names the file and the remedy.
+        """
+        self.path = Path(path)
+        header = read_metadata(path)
+        name = header.get("assembly", "plain")
+        if name not in ASSEMBLIES:
+            raise RemergeError(
+                f"{path}: the header names the assembly {name!r}; known: {', '.join(ASSEMBLIES)}; read it with the "
+                "version of remerge that wrote it, or delete it to have it made again"
+            )
+        self.assembly = ASSEMBLIES[name]
+        tasks = header["parts"].split("+") if "parts" in header else []
+        self.parts = {task: part_path(path, task) for task in tasks}
+        for task, part in self.parts.items():
+            if not part.exists():
+                raise RemergeError(
+                    f"{part}: missing, the part of {path} for {task}; delete {path} to have both made again"
+                )
+            if read_metadata(part).get("digest") != header["digest"]:
+                raise RemergeError(
+                    f"{part}: belongs to another merged result than {path}, of another pre-trained encoder or made in "
+                    f"another run; delete {path} to have both made again"
+                )
+
+    @property
+    def shared_bytes(self) -> int:
+        """Size of what all tasks share."""
+        return self.path.stat().st_size
+
+    @property
+    def part_bytes(self) -> dict[str, int]:
+        """Sizes of the parts by task."""
+        return {task: path.stat().st_size for task, path in self.parts.items()}
+
+
+def part_path(path: str | Path, task: str) -> Path:
+    """Return where the part of a task lies: in the folder that has the shared file's name."""
+    return Path(path).with_suffix("") / f"{task}.safetensors"

@@ -1,0 +1,126 @@
+"""Merged results as encoders, whatever the assembly: one encoder for all tasks, or one for each."""
+
+import hashlib
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from remerge.checkpoints.experts import SEPARATOR, merged_of
+from remerge.checkpoints.weights import LazyWeights, Weights, load_weights, save_weights
+from remerge.clip.encoders import load_encoder
+from remerge.errors import ParameterError, RemergeError
+from remerge.merging.assemblies import ASSEMBLIES, MergedFiles, part_path
+from remerge.run.atomic import atomic_path
+
+
+class Merged(MergedFiles, ABC):
+    """A merged result that can be run. An assembly is a subclass with an entry in the registry of assemblies."""
+
+    @abstractmethod
+    def encoder_for(self, task: str) -> nn.Module:
+        """Return the image encoder for a task, in evaluation mode: ``[n, 3, height, width]`` to ``[n, d]``.
+
+        It is valid until the next call. One encoder is in memory at a time: an assembly whose weights differ between
+        tasks returns the same module each time and overwrites its weights, on whatever device they are.
+
+        Raises:
+            RemergeError: The result has parts, but none for this task.
+        """
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of its score files: ``merged``, its tasks, if some were left out; ``task_name`` if that is needed."""
+        return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
+
+    def part(self, task: str) -> LazyWeights:
+        """Return the part of a task.
+
+        Raises:
+            RemergeError: There is none.
+        """
+        if task not in self.parts:
+            raise RemergeError(
+                f"{self.path}: has no part for {task}, only for {', '.join(self.parts)}; score it on those"
+            )
+        return load_weights(self.parts[task])
+
+
+class Plain(Merged):
+    """One encoder for all tasks; its weights are the shared file."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Load the encoder.
+
+        Raises:
+            RemergeError: See :class:`MergedFiles` and :func:`remerge.clip.encoders.load_encoder`.
+        """
+        super().__init__(path)
+        self._encoder = load_encoder(path)
+
+    def encoder_for(self, task: str) -> nn.Module:
+        """Return the encoder, the same for every task."""
+        return self._encoder
+
+
+def load_merged(path: str | Path) -> Merged:
+    """Return the merged result whose shared file is at ``path``, by the assembly that its header names.
+
+    An encoder in one file, such as the pre-trained one, is a plain result.
+
+    Raises:
+        RemergeError: See :class:`remerge.merging.assemblies.MergedFiles`; or the files' weights are not those of an
+            encoder.
+    """
+    assembly = MergedFiles(path).assembly
+    merged: Merged = getattr(importlib.import_module(assembly.module), assembly.name)(path)
+    return merged
+
+
+def save_merged(
+    path: str | Path,
+    shared: Weights,
+    metadata: Mapping[str, str],
+    assembly: str = "plain",
+    parts: Mapping[str, Weights] | None = None,
+) -> None:
+    """Write a merged result: all its files or, if one cannot be written, none. A plain one is a bare file of weights.
+
+    Args:
+        path: The shared file; parts go into the folder of its name.
+        shared: Weights that all tasks share.
+        metadata: Text fields of every file's header, such as ``architecture``.
+        assembly: Name of the assembly that reads them.
+        parts: By task, what only that task needs.
+
+    Raises:
+        ParameterError: The assembly is unknown.
+        RemergeError: A tensor holds NaN or infinity.
+    """
+    if assembly not in ASSEMBLIES:
+        raise ParameterError(f"unknown assembly {assembly!r}; known: {', '.join(ASSEMBLIES)}")
+    fields = dict(metadata)
+    header = fields | ({} if assembly == "plain" else {"assembly": assembly})
+    files = {Path(path): (shared, header)}
+    if parts:
+        # Tells files of one result from those of any other, should some be copied or a run be cut off between renames.
+        fields["digest"] = header["digest"] = _digest({"": shared, **parts})
+        header["parts"] = SEPARATOR.join(parts)
+        files |= {part_path(path, task): (weights, fields | {"task": task}) for task, weights in parts.items()}
+    with ExitStack() as stack:
+        for final, (weights, text) in files.items():
+            save_weights(stack.enter_context(atomic_path(final)), weights, text)
+
+
+def _digest(named: Mapping[str, Weights]) -> str:
+    digest = hashlib.sha256()
+    for name, weights in named.items():
+        for key in sorted(weights):
+            tensor = weights[key].detach().cpu().contiguous()
+            digest.update(f"{name} {key} {tensor.dtype} {list(tensor.shape)}".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

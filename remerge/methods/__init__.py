@@ -1,0 +1,1 @@
+"""Merging methods: what each is, and with which parameters it was published."""

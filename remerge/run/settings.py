@@ -1,0 +1,26 @@
+"""Types that the parts of the configuration share."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+# File names may have 255 bytes, in some file systems 143, and are longer than this by suffixes.
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _each_once(values: list[float]) -> list[float]:
+    if len(set(values)) != len(values):
+        raise ValueError("a value is listed twice")
+    return values
+
+
+Grid = Annotated[list[FiniteFloat], AfterValidator(_each_once)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, and nothing is converted silently: a quoted number is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

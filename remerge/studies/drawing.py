@@ -1,0 +1,91 @@
+"""What the figures of all kinds of studies share."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from remerge.figures.style import Look, new_figure
+from remerge.studies.kind import load_draw
+
+Labels = Mapping[str, str]
+"""Methods' names for people."""
+Looks = Mapping[str, Look]
+"""Methods' looks."""
+Draw = Callable[[pd.DataFrame, Labels, Looks], Figure]
+"""Draws a table."""
+
+
+def study_figure(kind: str, table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
+    """Draw a study's table (:func:`remerge.studies.tables.study_table`).
+
+    Args:
+        kind: What kind of study it is.
+        table: Its table.
+        labels: Methods' names for people.
+        looks: Methods' looks.
+    """
+    if table.empty:
+        figure = new_figure(1.0, 4.5)
+        figure.suptitle("Nothing to show: too few tasks have images", fontsize=8)
+        return figure
+    figure = load_draw(kind)(table.drop(columns="scored", errors="ignore"), labels, looks)
+    if "scored" in table:
+        figure.suptitle(f"{table['scored'].iloc[0]} tasks have images", fontsize=7)
+    return figure
+
+
+def against_share_kept(table: pd.DataFrame) -> Figure:
+    """Draw accuracy against the share of entries kept: each task thin, the average thick.
+
+    Args:
+        table: ``keep``, a column per task, and ``average``.
+    """
+    figure = new_figure(2.7, 4.5)
+    axes = figure.subplots()
+    share = 100 * table["keep"]
+    tasks = [column for column in table if column not in ("keep", "average")]
+    for task in tasks:
+        axes.plot(share, table[task], color="0.7", linewidth=0.8)
+    span = table[tasks].to_numpy().max() - table[tasks].to_numpy().min()
+    level = float("-inf")
+    # From below, each as near to its line's end as the one under it leaves room.
+    for task in sorted(tasks, key=lambda name: float(table[name].iloc[-1])):
+        level = max(float(table[task].iloc[-1]), level + 0.045 * span)
+        axes.annotate(task, (share.iloc[-1], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
+    axes.plot(share, table["average"], color="black", marker="o", label="average")
+    axes.set(xlabel="entries kept (%)", ylabel="accuracy (%)", xlim=(0, None))
+    axes.legend()
+    return figure
+
+
+def markers(axes: Axes, values: list[float], index: int, of: int, label: str, look: Look) -> None:
+    """Draw a method's marker in each group, methods side by side.
+
+    Args:
+        axes: Where to draw.
+        values: The method's value in each group.
+        index: Which of the methods it is.
+        of: How many methods there are.
+        label: The method's name for people.
+        look: Its look.
+    """
+    across = [group + (index - (of - 1) / 2) * 0.7 / of for group in range(len(values))]
+    axes.plot(across, values, linestyle="none", marker=look.marker, color=look.color, markersize=5, label=label)
+
+
+def groups(axes: Axes, names: list[str], *, turned: bool = True, named: bool = True) -> None:
+    """Name the groups on the horizontal axis.
+
+    Args:
+        axes: Where markers were drawn.
+        names: The groups' names.
+        turned: Whether to write them aslant.
+        named: Whether to add a legend of what was drawn, at the right of slanted names.
+    """
+    axes.set_xticks(range(len(names)), names, rotation=30 if turned else 0, ha="right" if turned else "center")
+    axes.grid(visible=False, axis="x")
+    handles, _ = axes.get_legend_handles_labels()
+    if len(handles) > 1 and turned and named:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,0 +1,75 @@
+"""Merge some tasks, score on all (arXiv:2310.02575, Table 3)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from remerge.studies.columns import References, by_task
+from remerge.studies.settings import Costs, Methods, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from remerge.checkpoints.weights import Weights
+    from remerge.scoring.bench import Variant
+    from remerge.studies.methods import Merging
+
+CAPTION = "Merged without two tasks: what is left for those?"
+NOTE = "Merged without the unseen tasks; methods that adapt look at images of the merged tasks alone."
+LABELS = {"tasks": ("seen", "unseen")}
+
+
+class Settings(Study):
+    """Merge some tasks, score on all (AdaMerging, Table 3)."""
+
+    kind: Literal["generalisation"]
+    unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
+        min_length=1, description="For each split, the tasks of the suite that are not merged."
+    )
+    methods: Methods
+
+    @property
+    def parts(self) -> list[str]:
+        """One per split."""
+        return [f"split-{number}" for number in range(1, len(self.unseen) + 1)]
+
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """The tasks that this split does not merge."""
+        return super().settings_of(part) | {"unseen": self.unseen[self.parts.index(part)]}
+
+    def passes(self, suite: Sequence[str], costs: Costs) -> float:
+        """Every split with every method, on all tasks."""
+        seen = [len(suite) - len(unseen) for unseen in self.unseen]
+        return sum(costs.images(suite) + costs.learning(method, tasks) for tasks in seen for method in self.methods)
+
+
+def variants(
+    task_vectors: "Mapping[str, Weights]", merging: "Merging", *, unseen: Sequence[str], methods: Sequence[str]
+) -> "Iterator[Variant]":
+    """Yield the merge of all but the unseen tasks by each method, to be scored on all tasks."""
+    yield from merging.variants(methods, {task: vector for task, vector in task_vectors.items() if task not in unseen})
+
+
+def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
+    """Return accuracy by split and method, its averages over seen and unseen tasks, and the pre-trained encoder's."""
+    wide = by_task(scores, ["part", "method"])
+    tasks = list(dict.fromkeys(scores["task"]))
+    zero_shot = references.get("pretrained", {})
+    for index, row in wide.iterrows():
+        unseen = settings.unseen[settings.parts.index(row["part"])]
+        wide.loc[index, "unseen"] = ", ".join(unseen)
+        for column, percent in (
+            ("seen average", [row[task] for task in tasks if task not in unseen]),
+            ("unseen average", [row[task] for task in tasks if task in unseen]),
+            ("unseen, pretrained", [zero_shot[task] for task in unseen if task in zero_shot]),
+        ):
+            wide.loc[index, column] = sum(percent) / len(percent) if percent else None
+    return wide
+
+
+def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the rows of test images, with ``tasks``: whether the row's task was merged."""
+    test = scores[scores["split"] == "test"]
+    merged = [task in names.split("+") for task, names in zip(test["task"], test["merged"], strict=True)]
+    return test.assign(tasks=["seen" if seen else "unseen" for seen in merged])

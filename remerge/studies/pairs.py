@@ -1,0 +1,51 @@
+"""The sum of each two task vectors, scored on both tasks (arXiv:2212.04089, section 4.1, Figure 2)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, FiniteFloat
+
+from remerge.studies.columns import References, normalised
+from remerge.studies.settings import Costs, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from remerge.checkpoints.weights import Weights
+    from remerge.scoring.bench import Variant
+    from remerge.studies.methods import Merging
+
+CAPTION = "Two task vectors added: what both tasks keep of their experts' accuracy."
+NOTE = "The sum of two task vectors, on both tasks; normalised: accuracy divided by the expert's."
+
+
+class Settings(Study):
+    """The sum of each two task vectors, scored on both tasks (Task Arithmetic, section 4)."""
+
+    fewest_tasks = 2
+
+    kind: Literal["pairs"]
+    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
+
+    def passes(self, suite: Sequence[str], costs: Costs) -> float:
+        """Every task with every other."""
+        return (len(suite) - 1) * costs.images(suite)
+
+
+def variants(task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scaling: float) -> "Iterator[Variant]":
+    """Yield the sum of each two task vectors, to be scored on both tasks."""
+    from remerge.merging.streaming import merged_by
+    from remerge.merging.task_arithmetic import Sum
+    from remerge.scoring.bench import Variant
+
+    scored = [task for task in task_vectors if task in merging.bench.tasks]
+    for one, other in combinations(scored, 2):
+        merged = merged_by(Sum(), [task_vectors[one], task_vectors[other]])
+        yield Variant({"merged": f"{one}+{other}", "scaling": scaling}, merged, scaling, tasks=[one, other])
+
+
+def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
+    """Return the average accuracy of each pair on its two tasks, also normalised."""
+    each = normalised(scores, references).groupby("merged", sort=False, as_index=False)
+    return each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))

@@ -1,0 +1,79 @@
+"""Adapt to and score on corrupted test images (arXiv:2310.02575, Table 4)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from remerge.images.corruptions import CONSTANTS
+from remerge.scoring.coverage import scored_tasks
+from remerge.studies.columns import References, by_task
+from remerge.studies.settings import Costs, Methods, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from remerge.checkpoints.weights import Weights
+    from remerge.scoring.bench import Variant
+    from remerge.studies.methods import Merging
+
+CAPTION = "Corrupted images: methods that adapt have looked at the same images, without labels."
+NOTE = "Methods that adapt look at the same corrupted, unlabeled test images that they are scored on."
+LABELS = {"images": ("clean", "corrupted")}
+
+
+class Settings(Study):
+    """Adapt to and score on corrupted test images (AdaMerging, Table 4)."""
+
+    kind: Literal["robustness"]
+    tasks: list[str] = Field(min_length=1, description="The tasks of the suite that are merged and scored.")
+    corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]
+        list(CONSTANTS),
+        min_length=1,
+        description="Corruptions beside the clean images. As published, they act on original images, before these are "
+        "resized and cropped.",
+    )
+    severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions; published: 2.")
+    methods: Methods
+
+    @property
+    def parts(self) -> list[str]:
+        """Clean images and each corruption."""
+        return ["clean", *self.corruptions]
+
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """Tasks and methods; the job's inputs say which images they are scored on."""
+        return self.model_dump(include={"tasks", "methods"})
+
+    def tasks_in(self, suite: Sequence[str]) -> list[str]:
+        """Those it names."""
+        return self.tasks
+
+    def images_of(self, part: str) -> str:
+        """Clean or corrupted test images."""
+        return "test" if part == "clean" else f"corrupted/{part}-{self.severity}"
+
+    def passes(self, suite: Sequence[str], costs: Costs) -> float:
+        """Every method on every kind of images."""
+        images = costs.images(self.tasks)
+        return len(self.parts) * sum(images + costs.learning(method, len(self.tasks)) for method in self.methods)
+
+
+def variants(
+    task_vectors: "Mapping[str, Weights]", merging: "Merging", *, tasks: Sequence[str], methods: Sequence[str]
+) -> "Iterator[Variant]":
+    """Yield the merge of the tasks by each method."""
+    chosen = {task: task_vectors[task] for task in tasks if task in task_vectors}
+    yield from merging.variants(methods, chosen, tasks)
+
+
+def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
+    """Return accuracy by images and method, and its average over tasks."""
+    wide = by_task(scores, ["part", "method"]).rename(columns={"part": "images"})
+    return wide.assign(average=wide[scored_tasks(scores, settings.tasks)].mean(axis=1))
+
+
+def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the rows of test images, with ``images``: whether they are corrupted."""
+    test = scores[scores["split"] == "test"]
+    return test.assign(images=["clean" if part == "clean" else "corrupted" for part in test["part"]])

@@ -1,0 +1,67 @@
+"""TIES without each of its steps (arXiv:2306.01708, Table 5)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, FiniteFloat
+
+from remerge.run.settings import Share
+from remerge.studies.columns import References, by_task
+from remerge.studies.settings import Costs, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from remerge.checkpoints.weights import Weights
+    from remerge.merging.streaming import Rule
+    from remerge.scoring.bench import Variant
+    from remerge.studies.methods import Merging
+
+CAPTION = "TIES without each of its steps."
+NOTE = "TIES with disjoint mean, each step left out once; difference: in points from TIES."
+VARIANTS = 5
+
+
+class Settings(Study):
+    """TIES with disjoint mean, without each of its steps (TIES-Merging, Table 5)."""
+
+    kind: Literal["ties_ablation"]
+    keep: Share = Field(0.2, description="Share of entries that survive trimming.")
+    scaling: FiniteFloat = Field(description="The merging coefficient lambda.")
+
+    def passes(self, suite: Sequence[str], costs: Costs) -> float:
+        """Every variant on all tasks."""
+        return VARIANTS * costs.images(suite)
+
+
+def variants(
+    task_vectors: "Mapping[str, Weights]", merging: "Merging", *, keep: float, scaling: float
+) -> "Iterator[Variant]":
+    """Yield TIES with disjoint mean, and without each of its steps; the last is not scaled."""
+    from remerge.merging.streaming import merged_by
+    from remerge.merging.ties import rule, trim_thresholds
+    from remerge.scoring.bench import Variant
+    from remerge.studies.trimmed_mean import TrimmedMean
+
+    vectors, frozen = list(task_vectors.values()), merging.frozen
+
+    def variant(name: str, how: "Rule", by: float = scaling) -> "Variant":
+        return Variant({"variant": name, "scaling": by}, merged_by(how, vectors), by)
+
+    def ties(keep: float, merge: Any) -> "Rule":
+        return rule(vectors, keep=keep, merge=merge, frozen=frozen)
+
+    yield variant("TIES", ties(keep, "mean"))
+    yield variant("without trim", ties(1.0, "mean"))
+    yield variant("without elect", TrimmedMean(trim_thresholds(vectors, keep, frozen=frozen)))
+    # All tasks divide, those that disagree too: the sum, shorter by the number of tasks.
+    summed = variant("without disjoint mean", ties(keep, "sum"))
+    yield Variant(summed.columns, summed.task_vector, scaling / len(vectors))
+    yield variant("without scaling", ties(keep, "mean"), 1.0)
+
+
+def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
+    """Return accuracy on every task, its average, and the average's difference from TIES, by variant."""
+    wide = by_task(scores, ["variant"])
+    average = wide.drop(columns="variant").mean(axis=1)
+    return wide.assign(average=average, difference=average - average.iloc[0])
