@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from remerge.config.models import AnyMethod, Config
+from remerge.config.models import Config
 from remerge.doctor.estimates import BACKWARD, MACS
+from remerge.methods.parameters import Method
 from remerge.plan.methods import Methods
 from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS, SIZES
@@ -45,17 +46,18 @@ def _main(config: Config, pool: str) -> float:
     passes: float = len(experts) * _count(config, experts)
     if config.pools[pool].origin == "finetuned":
         passes += len(experts) * STEP * training.steps * training.batch_size
+    by_statistics, joint = config.methods_of_kind("statistics"), config.methods_of_kind("joint")
     for suite in config.suites.values():
-        for method in Methods(config).of_pool(pool).values():
+        for name, method in Methods(config).of_pool(pool).items():
             if method.algorithm == "individual":
                 continue
             passes += _count(config, suite) + _learning(method, len(suite))
             if method.is_tuned:
-                passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[union-attr]
-            if method.wants_statistics:
-                passes += STEP * len(suite) * method.images  # type: ignore[union-attr]
-            if method.is_joint:
-                passes += STEP * method.steps * training.batch_size  # type: ignore[union-attr]
+                passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[attr-defined]
+            if name in by_statistics:
+                passes += STEP * len(suite) * method.images  # type: ignore[attr-defined]
+            if name in joint:
+                passes += STEP * method.steps * training.batch_size  # type: ignore[attr-defined]
     return passes
 
 
@@ -65,7 +67,7 @@ def _curves_and_studies(config: Config) -> float:
         passes += len(Methods(config).swept()) * len(config.figures.scalings) * _count(config, suite)
         for method in config.methods.values():
             if method.learns:
-                points = method.steps // config.figures.every + 1  # type: ignore[union-attr]
+                points = method.steps // config.figures.every + 1  # type: ignore[attr-defined]
                 passes += points * _count(config, suite)
     costs = _Costs(config)
     return passes + sum(study.passes(config.suites[study.suite], costs) for study in config.studies.values())
@@ -88,5 +90,5 @@ def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:
     return sum(images(config, task)[split] for task in tasks)
 
 
-def _learning(method: AnyMethod, tasks: int) -> float:
-    return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[union-attr]
+def _learning(method: Method, tasks: int) -> float:
+    return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[attr-defined]

@@ -105,7 +105,7 @@ class Figures:
             return {}
         if "sweeps" in entry.needs:
             # Methods that differ in nothing but their scaling share a curve.
-            return self.methods.described(pool)
+            return self.methods.described_with_looks(pool)
         return self.methods.looks(self.methods.names(pool) if "scores" in entry.needs else self.methods.learning())
 
     def modules(self, figure: str) -> list[str]:

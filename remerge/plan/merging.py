@@ -26,12 +26,11 @@ class Merging:
 
     def parameters(self, pool: str, method: str) -> dict[str, Any]:
         """Return the parameters that a merged task vector depends on."""
-        parameters = self.config.methods[method].merging_parameters()
-        return parameters | ({"frozen": self.config.pools[pool].frozen} if "keep" in parameters else {})
+        return self.config.methods[method].merging_parameters(self.config.pools[pool].frozen_entries)
 
     def coefficients(self, pool: str, suite: str, method: str) -> str | list[str]:
-        """Return the coefficients that AdaMerging merges by: learned in this run, or the file that is configured."""
-        if self.methods.algorithm(method) != "adamerging":
+        """Return the coefficients that a method merges by: learned in this run, or the file that is configured."""
+        if method not in self.methods.of_kind("learned"):
             return []
         learned = f"results/{pool}/coefficients/{suite}/{method}.csv"
         return str(self.methods.parameters(method)["coefficients"] or learned)

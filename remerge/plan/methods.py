@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from remerge.config.models import AnyMethod, Config
-from remerge.merging.registry import ALGORITHMS
+from remerge.config.models import Config
+from remerge.methods.parameters import Method
+from remerge.methods.registry import ALGORITHMS, MERGING, Kind
 from remerge.scoring.held_out import looks_at
 
-LOOKS = {"label", "algorithm", "granularity", "keep"}
-"""The parameters that decide how a method looks in figures."""
+SHOWN = {"label", "algorithm", "granularity"}
+"""What figures say of a method, beside its family of looks."""
 
 
 @dataclass(frozen=True)
@@ -23,26 +23,17 @@ class Methods:
         """Return the methods of an algorithm."""
         return [name for name, method in self.config.methods.items() if method.algorithm == algorithm]
 
-    def with_encoder(self) -> list[str]:
-        """Return the methods that score one encoder on all tasks of a suite."""
-        return [name for name, method in self.config.methods.items() if method.algorithm != "individual"]
-
-    def joint(self) -> list[str]:
-        """Return the methods that train one encoder on all tasks of a suite."""
-        return [name for name, method in self.config.methods.items() if method.is_joint]
+    def of_kind(self, *kinds: Kind) -> list[str]:
+        """Return the methods of some kinds."""
+        return list(self.config.methods_of_kind(*kinds))
 
     def merging(self) -> list[str]:
         """Return the methods that merge task vectors."""
-        references = [*self.of_algorithm("pretrained"), *self.of_algorithm("individual"), *self.joint()]
-        return [name for name in self.config.methods if name not in references]
+        return self.of_kind(*MERGING)
 
-    def by_statistics(self) -> list[str]:
-        """Return the methods that merge by statistics of the experts."""
-        return [name for name, method in self.config.methods.items() if method.wants_statistics]
-
-    def by_rule(self) -> list[str]:
-        """Return the methods that merge without statistics of the experts."""
-        return [name for name in self.merging() if name not in self.by_statistics()]
+    def with_encoder(self) -> list[str]:
+        """Return the methods whose scores are of one result on all tasks, and not of the experts."""
+        return [*self.of_algorithm("pretrained"), *self.of_kind("joint", *MERGING)]
 
     def tuned(self) -> list[str]:
         """Return the methods whose scaling is chosen on validation images."""
@@ -62,17 +53,17 @@ class Methods:
 
     def learning(self, granularity: str | None = None) -> list[str]:
         """Return the methods that learn coefficients in this run, per ``task``, per ``layer``, or any."""
-        learning = {name: method.parameters() for name, method in self.config.methods.items() if method.learns}
-        return [name for name, own in learning.items() if granularity in (None, own["granularity"])]
+        learning = [name for name, method in self.config.methods.items() if method.learns]
+        return [name for name in learning if granularity in (None, self.parameters(name).get("granularity"))]
 
     def plain_task_arithmetic(self) -> list[str]:
         """Return the methods that are Task Arithmetic with a fixed scaling."""
         return [name for name in self.of_algorithm("task_arithmetic") if name not in self.tuned()]
 
-    def of_pool(self, pool: str) -> dict[str, AnyMethod]:
+    def of_pool(self, pool: str) -> dict[str, Method]:
         """Return the methods that a pool can be scored by: without training images none is trained on all tasks."""
-        trained = self.config.pools[pool].is_trained
-        return {name: method for name, method in self.config.methods.items() if trained or not method.is_joint}
+        without = [] if self.config.pools[pool].is_trained else self.of_kind("joint")
+        return {name: method for name, method in self.config.methods.items() if name not in without}
 
     def names(self, pool: str) -> list[str]:
         """Return the names of the methods that a pool can be scored by."""
@@ -88,11 +79,15 @@ class Methods:
 
     def modules(self, method: str) -> list[str]:
         """Return the library file that a script loads for a method."""
-        return [module_file(ALGORITHMS[self.algorithm(method)].module)]
+        return [f"remerge/methods/{self.algorithm(method)}.py"]
 
     def files(self, method: str) -> list[str]:
-        """Return the Python file of a method of the user's."""
-        return [self.parameters(method)["file"]] if self.algorithm(method) == "own" else []
+        """Return the files of the user's that a method merges by."""
+        return self.config.methods[method].files
+
+    def learning_parameters(self, method: str) -> dict[str, Any]:
+        """Return the parameters that a method's coefficients depend on, beside the task vectors that they scale."""
+        return self.config.methods[method].learning_parameters()
 
     def images(self, method: str) -> int:
         """Return how many images per task a method collects statistics from."""
@@ -117,15 +112,17 @@ class Methods:
             for name, method in self.of_pool(pool).items()
         }
 
-    def _uses(self, pool: str, method: AnyMethod) -> list[str]:
+    def _uses(self, pool: str, method: Method) -> list[str]:
         """The data that a method looks at beyond a pool's checkpoints."""
         return looks_at(ALGORITHMS[method.algorithm].needs, method.is_tuned, self.config.pools[pool].holds_out)
 
     def looks(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return what decides how methods look in figures."""
-        return {name: self.config.methods[name].model_dump(include=LOOKS) for name in names}
+        return {name: self.config.methods[name].model_dump(include=SHOWN) | self._look(name) for name in names}
 
+    def described_with_looks(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return every method's algorithm, label, parameters and look."""
+        return {name: described | self._look(name) for name, described in self.described(pool).items()}
 
-def module_file(module: str) -> str:
-    """Return the library file of a module that a script loads by its name."""
-    return Path(*module.split(".")).with_suffix(".py").as_posix()
+    def _look(self, method: str) -> dict[str, str]:
+        return {"looks": self.config.looks_of(method)}

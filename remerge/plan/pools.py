@@ -36,9 +36,9 @@ class Pools:
         """Return the seed of a pool's training, draws and adaptation."""
         return self.config.pools[pool].seed
 
-    def frozen(self, pool: str) -> int:
+    def frozen_entries(self, pool: str) -> int:
         """Return how many parameters the checkpoints' authors flatten along with the image encoder."""
-        return self.config.pools[pool].frozen
+        return self.config.pools[pool].frozen_entries
 
     def holds_out(self, pool: str) -> bool:
         """Return whether no expert of a pool was trained on the validation images."""

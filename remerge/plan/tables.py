@@ -20,8 +20,8 @@ class Tables:
         jobs = f"benchmarks/jobs/{pool}"
         methods, tasks = self.methods, self.tasks.in_suite(suite)
         stages = {
-            "merge_task_vectors": methods.by_rule(),
-            "merge_by_statistics": methods.by_statistics(),
+            "merge_task_vectors": methods.of_kind("rule", "learned"),
+            "merge_by_statistics": methods.of_kind("statistics"),
             "merge": methods.merging(),
             "learn_coefficients": methods.learning(),
         }
@@ -32,7 +32,7 @@ class Tables:
             *((name, f"results/{pool}/costs/learn_coefficients/{suite}/{name}.tsv") for name in methods.learning()),
             *(
                 (name, f"{jobs}/expert_statistics/{name}/{task}.tsv")
-                for name in methods.by_statistics()
+                for name in methods.of_kind("statistics")
                 for task in tasks
             ),
         ]

@@ -151,7 +151,7 @@ rule read_legacy_checkpoint:
     params:
         code=code("scripts/read_legacy_checkpoint.py"),
         architecture=of(plan.pools.architecture),
-        frozen=of(plan.pools.frozen),
+        frozen_entries=of(plan.pools.frozen_entries),
     script:
         "../../scripts/read_legacy_checkpoint.py"
 

@@ -105,7 +105,7 @@ use rule finetune as finetune_jointly with:
         "benchmarks/jobs/{pool}/finetune_jointly/{suite}/{method}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.trained()),
-        method=any_of(plan.methods.joint()),
+        method=any_of(plan.methods.of_kind("joint")),
     params:
         code=code("scripts/finetune.py"),
         seed=of(plan.pools.seed),

@@ -1,8 +1,8 @@
 """Merged encoders: the pre-trained weights plus a scaled merged task vector, whatever the method.
 
-needs  results/{pool}/task_vectors/{task}.safetensors; AdaMerging also heads and test images (labels unused)
-makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for Fisher merging and RegMean
-       results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
+needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused)
+makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for methods that merge by them
+       results/{pool}/coefficients/{suite}/{method}.csv              learned: step, task, layer, value
        results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds it took before it was cut off
        results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
        results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged result, and its scaling
@@ -10,7 +10,7 @@ makes  results/{pool}/statistics/{method}/{task}.safetensors         of the expe
 
 
 rule learn_coefficients:
-    """AdaMerging: learn merging coefficients by minimising entropy on unlabeled test images."""
+    """Learn merging coefficients on unlabeled test images, as AdaMerging does."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vectors=of(plan.merging.task_vectors),
@@ -34,11 +34,12 @@ rule learn_coefficients:
         mem_mb=of(plan.resources.memory, work="adapt"),
         runtime=of(plan.resources.minutes, work="adapt"),
     params:
-        code=code("scripts/learn_coefficients.py"),
+        code=code("scripts/learn_coefficients.py", of(plan.methods.modules)),
         tasks=of(plan.tasks.in_suite),
         seed=of(plan.pools.seed),
-        method=of(plan.methods.parameters),
-        frozen=of(plan.pools.frozen),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
+        learning=of(plan.methods.learning_parameters),
     script:
         "../../scripts/learn_coefficients.py"
 
@@ -57,7 +58,7 @@ rule merge_task_vectors:
     benchmark:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(plan.methods.by_rule()),
+        method=any_of(plan.methods.of_kind("rule", "learned")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -74,7 +75,7 @@ rule merge_task_vectors:
 
 
 rule expert_statistics:
-    """What Fisher merging or RegMean wants to know of one expert, from validation images without their labels."""
+    """Statistics of one expert, on validation images without their labels, as Fisher merging and RegMean need them."""
     input:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
@@ -87,7 +88,7 @@ rule expert_statistics:
     benchmark:
         "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
     wildcard_constraints:
-        method=any_of(plan.methods.by_statistics()),
+        method=any_of(plan.methods.of_kind("statistics")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -105,7 +106,7 @@ rule expert_statistics:
 
 
 rule merge_by_statistics:
-    """Merge a suite's task vectors into one, by what is known of the experts."""
+    """Merge a suite's task vectors into one by statistics of the experts."""
     input:
         task_vectors=of(plan.merging.task_vectors),
         statistics=of(plan.merging.statistics),
@@ -116,7 +117,7 @@ rule merge_by_statistics:
     benchmark:
         "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(plan.methods.by_statistics()),
+        method=any_of(plan.methods.of_kind("statistics")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -126,7 +127,8 @@ rule merge_by_statistics:
     params:
         code=code("scripts/merge_by_statistics.py", of(plan.methods.modules)),
         tasks=of(plan.tasks.in_suite),
-        method=of(plan.methods.parameters),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
     script:
         "../../scripts/merge_by_statistics.py"
 

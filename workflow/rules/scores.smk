@@ -145,11 +145,11 @@ rule trajectory:
         mem_mb=of(plan.resources.memory, work="score_many"),
         runtime=of(plan.resources.minutes, work="score_many"),
     params:
-        code=code("scripts/trajectory.py"),
+        code=code("scripts/trajectory.py", of(plan.methods.modules)),
         tasks=of(plan.tasks.in_suite),
         every=settings.figures.every,
-        method=of(plan.methods.parameters),
-        frozen=of(plan.pools.frozen),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/trajectory.py"

@@ -100,7 +100,7 @@ rule study:
         study=of(plan.studies.settings),
         methods=of(plan.studies.parameters),
         seed=of(plan.pools.seed),
-        frozen=of(plan.pools.frozen),
+        frozen_entries=of(plan.pools.frozen_entries),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/study.py"

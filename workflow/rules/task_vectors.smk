@@ -73,6 +73,6 @@ rule conflicts_table:
         code=code("scripts/conflicts_table.py"),
         tasks=of(plan.tasks.in_suite),
         shares=[1.0, 0.2],
-        frozen=of(plan.pools.frozen),
+        frozen_entries=of(plan.pools.frozen_entries),
     script:
         "../../scripts/conflicts_table.py"
