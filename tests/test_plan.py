@@ -80,7 +80,7 @@ def plan_of(*methods: str, pins: Pinned | None = None, **changes: Any) -> Plan:
 def of_papers(pool: Mapping[str, Any], **changes: Any) -> Plan:
     """A plan of two of the papers' tasks."""
     suites = {"papers": ["MNIST", "SVHN"]}
-    return plan_of("pretrained", "ties", pools={"clip": {"architecture": "ViT-B-32"} | pool}, suites=suites, **changes)
+    return plan_of("pretrained", "ties", pools={"clip": {"architecture": "ViT-B-32", **pool}}, suites=suites, **changes)
 
 
 # Questions that return files of a pool and a suite.
