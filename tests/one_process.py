@@ -45,7 +45,13 @@ def run(folder: str, environment: dict[str, str], arguments: list[str], output: 
     sys.path[:] = ["", *environment["PYTHONPATH"].split(os.pathsep), *sys.path[1:]]
     PythonScript.execute_script = run_here
     # One core leaves nothing for a solver to plan.
-    sys.exit(main(["--cores", "1", "--scheduler", "greedy", *arguments]))
+    try:
+        main(["--cores", "1", "--scheduler", "greedy", *arguments])
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Without the end of the interpreter, which would go through all that was imported.
+        os._exit(int(bool(end.code)))
 
 
 requests = os.fdopen(os.dup(0))
@@ -55,3 +61,4 @@ for line in requests:
     if not process:
         run(**json.loads(line))
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+os._exit(0)
