@@ -3,6 +3,7 @@
 It reads a request a line (folder, environment, arguments, file for the output), and answers with an exit code.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -48,9 +49,10 @@ def run(folder: str, environment: dict[str, str], arguments: list[str], output: 
     try:
         main(["--cores", "1", "--scheduler", "greedy", *arguments])
     except SystemExit as end:
+        # All of the interpreter's end but for a walk through what was imported.
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        # Without the end of the interpreter, which would go through all that was imported.
         os._exit(int(bool(end.code)))
 
 
