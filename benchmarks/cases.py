@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ from torch import Tensor
 
 from remerge.checkpoints.weights import LazyWeights, load_weights
 from remerge.clip.encoders import build_clip, to_input
-from remerge.merging.adamerging import MergedEncoder, backward_entropy
 from remerge.merging.checkpoints import merge_checkpoints
-from remerge.merging.registry import load
+from remerge.merging.learning import MergedEncoder, backward_entropy
 from remerge.merging.streaming import Difference, merged_by
 from remerge.merging.task_vectors import apply_task_vector
+from remerge.methods import load
 
 KEEP = 0.2
 
@@ -61,7 +62,7 @@ def streaming(folder: str, tasks: int, algorithm: str) -> Callable[[], dict[str,
     """This library's way."""
     vectors = vectors_in(folder, tasks)
     parameters = {"keep": KEEP} if algorithm == "ties" else {}
-    return lambda: merged_by(load(algorithm).rule(vectors, **parameters), vectors)
+    return lambda: merged_by(load(algorithm).merge_rule(vectors, **parameters), vectors)
 
 
 def dense_ties(folder: str, tasks: int) -> Callable[[], dict[str, Tensor]]:
@@ -97,7 +98,7 @@ def checkpoints(folder: str, algorithm: str) -> Callable[[], dict[str, Tensor]]:
     parameters = {"keep": KEEP} if algorithm == "ties" else {}
 
     def merge() -> dict[str, Tensor]:
-        return apply_task_vector(pretrained, merged_by(load(algorithm).rule(vectors, **parameters), vectors), 0.3)
+        return apply_task_vector(pretrained, merged_by(load(algorithm).merge_rule(vectors, **parameters), vectors), 0.3)
 
     return merge
 
@@ -150,12 +151,11 @@ def on_disk(folder: str) -> None:
     """Merge all checkpoints ``task-*`` of a folder on disk."""
     root = Path(folder)
     merge_checkpoints(
-        "ties",
+        partial(load("ties").merge_rule, keep=KEEP),
         root / "pretrained",
         sorted(root.glob("task-*")),
         root / "merged",
         scaling=0.3,
-        parameters={"keep": KEEP},
     )
 
 

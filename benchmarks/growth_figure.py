@@ -20,7 +20,7 @@ def main() -> None:
     measured["figure"] = measured["figure"].replace({"seconds per task": "seconds"})
     measured = measured.drop_duplicates(["case", "figure"], keep="last")
     measured["millions"] = measured["architecture"].map(MILLIONS)
-    look = looks({"ties": {"algorithm": "ties"}})["ties"]
+    look = looks({"ties": {"looks": "ties"}})["ties"]
     figure = new_figure(4.2)
     axes = figure.subplots(2, 2)
     rows = (

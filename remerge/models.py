@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from remerge.checkpoints.weights import Weights, check_compatible
 from remerge.errors import MismatchError, ParameterError
-from remerge.merging import averaging, coefficients, task_vectors
-from remerge.merging import task_arithmetic as arithmetic
-from remerge.merging import ties as ties_merging
+from remerge.merging import coefficients, task_vectors
+from remerge.merging.rules import Merge, Scope
 from remerge.merging.streaming import merged_by
+from remerge.merging.ties import trimmed_and_elected
+from remerge.methods import load
 
 Model = TypeVar("Model", bound="nn.Module | Mapping[str, Tensor]")
 
@@ -48,7 +49,7 @@ def weight_averaging(finetuned: Sequence[Model]) -> Model:
         raise MismatchError("no fine-tuned model was given: averaging needs at least one")
     first = finetuned[0]
     vectors = _task_vectors(first, finetuned)
-    return _rebuilt(first, merged_by(averaging.rule(vectors), vectors), 1.0)
+    return _rebuilt(first, merged_by(load("weight_averaging").merge_rule(vectors), vectors), 1.0)
 
 
 def task_arithmetic(pretrained: Model, finetuned: Sequence[Model], scaling: float = 0.3) -> Model:
@@ -64,17 +65,17 @@ def task_arithmetic(pretrained: Model, finetuned: Sequence[Model], scaling: floa
         ParameterError: ``scaling`` is not a finite number.
     """
     vectors = _task_vectors(pretrained, finetuned)
-    return _rebuilt(pretrained, merged_by(arithmetic.rule(vectors), vectors), scaling)
+    return _rebuilt(pretrained, merged_by(load("task_arithmetic").merge_rule(vectors), vectors), scaling)
 
 
 def ties(
     pretrained: Model,
     finetuned: Sequence[Model],
     keep: float = 0.2,
-    merge: ties_merging.Merge = "sum",
+    merge: Merge = "sum",
     scaling: float = 0.3,
     exclude: Sequence[str] = (),
-    scope: ties_merging.Scope = "vector",
+    scope: Scope = "vector",
 ) -> Model:
     """Return the pre-trained model plus ``scaling`` times the TIES-merged task vector (arXiv:2306.01708).
 
@@ -102,7 +103,7 @@ def ties(
         {key: tensor for key, tensor in vector.items() if not any(fnmatchcase(key, p) for p in exclude)}
         for vector in vectors
     ]
-    return _rebuilt(pretrained, merged_by(ties_merging.rule(kept, keep, merge, scope), kept), scaling)
+    return _rebuilt(pretrained, merged_by(load("ties").merge_rule(kept, keep, merge, scope), kept), scaling)
 
 
 def merge_by_coefficients(
@@ -110,7 +111,7 @@ def merge_by_coefficients(
     finetuned: Sequence[Model],
     learned: coefficients.Coefficients,
     keep: float | None = None,
-    scope: ties_merging.Scope = "vector",
+    scope: Scope = "vector",
 ) -> Model:
     """Return the pre-trained model plus task vectors times coefficients (AdaMerging, arXiv:2310.02575).
 
@@ -123,7 +124,7 @@ def merge_by_coefficients(
     """
     vectors = _task_vectors(pretrained, finetuned)
     if keep is not None:
-        vectors = ties_merging.trimmed_and_elected(vectors, keep, scope)
+        vectors = trimmed_and_elected(vectors, keep, scope)
     return _rebuilt(pretrained, coefficients.merge_by(vectors, learned.values[-1], learned.layers), 1.0)
 
 

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
     task_vectors = load_available(params.tasks, inputs.task_vectors)
-    table = sign_conflicts(list(task_vectors.values()), params.shares, params.frozen)
+    table = sign_conflicts(list(task_vectors.values()), params.shares, params.frozen_entries)
     with atomic_path(outputs[0]) as path:
         table.to_csv(path, index=False, float_format="%.3f", lineterminator="\n")

@@ -10,7 +10,7 @@ from remerge.checkpoints.weights import save_weights
 from remerge.clip.encoders import load_encoder, to_input
 from remerge.clip.heads import load_head
 from remerge.images.store import load_images
-from remerge.merging import registry
+from remerge.methods import load
 from remerge.run.devices import device_for
 from remerge.run.job import job
 
@@ -27,9 +27,5 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
         encoder, images = load_encoder(inputs.expert).to(device), image_set.images
         chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
         batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
-        algorithm = registry.load(params.algorithm)
-        if params.algorithm == "fisher":
-            found = algorithm.statistics(encoder, load_head(inputs.head).to(device), batch)
-        else:
-            found = algorithm.statistics(encoder, batch)
-        save_weights(outputs[0], found)
+        statistics = load(params.algorithm).statistics(encoder, load_head(inputs.head).to(device), batch)
+        save_weights(outputs[0], statistics)

@@ -5,22 +5,18 @@ from typing import TYPE_CHECKING
 from remerge.checkpoints.experts import load_available, merged_tasks
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
-from remerge.merging import registry
+from remerge.methods import load
 from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    method, tasks = params.method, params.tasks
-    algorithm = registry.load(method["algorithm"])
+    tasks = params.tasks
     known = load_available(tasks, inputs.statistics)
     # An expert of whom nothing is known has no weight in the mean: its task is not merged, and tables say so.
     available = {task: vector for task, vector in load_available(tasks, inputs.task_vectors).items() if task in known}
     task_vectors, statistics = list(available.values()), [known[task] for task in available]
-    if method["algorithm"] == "fisher":
-        merged = algorithm.merge(task_vectors, statistics)
-    else:
-        merged = algorithm.merge(task_vectors, statistics, method["off_diagonal"])
+    merged = load(params.algorithm).merge(task_vectors, statistics, **params.merging)
     metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(list(available), tasks)
     save_weights(outputs[0], merged, metadata)

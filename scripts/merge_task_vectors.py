@@ -5,20 +5,19 @@ from typing import TYPE_CHECKING
 from remerge.checkpoints.experts import load_available, merged_tasks
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
-from remerge.merging import registry
 from remerge.merging.streaming import merged_by
+from remerge.methods import load
 from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    algorithm = registry.load(params.algorithm)
     parameters = dict(params.merging)
     available = load_available(params.tasks, inputs.task_vectors)
     tasks, task_vectors = list(available), list(available.values())
     if inputs.get("coefficients"):
         parameters |= {"coefficients": inputs.coefficients, "tasks": tasks}
-    merged = merged_by(algorithm.rule(task_vectors, **parameters), task_vectors)
+    merged = merged_by(load(params.algorithm).merge_rule(task_vectors, **parameters), task_vectors)
     metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(tasks, params.tasks)
     save_weights(outputs[0], merged, metadata)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    architecture = params.architecture
+    architecture, expected = params.architecture, params.frozen_entries
     path = recorded(inputs.record) if inputs.record else inputs.checkpoint
     encoder, beside = image_encoder_weights(path)
-    if beside != params.frozen:
+    if beside != expected:
         print(
             f"WARNING: {path}: holds {beside} parameters beside the image encoder; the authors' {architecture} files "
-            f"hold {params.frozen}. The encoder is used; TIES's trim counts the expected {params.frozen}",
+            f"hold {expected}. The encoder is used; TIES's trim counts the expected {expected}",
             file=sys.stderr,
         )
     metadata = described(architecture) | {"task": wildcards.checkpoint}

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import load_available, merged_tasks
-from remerge.checkpoints.weights import Weights, load_weights
+from remerge.checkpoints.weights import load_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
 from remerge.images.store import load_image_sets
-from remerge.merging.coefficients import merge_by, read_coefficients
-from remerge.merging.ties import trimmed_and_elected
+from remerge.merging.coefficients import read_coefficients
+from remerge.methods import load
 from remerge.run.devices import device_for
 from remerge.run.job import job
 from remerge.scoring.bench import Bench, Variant
@@ -18,18 +18,15 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    tasks, method = params.tasks, params.method
+    tasks, method = params.tasks, load(params.algorithm)
     available = load_available(tasks, inputs.task_vectors)
-    task_vectors: list[Weights] = list(available.values())
-    if method["keep"] is not None:
-        trimming = {"keep": method["keep"], "scope": method["scope"], "frozen": params.frozen}
-        task_vectors = list(trimmed_and_elected(task_vectors, **trimming, folder=".snakemake/remerge"))
+    task_vectors = method.preprocess(list(available.values()), **params.merging, folder=".snakemake/remerge")
     pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
     heads, images = load_heads(tasks, inputs.heads), load_image_sets(tasks, inputs.images)
     bench = Bench(encoder, pretrained, heads, {"test": images}, device_for(snakemake.resources), params.scoring)
     history = read_coefficients(inputs.coefficients)
     steps = [step for step in history.steps if step % params.every == 0]
-    merged = (merge_by(task_vectors, history.at(step).values[0], history.layers) for step in steps)
+    merged = (method.merge(task_vectors, history.at(step)) for step in steps)
     variants = (Variant({"step": step}, vector, 1.0) for step, vector in zip(steps, merged, strict=True))
     columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method}
     scores = bench.score(variants, total=len(steps))

@@ -13,17 +13,17 @@ from torch.func import functional_call
 import remerge
 from remerge.checkpoints.weights import Weights
 from remerge.errors import MismatchError, RemergeError
-from remerge.merging.adamerging import MergedEncoder, backward_entropy, learn_coefficients
 from remerge.merging.coefficients import (
     Coefficients,
     merge_by,
     read_coefficients,
-    rule,
     write_coefficients,
 )
+from remerge.merging.learning import MergedEncoder, backward_entropy, learn_coefficients
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.merging.ties import trimmed_and_elected
+from remerge.methods.adamerging import merge_rule
 from remerge.run.resume import Progress
 
 TASKS = ("one", "two", "three")
@@ -311,7 +311,7 @@ def test_coefficients_apply_again_in_any_order_of_tasks(setting: Setting, tmp_pa
     write_coefficients(tmp_path / "c.csv", learned)
     order = [2, 0, 1]
     vectors = [setting.vectors[k] for k in order]
-    again = merged_by(rule(vectors, tmp_path / "c.csv", tasks=[TASKS[k] for k in order]), vectors)
+    again = merged_by(merge_rule(vectors, tmp_path / "c.csv", tasks=[TASKS[k] for k in order]), vectors)
     expected = merge_by(setting.vectors, learned.values[-1], learned.layers)
     for key in expected:
         torch.testing.assert_close(again[key], expected[key], rtol=0, atol=1e-12)
@@ -341,12 +341,12 @@ def test_files_at_fault_are_named(tmp_path: Path, content: str, message: str) ->
 def test_unknown_tasks_layers_and_steps_are_named(setting: Setting, tmp_path: Path) -> None:
     write_coefficients(tmp_path / "c.csv", setting.learn(steps=2))
     with pytest.raises(RemergeError, match="no coefficients for task four"):
-        rule(setting.vectors, tmp_path / "c.csv", tasks=["one", "two", "four"])
+        merge_rule(setting.vectors, tmp_path / "c.csv", tasks=["one", "two", "four"])
     with pytest.raises(RemergeError, match=r"c\.csv: .* at step 9"):
-        rule(setting.vectors, tmp_path / "c.csv", tasks=TASKS, step=9)
+        merge_rule(setting.vectors, tmp_path / "c.csv", tasks=TASKS, step=9)
     unknown = [{"extra": torch.ones(2)} for _ in TASKS]
     with pytest.raises(RemergeError, match=r"c\.csv: no coefficient for layer 'extra'"):
-        rule(unknown, tmp_path / "c.csv", tasks=TASKS)
+        merge_rule(unknown, tmp_path / "c.csv", tasks=TASKS)
     with pytest.raises(RemergeError, match="cannot be read"):
         read_coefficients(tmp_path)
     with pytest.raises(RemergeError, match=r"no coefficient for layer '1\.weight'"):

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ import remerge
 from remerge.checkpoints.sets import CheckpointSet
 from remerge.errors import MismatchError, RemergeError
 from remerge.merging.checkpoints import merge_checkpoints
+from remerge.methods import load
+from remerge.methods.ties import merge_rule
 
 Model = dict[str, Tensor]
 
@@ -46,7 +50,8 @@ def test_parts_merge_to_what_the_library_gives(
     start, tuned = model(0, dtype), [model(k, dtype) for k in (1, 2, 3)]
     pretrained = write_parts(tmp_path / "pretrained", start, 3)
     finetuned = [write_parts(tmp_path / f"task-{k}", weights, k + 1) for k, weights in enumerate(tuned)]
-    merge_checkpoints(algorithm, pretrained, finetuned, tmp_path / "out", scaling=0.4, parameters=parameters)
+    rule = partial(load(algorithm).merge_rule, **parameters)
+    merge_checkpoints(rule, pretrained, finetuned, tmp_path / "out", scaling=0.4)
     merged = dict(CheckpointSet(tmp_path / "out"))
     expected = getattr(remerge, algorithm)(start, tuned, scaling=0.4, **parameters)
     assert merged.keys() == expected.keys()
@@ -71,9 +76,9 @@ def test_faults_are_named_and_nothing_is_left(tmp_path: Path) -> None:
     start = write_parts(tmp_path / "start", model(0), 2)
     good = write_parts(tmp_path / "good", model(1), 2)
 
-    def refused(finetuned: list[Path], told: str, error: type[Exception] = RemergeError, **parameters: object) -> None:
+    def refused(finetuned: list[Path], told: str, error: type[Exception] = RemergeError, **parameters: Any) -> None:
         with pytest.raises(error, match=told):
-            merge_checkpoints("ties", start, finetuned, tmp_path / "out", scaling=1.0, parameters=parameters)
+            merge_checkpoints(partial(merge_rule, **parameters), start, finetuned, tmp_path / "out", scaling=1.0)
         assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
     less = model(2)
@@ -93,7 +98,7 @@ def test_faults_are_named_and_nothing_is_left(tmp_path: Path) -> None:
     index.write_text(index.read_text().replace("model-0-of-1", "../good/model-0-of-2"))
     refused([outside], "lies outside its folder")
     with pytest.raises(RemergeError, match="inputs are never overwritten"):
-        merge_checkpoints("ties", start, [good], good, scaling=1.0, parameters={})
+        merge_checkpoints(merge_rule, start, [good], good, scaling=1.0)
 
 
 def run(*arguments: object) -> "subprocess.CompletedProcess[str]":

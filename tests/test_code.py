@@ -20,6 +20,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel, Field
+
 from remerge.run.progress import ProgressBar
 
 
@@ -29,6 +31,10 @@ class Pair:
 
     first: int
     second: float = 1.0
+
+
+class Parameters(BaseModel):
+    effort: int = Field(3, ge=1, description="How hard.")
 
 
 def work(values: Sequence[int], power: int = 2) -> list[int]:
@@ -59,12 +65,14 @@ WORDS = {
     "an annotation": ("values: Sequence[int]", "values: Sequence[float]"),
     "an annotation and its import": ("Sequence", "Iterable"),
     "a local annotation": ("found: list[int] = []", "found = []"),
+    "a parameter's description": ('description="How hard."', 'description="How hard it works."'),
     "the order of imports": (
         "import sys\nfrom collections.abc import Sequence\n",
         "from collections.abc import Sequence\nimport sys\n",
     ),
 }
 DEEDS = {
+    "a parameter's bound": ("ge=1", "ge=2"),
     "an operator": ("value**power", "value*power"),
     "a default": ("power: int = 2", "power: int = 3"),
     "a condition": ("value < 0", "value <= 0"),
@@ -134,7 +142,7 @@ def test_the_digest_of_a_function_changes_with_what_it_needs(project: Path) -> N
 
 
 def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(project: Path) -> None:
-    expected = "806a2ccf5c04b0b2d83dbe2b80be2b0b9823dee796fc675d830e5423dd7a2e11"
+    expected = "2f1d5379cb15362b9c738808af3787fbface1e8680ef9545d06b06ddeaa4b730"
     assert code_digest(["scripts/run.py"], project) == expected
     told = subprocess.run(
         [
@@ -152,7 +160,7 @@ def test_the_digest_is_the_same_on_every_version_of_python_and_in_every_process(
 
 def covered() -> list[Path]:
     """Every file that some digest covers."""
-    folders = ("remerge/figures", "remerge/merging", "remerge/studies", "scripts")
+    folders = ("remerge/figures", "remerge/methods", "remerge/merging", "remerge/studies", "scripts")
     paths = [path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).glob("*.py")]
     return sorted({file for path in paths for file in source_files(path, ROOT, BOOKKEEPING)})
 

@@ -1,36 +1,13 @@
 """CONTRIBUTING.md's recipes for a figure, a study and a claim work as they are written."""
 
-import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 from project import ROOT, copy_project, planned
-
-BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(title: str, language: str) -> list[str]:
-    """The code blocks of one section, in one language."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert section, title
-    return [textwrap.dedent(code) for name, code in BLOCK.findall(section[1]) if name == language]
-
-
-def write_module(folder: Path, code: str) -> None:
-    """Write a module, or what it adds to a registry, to the file that its first line names."""
-    path = folder / code.splitlines()[0].removeprefix("# ")
-    if not path.exists():
-        path.write_text(code, encoding="utf-8")
-        return
-    begin, entry, end = re.fullmatch(r"# .*?\n(.*?\n)    \.\.\.\n(.*\n)(.*\n)", code, re.DOTALL).groups()  # type: ignore[union-attr]
-    head, rest = path.read_text(encoding="utf-8").split(begin)
-    body, tail = rest.split(f"\n{end}", 1)
-    path.write_text(f"{head}{begin}{body}\n{entry}{end}{tail}", encoding="utf-8")
+from recipes import blocks, write_module
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -88,6 +65,7 @@ from remerge.studies.tables import notes, study_table
 config = load_config(yaml.safe_load(Path("config.yaml").read_text()))
 study, tasks = config.studies["leave-one-out"], config.suites["eight"][:3]
 methods = {name: method.model_dump() for name, method in config.methods.items()}
+shown = {name: method | {"looks": config.looks_of(name)} for name, method in methods.items()}
 encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2))
 weights = {key: value.clone() for key, value in encoder.state_dict().items()}
 vectors = {task: {key: torch.randn(value.shape) for key, value in weights.items()} for task in tasks}
@@ -101,7 +79,7 @@ references = pd.DataFrame({"method": "pretrained", "task": tasks, "correct": 1, 
 table = study_table(study, scores, references, tasks)
 write_csv(Path("table.csv"), table)
 Path("table.md").write_text(notes(study, scores, tasks, True))
-evidence = Evidence({"scores": ["scores.csv"]}, tasks, methods, "trained", "mini")
+evidence = Evidence({"scores": ["scores.csv"]}, tasks, shown, "trained", "mini")
 save_figure(study_figure(study.kind, table, evidence.labels, evidence.looks), "study.svg", "study.png")
 save_figure(draw(evidence), "figure.svg", "figure.png")
 files = Scores(studies={"leave-one-out": [Path("scores.csv")]}, kinds={"leave-one-out": study.kind})

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from remerge.images.store import ImageSet
-from remerge.merging.adamerging import learn_coefficients
+from remerge.merging.learning import learn_coefficients
 from remerge.run import devices, nvidia, threads
 from remerge.scoring.entropy import entropies_and_losses
 from remerge.scoring.evaluation import predictions

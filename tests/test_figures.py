@@ -25,7 +25,8 @@ from remerge.tasks import render
 CONFIG = load_config(yaml.safe_load((Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")))
 TASKS = ["digits", "latin", "greek"]
 LABELS = {name: method.label for name, method in CONFIG.methods.items()}
-LOOKS = looks({name: method.model_dump() for name, method in CONFIG.methods.items()})
+METHODS = {name: method.model_dump() | {"looks": CONFIG.looks_of(name)} for name, method in CONFIG.methods.items()}
+LOOKS = looks(METHODS)
 LAYERS = ["proj", "transformer.resblocks.10.ln_1.weight", "conv1.weight", "transformer.resblocks.2.mlp.c_fc.bias"]
 
 
@@ -104,7 +105,7 @@ def test_layers_are_ordered_by_depth() -> None:
 def test_every_method_looks_different_and_always_the_same() -> None:
     drawn = [(look.color, look.linestyle, look.marker) for look in LOOKS.values()]
     assert len(set(drawn)) == len(drawn)
-    fewer = {name: method.model_dump() for name, method in CONFIG.methods.items() if "layer" in name}
+    fewer = {name: method for name, method in METHODS.items() if "layer" in name}
     assert all(looks(fewer)[name] == LOOKS[name] for name in fewer)
 
 
@@ -116,8 +117,7 @@ def test_the_drawn_accuracies_are_the_scores() -> None:
 
 
 def test_methods_that_differ_in_their_scaling_alone_lie_on_one_curve() -> None:
-    methods = {name: method.model_dump() for name, method in CONFIG.methods.items()}
-    evidence = Evidence({}, TASKS, methods, "trained", "mini")
+    evidence = Evidence({}, TASKS, METHODS, "trained", "mini")
     assert evidence.merge_alike("task-arithmetic", "task-arithmetic-tuned")
     assert not evidence.merge_alike("ties", "ties-mean")
     _, legend = FIGURES["scalings"]().axes[0].get_legend_handles_labels()

@@ -21,7 +21,8 @@ from remerge.merging import selection, streaming
 from remerge.merging.selection import kth_largest_magnitude
 from remerge.merging.streaming import merged_by
 from remerge.merging.task_vectors import apply_task_vector, cosine_similarity
-from remerge.merging.ties import rule, trimmed_and_elected
+from remerge.merging.ties import trimmed_and_elected
+from remerge.methods.ties import merge_rule
 
 Model = dict[str, np.ndarray]
 SHAPES = {"bias": (3,), "scale": (), "weight": (4, 3), "none": (0, 2)}
@@ -141,7 +142,7 @@ def test_tiles_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
         results = []
         for size in (10**6, 64, 7):
             monkeypatch.setattr(streaming, "TILE", size)
-            results.append(merged_by(rule(vectors, keep=0.6, merge=merge), vectors)["a"])
+            results.append(merged_by(merge_rule(vectors, keep=0.6, merge=merge), vectors)["a"])
         assert torch.equal(results[0], results[1])
         assert torch.equal(results[0], results[2])
 
@@ -225,8 +226,8 @@ def test_files_merge_like_the_models_in_them(tmp_path: Path) -> None:
     for index, vector in enumerate(vectors):
         save_weights(tmp_path / f"vector-{index}", vector)
     lazy = [load_weights(tmp_path / f"vector-{index}") for index in range(3)]
-    lazily = merged_by(rule(lazy, keep=0.3), lazy)
-    for key, tensor in merged_by(rule(vectors, keep=0.3), vectors).items():
+    lazily = merged_by(merge_rule(lazy, keep=0.3), lazy)
+    for key, tensor in merged_by(merge_rule(vectors, keep=0.3), vectors).items():
         assert torch.equal(lazily[key], tensor)
 
 

@@ -215,7 +215,7 @@ LABELS = ["a $x_ b", "$x$ and $y$", r"\frac{", r"a\$b", "100 % & <more> #1", "é
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("draw", [0, 1], ids=["accuracies", "study"])
 def test_figures_draw_names_and_labels_as_they_are(draw: int, tmp_path: Path) -> None:
-    methods = {name: {"label": label, "algorithm": "own"} for name, label in zip(LIKE_VALUES, LABELS, strict=False)}
+    methods = {name: {"label": label, "looks": "own"} for name, label in zip(LIKE_VALUES, LABELS, strict=False)}
     tasks = ["101", "NA", "a_b_c"]
     scores = scores_of(list(methods), tasks)
     study = study_table(robustness(tasks), scores.assign(part="clean"), scores, tasks)

@@ -8,17 +8,17 @@ import torch
 
 from remerge.config.own_methods import faults_of
 from remerge.errors import ParameterError
-from remerge.merging.own import rule
 from remerge.merging.streaming import merged_by
+from remerge.methods.own import merge_rule
 
 FLIP = """
-from remerge.merging.streaming import Rule
+from remerge.merging.rules import MergeRule
 
-class Flip(Rule):
+class Flip(MergeRule):
     def __call__(self, place, entries):
         return -self.times * sum(entries)
 
-def rule(task_vectors, times=1.0):
+def merge_rule(task_vectors, times=1.0):
     made = Flip()
     made.times = times
     return made
@@ -29,16 +29,16 @@ def rule(task_vectors, times=1.0):
     ("code", "arguments", "told"),
     [
         (None, {}, [("file", "cannot be read")]),
-        ("def rule(", {}, [("file", "not Python")]),
+        ("def merge_rule(", {}, [("file", "not Python")]),
         ("\0", {}, [("file", "not Python")]),
-        ("def rul(task_vectors): ...", {}, [("file", "defines no rule(task_vectors, ...)")]),
-        ("def rule(): ...", {}, [("file", "defines no rule(task_vectors, ...)")]),
-        ("def rule(v, times): ...", {"time": 1}, [("time", "did you mean 'times'"), ("times", "missing")]),
-        ("def rule(v, *, times): ...", {}, [("times", "missing")]),
-        ("def rule(v): ...", {"v": 1}, [("v", "is what the task vectors are passed as")]),
-        ("def rule(v, times=1, *, more=2): ...", {"times": 1, "more": 2}, []),
-        ("def rule(v, **anything): ...", {"times": 1}, []),
-        ("import sys; sys.exit('ran')\ndef rule(v): ...", {}, []),
+        ("def rul(task_vectors): ...", {}, [("file", "defines no merge_rule(task_vectors, ...)")]),
+        ("def merge_rule(): ...", {}, [("file", "defines no merge_rule(task_vectors, ...)")]),
+        ("def merge_rule(v, times): ...", {"time": 1}, [("time", "did you mean 'times'"), ("times", "missing")]),
+        ("def merge_rule(v, *, times): ...", {}, [("times", "missing")]),
+        ("def merge_rule(v): ...", {"v": 1}, [("v", "is what the task vectors are passed as")]),
+        ("def merge_rule(v, times=1, *, more=2): ...", {"times": 1, "more": 2}, []),
+        ("def merge_rule(v, **anything): ...", {"times": 1}, []),
+        ("import sys; sys.exit('ran')\ndef merge_rule(v): ...", {}, []),
     ],
 )
 def test_what_is_wrong_is_told_without_running_the_file(
@@ -55,11 +55,11 @@ def test_what_is_wrong_is_told_without_running_the_file(
 def test_the_file_merges(tmp_path: Path) -> None:
     (tmp_path / "flip.py").write_text(FLIP)
     vectors = [{"w": torch.tensor([1.0, -2.0, 0.5])}, {"w": torch.ones(3)}]
-    merged = merged_by(rule(vectors, str(tmp_path / "flip.py"), {"times": 2.0}), vectors)
+    merged = merged_by(merge_rule(vectors, str(tmp_path / "flip.py"), {"times": 2.0}), vectors)
     assert merged["w"].tolist() == [-4.0, 2.0, -3.0]
 
 
 def test_a_file_that_makes_no_rule_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("def rule(task_vectors):\n    return task_vectors[0]\n")
-    with pytest.raises(ParameterError, match=r"mine\.py: rule returned dict; it must return a remerge"):
-        rule([{"w": torch.ones(2)}], str(tmp_path / "mine.py"), {})
+    (tmp_path / "mine.py").write_text("def merge_rule(task_vectors):\n    return task_vectors[0]\n")
+    with pytest.raises(ParameterError, match=r"mine\.py: merge_rule returned dict; it must return a remerge"):
+        merge_rule([{"w": torch.ones(2)}], str(tmp_path / "mine.py"), {})

@@ -120,15 +120,15 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         },
     ),
     "an algorithm": (
-        more("remerge/merging/averaging.py", "CHANGED = 1\n"),
+        more("remerge/methods/weight_averaging.py", "CHANGED = 1\n"),
         {**SCORED, **SHOWN, "merge_task_vectors": 1, "study": 1},
     ),
     "an algorithm with statistics": (
-        more("remerge/merging/fisher.py", "CHANGED = 1\n"),
+        more("remerge/methods/fisher.py", "CHANGED = 1\n"),
         {**SCORED, "expert_statistics": 3, "merge_by_statistics": 1},
     ),
     "how coefficients are learned": (
-        more("remerge/merging/adamerging.py", "CHANGED = 1\n"),
+        more("remerge/merging/learning.py", "CHANGED = 1\n"),
         {
             **SCORED,
             **SHOWN,

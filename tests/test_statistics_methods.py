@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from remerge.clip.encoders import build_clip
 from remerge.errors import ParameterError, RemergeError
-from remerge.merging import fisher, regmean
+from remerge.merging import fisher_information as fisher_engine
+from remerge.methods import fisher, regmean
 
 SEEDS = st.integers(0, 2**16)
 
@@ -56,7 +57,7 @@ class Linear(nn.Module):
 def test_fisher_information_is_the_expected_squared_gradient(
     monkeypatch: pytest.MonkeyPatch, share: float, tolerance: float
 ) -> None:
-    monkeypatch.setattr(fisher, "NEGLIGIBLE", share)
+    monkeypatch.setattr(fisher_engine, "NEGLIGIBLE", share)
     encoder, head, images = Linear(0).double(), 5 * draw(1, 4, 3), draw(2, 30, 3, 1, 1)
 
     def log_likelihoods(parameters: np.ndarray, image: np.ndarray) -> np.ndarray:
@@ -73,9 +74,9 @@ def test_fisher_information_is_the_expected_squared_gradient(
 def test_fisher_information_of_an_encoder_is_that_of_single_images_and_labels(
     monkeypatch: pytest.MonkeyPatch, encoder: nn.Module
 ) -> None:
-    monkeypatch.setattr(fisher, "NEGLIGIBLE", 0.0)
+    monkeypatch.setattr(fisher_engine, "NEGLIGIBLE", 0.0)
     # Six gradients, the last two by themselves.
-    monkeypatch.setattr(fisher, "AT_ONCE", 4 * sum(own.numel() for own in encoder.parameters()))
+    monkeypatch.setattr(fisher_engine, "AT_ONCE", 4 * sum(own.numel() for own in encoder.parameters()))
     double, head, images = copy.deepcopy(encoder).double(), 3 * draw(0, 128, 3), draw(1, 3, 3, 32, 32)
     expected = {name: torch.zeros_like(own) for name, own in double.named_parameters()}
     for image in images:
@@ -93,7 +94,7 @@ def test_gradients_that_are_left_out_are_a_small_share(encoder: nn.Module) -> No
     head, images = 10 * draw(0, 128, 5).float(), draw(1, 6, 3, 32, 32).float()
     found = fisher.statistics(encoder, head, images)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fisher, "NEGLIGIBLE", 0.0)
+        patch.setattr(fisher_engine, "NEGLIGIBLE", 0.0)
         full = fisher.statistics(encoder, head, images)
     left_out = sum(float((full[name] - own).sum()) for name, own in found.items())
     assert 0 < left_out < 0.002 * sum(float(own.sum()) for own in full.values())
@@ -231,7 +232,7 @@ def test_no_images_give_no_statistics() -> None:
     with pytest.raises(RemergeError, match="needs images of the task"):
         fisher.statistics(Linear(0), torch.eye(4), nothing)
     with pytest.raises(RemergeError, match="needs images of the task"):
-        regmean.statistics(Linear(0), nothing)
+        regmean.statistics(Linear(0), torch.empty(0), nothing)
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +243,7 @@ def encoder() -> nn.Module:
 
 def test_every_linear_layer_of_an_encoder_is_seen_with_its_inputs(encoder: nn.Module) -> None:
     images = torch.randn(5, 3, 32, 32)
-    found = regmean.statistics(encoder, images)
+    found = regmean.statistics(encoder, torch.empty(0), images)
     matrices = {name for name, own in encoder.named_parameters() if "resblocks" in name and own.ndim == 2}
     assert set(found) == matrices
     for name, own in encoder.named_parameters():
@@ -258,7 +259,7 @@ def test_an_attentions_output_layer_is_seen_with_what_attention_gives_it(encoder
     outputs: list[Tensor] = []
     hook = attention.register_forward_hook(lambda *given: outputs.append(given[2][0].detach()))
     images = torch.randn(3, 3, 32, 32)
-    found = regmean.statistics(encoder, images)["transformer.resblocks.0.attn.out_proj.weight"]
+    found = regmean.statistics(encoder, torch.empty(0), images)["transformer.resblocks.0.attn.out_proj.weight"]
     hook.remove()
     weight, bias = attention.out_proj.weight.detach().double(), attention.out_proj.bias.detach().double()
     inputs = torch.linalg.solve(weight, (outputs[0].reshape(-1, len(bias)).double() - bias).T).T

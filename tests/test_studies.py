@@ -179,7 +179,7 @@ def test_studies_score_tasks_that_have_images_and_no_others(kind: str, absent: s
     weights = {key: value.clone() for key, value in encoder.state_dict().items()}
     vectors = {task: {key: torch.ones_like(value) for key, value in weights.items()} for task in "abc"}
     bench = Bench(encoder, weights, {task: torch.eye(2) for task in "abc"}, splits)
-    merging = Merging({"m": {"algorithm": "weight_averaging"}}, bench, seed=0, frozen=0)
+    merging = Merging({"m": {"algorithm": "weight_averaging"}}, bench, seed=0, frozen_entries=0)
     part = study.parts[-1]
     variants = load(kind).variants(vectors, merging, **study.settings_of(part))
     found = bench.score(variants).assign(study="s", part=part)
@@ -203,7 +203,7 @@ def test_studies_score_tasks_that_have_images_and_no_others(kind: str, absent: s
         assert f"{present}/{wanted}" in notes(study, scores, list("abc"), True)
     _, cells = rounded(table, {"m": "Method"})
     assert not any("nan" in cell for row in cells for cell in row)
-    look = looks({"m": {"algorithm": "ties"}})
+    look = looks({"m": {"looks": "ties"}})
     read = pd.read_csv(tmp_path / "t.csv")
     save_figure(study_figure(kind, read, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
 
@@ -322,7 +322,7 @@ def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, o
     assert notes(study, frame, tasks, True).count("10") >= 1
     assert "Perhaps trained on" not in notes(study, frame, tasks, True)
     assert ("Perhaps trained on" in notes(study, frame, tasks, False)) == (kind == "negation")
-    look = looks({"m": {"algorithm": "ties"}})
+    look = looks({"m": {"looks": "ties"}})
     save_figure(study_figure(kind, table, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 3000
 

@@ -19,7 +19,7 @@ from remerge.findings.tables import (
     main_table_markdown,
     write_csv,
 )
-from remerge.merging.registry import ALGORITHMS
+from remerge.methods.registry import ALGORITHMS
 from remerge.scoring.held_out import looks_at
 
 METHODS = {

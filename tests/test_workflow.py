@@ -224,15 +224,15 @@ def test_learned_coefficients_apply_again_without_learning(made: Path, config: d
 
 MEDIAN = """
 import torch
-from remerge.merging.streaming import Rule
+from remerge.merging.rules import MergeRule
 
-class Median(Rule):
+class Median(MergeRule):
     def __init__(self, times):
         self.times = times
     def __call__(self, place, entries):
         return self.times * torch.stack(list(entries)).median(dim=0).values
 
-def rule(task_vectors, times, unused=0):
+def merge_rule(task_vectors, times, unused=0):
     return Median(times)
 """
 

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from remerge.config.contradictions import contradictions
 from remerge.config.folders import inspect_tasks
-from remerge.config.models import Config, FolderTask, Method, Tune
+from remerge.config.models import Config, FolderTask
 from remerge.config.wording import Location, dotted, in_words
 from remerge.errors import ConfigError
+from remerge.methods.parameters import Method, Tune
 from remerge.run.strict_yaml import read_yaml, shown_path
 
 __all__ = ["Config", "FolderTask", "Method", "Tune", "inspect_tasks", "load_config"]

@@ -8,6 +8,7 @@ from typing import Any
 from remerge.config.names import RESERVED, fault_in_label, faults_in_names
 from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
+from remerge.methods.registry import ALGORITHMS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.tasks import MINI_TASKS
@@ -108,14 +109,19 @@ def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Ite
     method = _mapping(methods.get(name))
     if name not in methods:
         yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
-    elif method.get("algorithm") in ("pretrained", "individual", "traditional_mtl"):
+    elif (kind := _kind_of(method)) in ("reference", "joint"):
         yield location, f"{name!r} merges nothing; name a method that merges"
-    elif method.get("algorithm") in ("fisher", "regmean"):
+    elif kind == "statistics":
         yield location, f"{name!r} wants statistics of the experts, which studies do not collect; name another method"
     elif isinstance(method.get("scaling"), Mapping):
         yield location, f"{name!r} is tuned, and studies tune nothing; name a method with a number as its scaling"
     elif method.get("coefficients") is not None:
         yield location, f"{name!r} applies coefficients of another merge; name a method that learns"
+
+
+def _kind_of(method: Mapping[str, Any]) -> Kind | None:
+    algorithm = method.get("algorithm")
+    return ALGORITHMS[algorithm].kind if isinstance(algorithm, str) and algorithm in ALGORITHMS else None
 
 
 def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:

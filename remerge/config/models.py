@@ -1,39 +1,19 @@
 """What config.yaml may say: every key with its type, default and meaning."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
-from pydantic import (
-    AfterValidator,
-    Discriminator,
-    Field,
-    FiniteFloat,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
+from remerge import methods
 from remerge.clip.architectures import ARCHITECTURES
+from remerge.methods.parameters import InputPath, Method, Positive, Text, parameters_in
+from remerge.methods.registry import ALGORITHMS, Kind, algorithms_of_kind
 from remerge.run.settings import Grid, Name, Share, Strict
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.studies.settings import Study
 from remerge.tasks.clip import CLIP_TASKS
-
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-Text = Annotated[str, Field(min_length=1)]
-# As long as a legend has room for.
-Label = Annotated[str, Field(min_length=1, max_length=60)]
-Scope = Literal["vector", "trained", "tensor"]
-
-
-def _no_braces(path: str) -> str:
-    # Snakemake takes braces in an input's name for wildcards.
-    if "{" in path or "}" in path:
-        raise ValueError("a path may have no braces here; rename the file or folder")
-    return path
-
-
-InputPath = Annotated[Text, AfterValidator(_no_braces)]
 
 
 class Pool(Strict):
@@ -112,7 +92,7 @@ class Pool(Strict):
         return self.origin in ("trained", "finetuned", "random")
 
     @property
-    def frozen(self) -> int:
+    def frozen_entries(self) -> int:
         """Parameters beside the image encoder that the authors of the checkpoints flatten along with it."""
         return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0
 
@@ -181,202 +161,13 @@ class Scoring(Strict):
     batch_size: int = Field(256, ge=1, description="Images per forward pass; halved as often as memory demands.")
 
 
-class Tune(Strict):
-    """A scaling chosen by accuracy on validation images; test images are never looked at."""
+ALGORITHM_MODELS = {name: parameters_in(methods.load(name)) for name in ALGORITHMS}
+"""The model of every algorithm's parameters."""
 
-    tune: Literal["validation"] = Field(description="What to choose by. Only `validation` is possible.")
-    grid: Grid = Field(min_length=1, description="The scalings to choose from.")
-
-
-def _kind_of_scaling(value: object) -> str:
-    return "tune" if isinstance(value, dict | Tune) else "number"
-
-
-Scaling = Annotated[
-    Annotated[FiniteFloat, Tag("number")] | Annotated[Tune, Tag("tune")], Discriminator(_kind_of_scaling)
-]
-
-
-class Method(Strict):
-    """What all methods share."""
-
-    label: Label = Field(description="The name that tables and figures show; unique.")
-
-    @property
-    def is_tuned(self) -> bool:
-        """Whether the scaling is chosen on validation images."""
-        return isinstance(getattr(self, "scaling", None), Tune)
-
-    @property
-    def learns(self) -> bool:
-        """Whether coefficients are learned in this run."""
-        return False
-
-    @property
-    def is_joint(self) -> bool:
-        """Whether it trains one encoder on all tasks, instead of merging."""
-        return False
-
-    @property
-    def wants_statistics(self) -> bool:
-        """Whether statistics of the experts are collected first."""
-        return False
-
-    def parameters(self) -> dict[str, Any]:
-        """The algorithm's parameters as plain values."""
-        return self.model_dump(exclude={"algorithm", "label"})
-
-    def merging_parameters(self) -> dict[str, Any]:
-        """The parameters that the merged task vector depends on."""
-        return {key: value for key, value in self.parameters().items() if key != "scaling"}
-
-
-class Pretrained(Method):
-    """The pre-trained encoder with zero-shot heads: the floor."""
-
-    algorithm: Literal["pretrained"]
-
-
-class Individual(Method):
-    """Each task's own expert: the ceiling, and the divisor of normalised averages."""
-
-    algorithm: Literal["individual"]
-
-
-class TraditionalMTL(Method):
-    """One encoder trained on all tasks of a suite at once; only for pools that are fine-tuned here."""
-
-    algorithm: Literal["traditional_mtl"]
-    steps: int = Field(400, ge=1, description="Optimiser steps; the rest is as in `training.finetuning`.")
-
-    @property
-    def is_joint(self) -> bool:
-        """Whether it trains one encoder on all tasks, instead of merging."""
-        return True
-
-
-class WeightAveraging(Method):
-    """The mean of the fine-tuned encoders."""
-
-    algorithm: Literal["weight_averaging"]
-
-
-class TaskArithmetic(Method):
-    """The pre-trained weights plus the scaled sum of the task vectors (arXiv:2212.04089)."""
-
-    algorithm: Literal["task_arithmetic"]
-    scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
-
-
-class Ties(Method):
-    """TIES-Merging: trim, elect sign, disjoint merge (arXiv:2306.01708)."""
-
-    algorithm: Literal["ties"]
-    keep: Share = Field(0.2, description="Share of each task vector's entries that survive trimming.")
-    merge: Literal["sum", "mean", "max"] = Field(
-        "sum",
-        description="Disjoint merge: `sum` as in AdaMerging's comparisons, `mean` as in the TIES paper, or `max`.",
-    )
-    scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
-    scope: Scope = Field(
-        "vector",
-        description="What `keep` is a share of: the whole flattened task `vector`; the same without tensors in which "
-        "no task moved (`trained`); or each `tensor` by itself.",
-    )
-
-
-class Own(Method):
-    """A data-free method of your own, in one Python file; CONTRIBUTING.md shows how short it can be."""
-
-    algorithm: Literal["own"]
-    file: InputPath = Field(
-        description="A Python file with `rule(task_vectors, **arguments)`, run as it stands. A change of it merges "
-        "anew; one of what it imports does not."
-    )
-    arguments: dict[Name, Any] = Field({}, description="Arguments of the file's `rule`, by name.")
-    scaling: Scaling = Field(0.3, description="The merging coefficient lambda, or `{tune: validation, grid: [...]}`.")
-
-
-class AdaMerging(Method):
-    """Coefficients learned by minimising entropy on unlabeled test images (arXiv:2310.02575)."""
-
-    algorithm: Literal["adamerging"]
-    granularity: Literal["task", "layer"] = Field(
-        "layer", description="One coefficient per `task`, or per task and `layer` (state-dict tensor)."
-    )
-    keep: Share | None = Field(
-        None,
-        description="AdaMerging++: trim to this share and elect signs before learning. Default: plain AdaMerging.",
-    )
-    scope: Scope = Field("vector", description="What `keep` is a share of, as for `ties`.")
-    steps: int = Field(500, ge=1, description="Adam steps.")
-    learning_rate: Positive = Field(1e-3, description="Adam's learning rate.")
-    batch_size: int = Field(32, ge=1, description="Unlabeled images per task and step (the papers' script: 2 x 16).")
-    initial: float = Field(0.3, ge=0, le=1, description="Every coefficient's first value.")
-    coefficients: InputPath | None = Field(
-        None,
-        description="A coefficient file of an earlier run, applied again without learning; "
-        "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and are refused.",
-    )
-
-    @property
-    def learns(self) -> bool:
-        """Whether coefficients are learned in this run."""
-        return self.coefficients is None
-
-    @model_validator(mode="after")
-    def _learn_or_apply(self) -> "AdaMerging":
-        pointless = self.model_fields_set & {"steps", "learning_rate", "batch_size", "initial"}
-        if self.coefficients is not None and pointless:
-            raise ValueError(f"`coefficients` are applied without learning: remove {', '.join(sorted(pointless))}")
-        return self
-
-    def merging_parameters(self) -> dict[str, Any]:
-        """The parameters that the merged task vector depends on, once coefficients are there."""
-        return {"keep": self.keep, "scope": self.scope}
-
-
-class Fisher(Method):
-    """Every entry weighted by its Fisher information (arXiv:2111.09832)."""
-
-    algorithm: Literal["fisher"]
-    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
-
-    @property
-    def wants_statistics(self) -> bool:
-        """Whether statistics of the experts are collected first."""
-        return True
-
-
-class RegMean(Method):
-    """Linear layers by least squares of their outputs (arXiv:2212.09849)."""
-
-    algorithm: Literal["regmean"]
-    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
-    off_diagonal: Share = Field(
-        0.95,
-        description="Factor of inner products between different inputs. FusionBench's published numbers: 0.95.",
-    )
-
-    @property
-    def wants_statistics(self) -> bool:
-        """Whether statistics of the experts are collected first."""
-        return True
-
-
-AnyMethod = Annotated[
-    Pretrained
-    | Individual
-    | TraditionalMTL
-    | WeightAveraging
-    | TaskArithmetic
-    | Ties
-    | Own
-    | AdaMerging
-    | Fisher
-    | RegMean,
-    Field(discriminator="algorithm"),
-]
+if TYPE_CHECKING:
+    AnyMethod = Method
+else:
+    AnyMethod = Annotated[Union[tuple(ALGORITHM_MODELS.values())], Field(discriminator="algorithm")]  # noqa: UP007
 
 
 class Pretraining(Strict):
@@ -479,6 +270,16 @@ class Config(Strict):
             for members in families.values()
             if len(members) > 1
         }
+
+    def methods_of_kind(self, *kinds: Kind) -> dict[str, Method]:
+        """Return the methods of some kinds, by name."""
+        algorithms = algorithms_of_kind(*kinds)
+        return {name: method for name, method in self.methods.items() if method.algorithm in algorithms}
+
+    def looks_of(self, method: str) -> str:
+        """Return the family of looks that a method belongs to in figures."""
+        entry, variant = ALGORITHMS[self.methods[method].algorithm], self.methods[method].variant
+        return f"{entry.looks} {variant}" if variant else entry.looks
 
     def source_of(self, task: str) -> str:
         """Where the images of one of the papers' tasks come from: hub, torchvision, none or folder."""

@@ -24,9 +24,9 @@ def faults_of(location: Location, method: Mapping[str, Any]) -> Iterator[Fault]:
     except (SyntaxError, ValueError) as error:
         yield (*location, "file"), f"{file}: not Python: {error}"
         return
-    rule = next((node for node in code.body if isinstance(node, ast.FunctionDef) and node.name == "rule"), None)
+    rule = next((node for node in code.body if isinstance(node, ast.FunctionDef) and node.name == "merge_rule"), None)
     if rule is None or not [*rule.args.posonlyargs, *rule.args.args]:
-        yield (*location, "file"), f"{file}: defines no rule(task_vectors, ...); see CONTRIBUTING.md"
+        yield (*location, "file"), f"{file}: defines no merge_rule(task_vectors, ...); see CONTRIBUTING.md"
         return
     given = method.get("arguments", {})
     if isinstance(given, Mapping):
@@ -45,4 +45,4 @@ def _in_arguments(location: Location, known: ast.arguments, given: list[str]) ->
             yield (*location, name), f"unknown argument; {did_you_mean(name, [*plain, *of_name])}"
     for name in required:
         if name not in given:
-            yield (*location, name), "missing; the file's rule has no default for it"
+            yield (*location, name), "missing; the file's merge_rule has no default for it"

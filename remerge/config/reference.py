@@ -10,27 +10,16 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from remerge.config import models
+from remerge.config.models import ALGORITHM_MODELS
+from remerge.methods.parameters import Tune
 from remerge.run.settings import Strict
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 
-ALGORITHM_MODELS: dict[str, type[models.Method]] = {
-    "pretrained": models.Pretrained,
-    "individual": models.Individual,
-    "traditional_mtl": models.TraditionalMTL,
-    "weight_averaging": models.WeightAveraging,
-    "task_arithmetic": models.TaskArithmetic,
-    "ties": models.Ties,
-    "own": models.Own,
-    "fisher": models.Fisher,
-    "regmean": models.RegMean,
-    "adamerging": models.AdaMerging,
-}
-
 INTRODUCTION = """\
 # Configuration
 
-<!-- Made from remerge/config/models.py by `make docs`; a test keeps it in step. -->
+<!-- Made from remerge/config/models.py and remerge/methods/ by `make docs`; a test keeps it in step. -->
 
 `config.yaml` is the default: the mini benchmark. Change it, or lay a file over it with `--configfile FILE`: its keys
 join those already there or replace their values, and lists are replaced whole. An entry under `pools`, `suites`,
@@ -103,7 +92,7 @@ def model_at(location: Sequence[str | int]) -> type[Strict]:
     """Return the model whose keys may stand at a location that pydantic reports, its last part being a key."""
     match tuple(location):
         case ("methods", _, _, "scaling", _, _):
-            return models.Tune
+            return Tune
         case ("methods", _, str() as algorithm, _):
             return ALGORITHM_MODELS[algorithm]
         case ("studies", _, str() as kind, _):
@@ -144,7 +133,7 @@ def configuration_readme() -> str:
         ("`scoring`", models.Scoring),
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),
-        ("`scaling` that is tuned", models.Tune),
+        ("`scaling` that is tuned", Tune),
         *((f"`studies.NAME` with `kind: {kind}`", load(kind).Settings) for kind in KINDS),
     ]
     return INTRODUCTION + "".join(_section(title, model) for title, model in sections)
@@ -172,8 +161,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    if annotation is models.AnyMethod or annotation is models.Scaling:
-        return "number or mapping"
+    if annotation is Tune:
+        return "`{tune: validation, grid: [...]}`"
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type_name(arguments[0])
@@ -191,7 +180,7 @@ def _type_name(annotation: Any) -> str:
 def configuration_schema() -> str:
     """Return the JSON schema, as YAML."""
     schema = models.Config.model_json_schema()
-    head = "# Made from remerge/config/models.py by `make docs`.\n"
+    head = "# Made from remerge/config/models.py and remerge/methods/ by `make docs`.\n"
     return head + yaml.safe_dump(
         {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, sort_keys=False, width=110
     )

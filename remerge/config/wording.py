@@ -8,7 +8,7 @@ import yaml
 from pydantic_core import ErrorDetails
 
 from remerge.config.reference import keys_at
-from remerge.merging.registry import ALGORITHMS
+from remerge.methods.registry import ALGORITHMS
 from remerge.studies.registry import KINDS
 
 Location = tuple[str | int, ...]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from remerge.doctor.check import Check
 from remerge.doctor.estimates import HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
 from remerge.doctor.work import experts, images
+from remerge.methods.registry import MERGING
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
 
 if TYPE_CHECKING:
     from remerge.config.models import Config, Pool
 
-WITHOUT_MERGING = ("pretrained", "individual")
 BYTES = 4
 
 
@@ -71,17 +71,17 @@ def pool_bytes(config: "Config", pool: "Pool") -> dict[str, int]:
     """Return the room that a pool's files take, by what they are."""
     encoder, both = (BYTES * count for count in PARAMETERS[pool.architecture])
     count = len(experts(config))
-    merging = [method for method in config.methods.values() if method.algorithm not in WITHOUT_MERGING]
+    made = config.methods_of_kind("joint", *MERGING)
     taken = {
         "weights": both + (count + 1) * encoder,
         "task vectors": count * encoder,
         # The merged task vector and the merged encoder.
-        "merged encoders": 2 * len(config.suites) * len(merging) * encoder,
+        "merged encoders": 2 * len(config.suites) * len(made) * encoder,
     }
-    if statistics := sum(method.wants_statistics for method in merging):
+    if statistics := len(config.methods_of_kind("statistics")):
         taken["statistics"] = statistics * count * encoder
     if pool.origin == "task-vectors" and pool.folder is None:
-        taken["pickles"] = (count + 1) * (encoder + BYTES * pool.frozen)
+        taken["pickles"] = (count + 1) * (encoder + BYTES * pool.frozen_entries)
     return taken
 
 

@@ -131,7 +131,7 @@ def _dotted(capability: tuple[int, int]) -> str:
 
 def adapting(config: "Config") -> tuple[str, int, int] | None:
     """Return architecture, tasks and images of a step of the largest AdaMerging; None where nothing is learned."""
-    learning = [method.batch_size for method in config.methods.values() if method.learns]  # type: ignore[union-attr]
+    learning = [method.batch_size for method in config.methods.values() if method.learns]  # type: ignore[attr-defined]
     if not learning:
         return None
     tasks = max(map(len, config.suites.values()))

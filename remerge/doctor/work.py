@@ -9,7 +9,8 @@ from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 if TYPE_CHECKING:
-    from remerge.config.models import AnyMethod, Config, Pool
+    from remerge.config.models import Config, Pool
+    from remerge.methods.parameters import Method
 
 STEP = 1 + BACKWARD
 
@@ -51,17 +52,18 @@ def _main(config: "Config", pool: "Pool") -> float:
     training = config.training.finetuning
     if pool.origin == "finetuned":
         passes += len(experts(config)) * STEP * training.steps * training.batch_size
+    by_statistics, joint = config.methods_of_kind("statistics"), config.methods_of_kind("joint")
     for suite in config.suites.values():
-        for method in config.methods.values():
-            if method.algorithm == "individual" or (method.is_joint and not pool.is_trained):
+        for name, method in config.methods.items():
+            if method.algorithm == "individual" or (name in joint and not pool.is_trained):
                 continue
             passes += _count(config, suite) + _learning(method, len(suite))
             if method.is_tuned:
-                passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[union-attr]
-            if method.wants_statistics:
-                passes += STEP * len(suite) * method.images  # type: ignore[union-attr]
-            if method.is_joint:
-                passes += STEP * method.steps * training.batch_size  # type: ignore[union-attr]
+                passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[attr-defined]
+            if name in by_statistics:
+                passes += STEP * len(suite) * method.images  # type: ignore[attr-defined]
+            if name in joint:
+                passes += STEP * method.steps * training.batch_size  # type: ignore[attr-defined]
     return passes
 
 
@@ -76,7 +78,7 @@ def _curves_and_studies(config: "Config", pool: "Pool") -> float:
         passes += len(curves) * len(config.figures.scalings) * _count(config, suite)
         for method in config.methods.values():
             if method.learns:
-                points = method.steps // config.figures.every + 1  # type: ignore[union-attr]
+                points = method.steps // config.figures.every + 1  # type: ignore[attr-defined]
                 passes += points * _count(config, suite)
     costs = _Costs(config)
     return passes + sum(study.passes(config.suites[study.suite], costs) for study in config.studies.values())
@@ -99,5 +101,5 @@ def _count(config: "Config", tasks: Iterable[str], split: str = "test") -> int:
     return sum(images(config, task)[split] for task in tasks)
 
 
-def _learning(method: "AnyMethod", tasks: int) -> float:
-    return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[union-attr]
+def _learning(method: "Method", tasks: int) -> float:
+    return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[attr-defined]

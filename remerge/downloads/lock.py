@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from remerge.config.models import Config, Strict, Text
+from remerge.config.models import Config
 from remerge.downloads.hub import DownloadError, Kind, matching
 from remerge.downloads.records import Pin
 from remerge.downloads.wanted import Wanted, from_hub, images_from, pickles_of
 from remerge.errors import RemergeError
+from remerge.methods.parameters import Text
 from remerge.run.atomic import atomic_path
+from remerge.run.settings import Strict
 from remerge.run.strict_yaml import read_yaml
 
 LOCK = Path("results/downloads.lock.yaml")

@@ -19,7 +19,7 @@ class Evidence:
     Attributes:
         files: Paths by what they are: the ``needs`` of the figure's entry in :mod:`remerge.figures.registry`.
         tasks: The suite's tasks, in order.
-        methods: All methods by id, in order: ``label``, ``algorithm`` and its parameters.
+        methods: All methods by id, in order: ``label``, ``algorithm``, its parameters and its family of ``looks``.
         origin: Where the pool's checkpoints come from.
         architecture: The pool's encoder.
     """

@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
+from remerge.methods.registry import algorithms_of_kind
 from remerge.scoring.scores import average_accuracy
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
-    references = evidence.averages("weight_averaging", "task_arithmetic", "ties")
+    references = evidence.averages(*algorithms_of_kind("rule"))
     trajectories = evidence.scores("trajectories")
     figure = steps_figure(trajectories, references, evidence.labels, evidence.looks)
     return tell_absent(figure, trajectories["task"], evidence.tasks)

@@ -1,5 +1,6 @@
 """One look for every figure: sizes, fonts, and a colour, line and marker per method that also tell apart in grey."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 
-# Okabe and Ito's palette, whose colours also differ in lightness.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY = (
+# Okabe and Ito's palette, whose colours also differ in lightness, and two more.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -48,6 +49,7 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY = (
     "#D55E00",
     "#CC79A7",
     "#7F7F7F",
+    "#8C564B",
 )
 
 
@@ -64,44 +66,41 @@ class Look:
         return {"color": self.color, "linestyle": self.linestyle}
 
 
+FAMILIES = {
+    "pretrained": [Look(_GREY, ":", "x")],
+    "individual": [Look(_BLACK, ":", "*")],
+    "traditional_mtl": [Look(_BLACK, "--", "X")],
+    "weight_averaging": [Look(_PURPLE, "-.", "P")],
+    "fisher": [Look(_PURPLE, "--", "d")],
+    "regmean": [Look(_PURPLE, ":", "H")],
+    "task_arithmetic": [Look(_ORANGE, "-", "o"), Look(_ORANGE, "--", "h"), Look(_ORANGE, ":", "8")],
+    "ties": [
+        Look(_GREEN, "-", "^"),
+        Look(_GREEN, "--", "v"),
+        Look(_GREEN, ":", ">"),
+        Look(_GREEN, "-.", "<"),
+    ],
+    "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
+    "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
+    "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
+    "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],
+    "adamerging layer ++": [Look(_RED, "--", "D"), Look(_RED, "-.", "d")],
+    "other": [Look(_BROWN, "-", "o"), Look(_BROWN, "--", "s"), Look(_BROWN, ":", "^"), Look(_BROWN, "-.", "D")],
+}
+"""Looks by family, taken in turn by its methods; those of a family that is not here have the looks of ``other``."""
+
+
 def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
-    """Return each method's look: colour by algorithm, line and marker by variant, the same in every figure.
+    """Return each method's look, the same in every figure: colour by family, line and marker by its place there.
 
     Args:
-        methods: All methods of the configuration, in order, by id: ``algorithm`` and its parameters.
+        methods: All methods of the configuration, in order, by id, each with its family of ``looks``.
     """
-    fixed = {
-        "pretrained": Look(_GREY, ":", "x"),
-        "individual": Look(_BLACK, ":", "*"),
-        "traditional_mtl": Look(_BLACK, "--", "X"),
-        "weight_averaging": Look(_PURPLE, "-.", "P"),
-        "fisher": Look(_PURPLE, "--", "d"),
-        "regmean": Look(_PURPLE, ":", "H"),
-    }
-    families = {
-        "task_arithmetic": [Look(_ORANGE, "-", "o"), Look(_ORANGE, "--", "h"), Look(_ORANGE, ":", "8")],
-        "ties": [
-            Look(_GREEN, "-", "^"),
-            Look(_GREEN, "--", "v"),
-            Look(_GREEN, ":", ">"),
-            Look(_GREEN, "-.", "<"),
-        ],
-        "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
-        "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
-        "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
-        "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],
-        "adamerging layer ++": [Look(_RED, "--", "D"), Look(_RED, "-.", "d")],
-    }
     chosen: dict[str, Look] = {}
-    taken = dict.fromkeys(families, 0)
+    taken: Counter[str] = Counter()
     for name, method in methods.items():
-        family = str(method["algorithm"])
-        if family in fixed:
-            chosen[name] = fixed[family]
-            continue
-        if family == "adamerging":
-            family += f" {method['granularity']}" + (" ++" if method["keep"] is not None else "")
-        variants = families[family]
+        family = str(method["looks"]) if method["looks"] in FAMILIES else "other"
+        variants = FAMILIES[family]
         chosen[name] = variants[taken[family] % len(variants)]
         taken[family] += 1
     return chosen

@@ -7,14 +7,12 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.methods.registry import ALGORITHMS, MERGING
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
 from remerge.scoring.held_out import notes_on
 from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, needs_task_name, wilson_interval
-
-REFERENCES = ("pretrained", "individual", "traditional_mtl")
-"""Algorithms that merge nothing: they bound the methods and do not compete with them."""
 
 EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
 
@@ -36,7 +34,7 @@ class Row:
     @property
     def competes(self) -> bool:
         """Whether it merges, so that it can be best."""
-        return self.algorithm not in REFERENCES
+        return ALGORITHMS[self.algorithm].kind in MERGING
 
 
 def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> pd.DataFrame:

@@ -1,40 +1,37 @@
 """Merging checkpoints on disk, of any size: parts read and written tile by tile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from remerge.checkpoints.sets import CheckpointSet, CheckpointWriter
-from remerge.checkpoints.weights import check_compatible
+from remerge.checkpoints.weights import Weights, check_compatible
 from remerge.errors import RemergeError
-from remerge.merging.registry import load
-from remerge.merging.streaming import Difference, Place, merge_tiles
+from remerge.merging.rules import MergeRule, Place
+from remerge.merging.streaming import Difference, merge_tiles
 
 
 def merge_checkpoints(
-    algorithm: str,
+    merge_rule: Callable[[Sequence[Weights]], MergeRule],
     pretrained: str | Path,
     finetuned: Sequence[str | Path],
     out: str | Path,
     *,
     scaling: float,
-    parameters: Mapping[str, Any],
 ) -> None:
-    """Merge checkpoints by a data-free method and write the merged one in the pre-trained one's parts.
+    """Merge checkpoints by a rule and write the merged one in the pre-trained one's parts.
 
     Task vectors are taken, merged and added in float32 (float64 for float64 weights) and rounded once to the
     pre-trained tensor's dtype; tensors that are no floats are copied.
 
     Args:
-        algorithm: Name of a data-free method in the registry.
+        merge_rule: From task vectors to the rule, as the file of a method of kind ``rule`` has it.
         pretrained: A safetensors file, or a folder with one or with several and their index.
         finetuned: One per task, with the same tensors; they may be cut into other parts.
         out: A folder for the merged checkpoint; it may not be one of the inputs'.
         scaling: The merging coefficient lambda.
-        parameters: The method's.
 
     Raises:
         MismatchError: Keys, shapes or dtypes differ; nothing has been written.
@@ -51,7 +48,7 @@ def merge_checkpoints(
             )
     check_compatible(start, tuned)
     vectors = [Difference(start, weights) for weights in tuned]
-    rule = load(algorithm).rule(vectors, **parameters)
+    rule = merge_rule(vectors)
     with CheckpointWriter(start, out) as writer:
 
         def write(place: Place, entries: Tensor) -> None:

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
 from remerge.errors import RemergeError
-from remerge.merging.streaming import Place, Rule, merged_by
-from remerge.merging.ties import Scope, Ties, trim_thresholds
+from remerge.merging.rules import MergeRule, Place
+from remerge.merging.streaming import merged_by
+from remerge.merging.ties import TiesRule
 from remerge.run.atomic import atomic_path
 
 ALL_LAYERS = "all"
@@ -50,10 +51,10 @@ class Coefficients:
         return Coefficients((step,), self.tasks, self.layers, self.values[[self.steps.index(step)]])
 
 
-class ByCoefficients(Rule):
+class ByCoefficients(MergeRule):
     """The sum over tasks of coefficient times task vector (AdaMerging, equations 2 and 3)."""
 
-    def __init__(self, coefficients: Tensor, layers: Sequence[str], ties: Ties | None = None) -> None:
+    def __init__(self, coefficients: Tensor, layers: Sequence[str], ties: TiesRule | None = None) -> None:
         self.coefficients = coefficients
         self.column = {layer: index for index, layer in enumerate(layers)}
         self.ties = ties
@@ -89,47 +90,6 @@ def merge_by(task_vectors: Sequence[Weights], coefficients: Tensor, layers: Sequ
     if len(coefficients) != len(task_vectors):
         raise RemergeError(f"{len(coefficients)} rows of coefficients for {len(task_vectors)} task vectors")
     return merged_by(ByCoefficients(coefficients, layers), task_vectors)
-
-
-def rule(
-    task_vectors: Sequence[Weights],
-    coefficients: str | Path,
-    tasks: Sequence[str],
-    step: int | None = None,
-    keep: float | None = None,
-    scope: Scope = "vector",
-    frozen: int = 0,
-) -> Rule:
-    """Return merging by coefficients from a file, those AdaMerging learned, as a rule.
-
-    Args:
-        task_vectors: One per task.
-        coefficients: The file.
-        tasks: The task vectors' names; each must be in the file.
-        step: The recorded step to take; the last when None.
-        keep: Trim to this share and elect signs first, as AdaMerging++ did when it learned them.
-        scope: What ``keep`` is a share of.
-        frozen: See :func:`remerge.merging.ties.trim_thresholds`.
-
-    Raises:
-        RemergeError: The file cannot be read, or lacks the step, a task or a layer; the message names both.
-    """
-    history = read_coefficients(coefficients)
-    if missing := [task for task in tasks if task not in history.tasks]:
-        raise RemergeError(
-            f"{coefficients}: no coefficients for task {', '.join(missing)}; there are: {', '.join(history.tasks)}"
-        )
-    rows = [history.tasks.index(task) for task in tasks]
-    ties = None if keep is None else Ties(trim_thresholds(task_vectors, keep, scope, frozen), "sum")
-    try:
-        chosen = history.at(history.steps[-1] if step is None else step)
-    except RemergeError as error:
-        raise RemergeError(f"{coefficients}: {error}") from error
-    if ALL_LAYERS not in chosen.layers and (unknown := [key for key in task_vectors[0] if key not in chosen.layers]):
-        raise RemergeError(
-            f"{coefficients}: no coefficient for layer {unknown[0]!r}; there are: {', '.join(chosen.layers)}"
-        )
-    return ByCoefficients(chosen.values[0, rows], chosen.layers, ties)
 
 
 def write_coefficients(path: str | Path, coefficients: Coefficients) -> None:

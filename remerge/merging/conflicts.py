@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
-from remerge.merging.streaming import Place, for_each_tile
+from remerge.merging.rules import Place
+from remerge.merging.streaming import for_each_tile
 from remerge.merging.ties import trim_thresholds
 
 
-def sign_conflicts(task_vectors: Sequence[Weights], shares: Sequence[float], frozen: int = 0) -> pd.DataFrame:
+def sign_conflicts(task_vectors: Sequence[Weights], shares: Sequence[float], frozen_entries: int = 0) -> pd.DataFrame:
     """Count entries with opposing signs among the first two, three, ... task vectors.
 
     Args:
         task_vectors: One per task, in the order in which they join.
         shares: Shares of each task vector's entries that are kept.
-        frozen: See :func:`remerge.merging.ties.trim_thresholds`.
+        frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
 
     Returns:
         Columns ``keep``, ``tasks``, ``entries`` (kept in some task vector), ``conflicts`` (kept in two with opposing
@@ -26,7 +27,7 @@ def sign_conflicts(task_vectors: Sequence[Weights], shares: Sequence[float], fro
     """
     rows = []
     for keep in shares:
-        thresholds = trim_thresholds(task_vectors, keep, frozen=frozen)
+        thresholds = trim_thresholds(task_vectors, keep, frozen_entries=frozen_entries)
         counts = torch.zeros(len(task_vectors), 2, dtype=torch.int64)
         lock = Lock()
 

@@ -29,7 +29,7 @@ def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tenso
 
     A sample tells between which two magnitudes it must lie, but for a chance in a billion; one pass counts the
     entries above and keeps the few between, among which the exact one is selected. If the sample misled or the entries
-    between are many, further passes count digits, which takes no room however many entries there are.
+    between are many, further passes count digits, which takes no memory however many entries there are.
 
     Args:
         vector: A task vector.
@@ -49,12 +49,12 @@ def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tenso
 def _magnitudes(vector: Weights, keys: Sequence[str], step: int = 1) -> Iterator[Magnitudes]:
     """Magnitudes, or every ``step``-th of them, a tile at a time; a tile is overwritten by the next."""
     # In one dtype: a float64 bound must not be rounded before float32 entries are compared with it.
-    room = np.empty(TILE, _widest(vector, keys))
+    memory = np.empty(TILE, _widest(vector, keys))
     for key in keys:
         entries, numel = entries_of(vector, key), numel_of(vector, key)
         for begin in range(0, numel, TILE):
             tile = entries(begin, min(begin + TILE, numel)).numpy()[::step]
-            yield np.abs(tile, out=room[: len(tile)])
+            yield np.abs(tile, out=memory[: len(tile)])
 
 
 def _widest(vector: Weights, keys: Sequence[str]) -> type[np.floating[Any]]:

@@ -1,4 +1,4 @@
-"""Merging tile by tile: every data-free method as a rule for a few entries of all task vectors at a time.
+"""Merging tile by tile: a merge rule applied to a few entries of all task vectors at a time.
 
 A tile holds the same entries of every task, small enough to stay in a core's cache through all steps of a rule, so
 that memory does not grow with the number of tasks, and every byte is read from memory once per pass. Tiles are
@@ -8,14 +8,14 @@ spread over as many threads as torch may use.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from remerge.checkpoints.weights import Weights, computing_dtype
 from remerge.errors import RemergeError
-from remerge.merging.room import empty_like
+from remerge.merging.memory import empty_like
+from remerge.merging.rules import MergeRule, Place
 from remerge.run.progress import ProgressBar
 
 # Entries of all tasks together that a tile may hold: few enough for a core's caches, enough that Python, which only
@@ -86,42 +86,7 @@ def is_moved(vector: Weights, key: str) -> bool:
     return any(bool(entries(tile.begin, tile.end).any()) for tile in tiles)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a tile, or several beside each other, lie.
-
-    Attributes:
-        key: The tensor's name.
-        begin: Its first entry in the flattened tensor.
-        end: One past its last.
-    """
-
-    key: str
-    begin: int
-    end: int
-
-    def split(self, size: int) -> "Iterator[Place]":
-        """Return the place cut into parts of a size."""
-        for begin in range(self.begin, self.end, size):
-            yield Place(self.key, begin, min(begin + size, self.end))
-
-
-class Rule:
-    """How one method merges: the same few entries of every task into one."""
-
-    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return the merged entries, ``[n]``, in memory of their own, of every task's, ``[n]`` each.
-
-        Called from several threads at once. What it is given belongs to the task vectors and stays as it is.
-        """
-        raise NotImplementedError
-
-    def repeat(self) -> Sequence[Place]:
-        """Return the places to merge once more, now that all tiles have been seen."""
-        return ()
-
-
-def merged_by(rule: Rule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
+def merged_by(rule: MergeRule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
     """Merge task vectors by a rule.
 
     Args:
@@ -143,7 +108,7 @@ def merged_by(rule: Rule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
     return merged
 
 
-def merge_tiles(rule: Rule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
+def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
     """Merge task vectors by a rule and hand on every tile's merged entries, ``[n]``, some of them twice.
 
     Args:

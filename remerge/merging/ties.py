@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock, local
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,15 +17,13 @@ from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
 from remerge.errors import ParameterError
-from remerge.merging.room import empty_like, empty_on_disk
+from remerge.merging.memory import empty_like, empty_on_disk
+from remerge.merging.rules import Merge, MergeRule, Place, Scope
 from remerge.merging.selection import kth_largest_magnitude
-from remerge.merging.streaming import Place, Rule, for_each_tile, is_moved, numel_of, one_thread_each
-
-Scope = Literal["vector", "trained", "tensor"]
-Merge = Literal["sum", "mean", "max"]
+from remerge.merging.streaming import for_each_tile, is_moved, numel_of, one_thread_each
 
 
-class Ties(Rule):
+class TiesRule(MergeRule):
     """Trim, elect sign, disjoint merge, tile by tile."""
 
     def __init__(self, thresholds: Sequence[Mapping[str, Tensor]], merge: Merge) -> None:
@@ -43,17 +40,17 @@ class Ties(Rule):
 
     def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
         """Return the disjoint merge of a tile."""
-        trimmed, room = self._trim(place, entries)
-        positive, above = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=room))
+        trimmed, scratch = self._trim(place, entries)
+        positive, above = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=scratch))
         below = self._joined(trimmed.clamp_(max=0))
         # Adding zero makes negative zeros positive.
         return torch.where(positive, above, below, out=above).add_(0.0)
 
     def outvote(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
         """Return a tile's entries, ``[tasks, n]``, trimmed, and zero where they disagree with the elected sign."""
-        trimmed, room = self._trim(place, entries)
-        positive, _ = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=room))
-        return torch.where(positive, room, trimmed.clamp_(max=0)).add_(0.0)
+        trimmed, scratch = self._trim(place, entries)
+        positive, _ = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=scratch))
+        return torch.where(positive, scratch, trimmed.clamp_(max=0)).add_(0.0)
 
     def repeat(self) -> Sequence[Place]:
         """Return the tiles with entries that elected no sign, now that the prevailing one is known."""
@@ -61,17 +58,17 @@ class Ties(Rule):
         return self._balanced
 
     def _trim(self, place: Place, entries: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return a tile's trimmed entries, ``[tasks, n]``, and room for as many, both overwritten by the next call."""
+        """Return a tile's trimmed entries, ``[tasks, n]``, and memory for as many; the next call overwrites both."""
         shape, dtype = (2, len(entries), place.end - place.begin), entries[0].dtype
         # New memory for every tile would cost more than the computing.
-        room = getattr(self._thread, "room", torch.empty(0))
-        if room.dtype != dtype or room.numel() < math.prod(shape):
-            room = self._thread.room = torch.empty(math.prod(shape), dtype=dtype)
-        trimmed, room = room[: math.prod(shape)].view(shape)
+        memory = getattr(self._thread, "memory", torch.empty(0))
+        if memory.dtype != dtype or memory.numel() < math.prod(shape):
+            memory = self._thread.memory = torch.empty(math.prod(shape), dtype=dtype)
+        trimmed, scratch = memory[: math.prod(shape)].view(shape)
         for row, own, threshold in zip(trimmed, entries, self.thresholds, strict=True):
             # Keeps what is larger than its bound in magnitude: reading, comparing and writing in one pass.
             torch.ops.aten.hardshrink.out(own, _just_below(float(threshold[place.key]), dtype), out=row)
-        return trimmed, room
+        return trimmed, scratch
 
     def _elect(self, place: Place, trimmed: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
         """Return where a tile's elected sign is positive, and its positive entries joined."""
@@ -103,36 +100,11 @@ def _just_below(threshold: float, dtype: torch.dtype) -> float:
     return float(nearest if float(nearest) < threshold else np.nextafter(nearest, kind(-np.inf)))
 
 
-def rule(
-    task_vectors: Sequence[Weights],
-    keep: float = 0.2,
-    merge: Merge = "sum",
-    scope: Scope = "vector",
-    frozen: int = 0,
-) -> Rule:
-    """Return the method as a rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        keep: Share of entries that survive trimming, in (0, 1]; the paper's top-k % is 0.2.
-        merge: Disjoint merge by ``sum`` (as AdaMerging's comparisons), ``mean`` over the entries that agree
-            (the paper's), or the ``max`` magnitude.
-        scope: What ``keep`` is a share of: see :func:`trim_thresholds`.
-        frozen: See :func:`trim_thresholds`.
-
-    Raises:
-        ParameterError: ``keep``, ``merge`` or ``scope`` is out of range.
-    """
-    if merge not in ("sum", "mean", "max"):
-        raise ParameterError(f"merge must be 'sum', 'mean' or 'max', got {merge!r}")
-    return Ties(trim_thresholds(task_vectors, keep, scope, frozen), merge)
-
-
 def trimmed_and_elected(
     task_vectors: Sequence[Weights],
     keep: float = 0.2,
     scope: Scope = "vector",
-    frozen: int = 0,
+    frozen_entries: int = 0,
     folder: str | Path | None = None,
 ) -> list[dict[str, Tensor]]:
     """Return each task vector with trimmed and outvoted entries set to zero; their sum is TIES's disjoint sum.
@@ -143,10 +115,10 @@ def trimmed_and_elected(
         task_vectors: One per task, with the same keys and shapes.
         keep: See :func:`trim_thresholds`.
         scope: See :func:`trim_thresholds`.
-        frozen: See :func:`trim_thresholds`.
+        frozen_entries: See :func:`trim_thresholds`.
         folder: Keep the result in unnamed files there, memory-mapped, rather than in memory.
     """
-    ties = Ties(trim_thresholds(task_vectors, keep, scope, frozen), "sum")
+    ties = TiesRule(trim_thresholds(task_vectors, keep, scope, frozen_entries), "sum")
     kept = [empty_like(vector) if folder is None else empty_on_disk(vector, folder) for vector in task_vectors]
 
     def elect(place: Place, entries: Sequence[Tensor]) -> None:
@@ -159,7 +131,7 @@ def trimmed_and_elected(
 
 
 def trim_thresholds(
-    task_vectors: Sequence[Weights], keep: float, scope: Scope = "vector", frozen: int = 0
+    task_vectors: Sequence[Weights], keep: float, scope: Scope = "vector", frozen_entries: int = 0
 ) -> list[dict[str, Tensor]]:
     """Find the magnitude from which entries survive trimming, per task and tensor.
 
@@ -170,8 +142,9 @@ def trim_thresholds(
             tensors that fine-tuning never moved count towards its length; ``trained``: the same without
             tensors in which no task moved (an encoder merged without its frozen text side); ``tensor``: one
             threshold per tensor.
-        frozen: Entries that count towards a task vector's length although they are not in it, all zero: parameters
-            beside the encoder that the checkpoints' authors flatten along with it. Only for scope ``vector``.
+        frozen_entries: Entries that count towards a task vector's length although they are not in it, all zero:
+            parameters beside the encoder that the checkpoints' authors flatten along with it. Only for scope
+            ``vector``.
 
     Returns:
         A 0-d threshold per task and key; entries with ``abs(entry) >= threshold`` are kept.
@@ -188,7 +161,7 @@ def trim_thresholds(
         if scope == "tensor":
             own = {key: _smallest_kept(vector, [key], keep) for key in keys}
         else:
-            own = dict.fromkeys(keys, _smallest_kept(vector, keys, keep, frozen if scope == "vector" else 0))
+            own = dict.fromkeys(keys, _smallest_kept(vector, keys, keep, frozen_entries if scope == "vector" else 0))
         # A tensor in which nothing moved has nothing to trim.
         return {key: own.get(key, torch.tensor(0.0)) for key in vector}
 
@@ -196,11 +169,11 @@ def trim_thresholds(
         return list(pool.map(own_thresholds, task_vectors))
 
 
-def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen: int = 0) -> Tensor:
-    """The smallest magnitude among the top ``keep`` of the entries and ``frozen`` zeros; 0 of none."""
+def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen_entries: int = 0) -> Tensor:
+    """The smallest magnitude among the top ``keep`` of the entries and ``frozen_entries`` zeros; 0 of none."""
     size = sum(numel_of(vector, key) for key in keys)
     # 0.29 * 100 is 28.999... in binary; the decimal number that was written gives 29.
-    kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen)))
+    kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen_entries)))
     if size == 0 or kept > size:
         return torch.tensor(0.0)
     return kth_largest_magnitude(vector, keys, kept)

@@ -28,8 +28,9 @@ SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}}
 def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
     """Return the SHA-256 of the syntax trees of scripts and the library modules they import.
 
-    Comments, docstrings, formatting, the order of imports, annotations outside classes, the text of messages and
-    errors, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every version of Python.
+    Comments, docstrings, formatting, the order of imports, annotations outside classes, the text of messages, errors
+    and fields' descriptions, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every
+    version of Python.
 
     Args:
         scripts: Files relative to ``root``, or functions of files, as for :func:`remerge.run.sources.read_source`.
@@ -90,6 +91,9 @@ class _WithoutWords(ast.NodeTransformer):
         kept = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
         node.body = [statement for statement in node.body if statement not in kept]
         self.generic_visit(node)
+        for statement in kept:
+            if statement.value is not None:
+                statement.value = self.visit(statement.value)
         node.body += kept
         return node
 

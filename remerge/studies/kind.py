@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from remerge.studies.methods import Merging
     from remerge.studies.settings import Study
 
-LEARNING = "remerge.studies.learning"
-"""What learns coefficients, for studies that apply AdaMerging."""
-
 
 class Kind(Protocol):
     """What the module of a kind offers.

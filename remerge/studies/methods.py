@@ -1,18 +1,15 @@
 """A method of the configuration, applied to some task vectors and, where it learns, to some images."""
 
-import importlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from remerge.checkpoints.weights import Weights
-from remerge.merging import registry
 from remerge.merging.streaming import merged_by
+from remerge.methods import load
+from remerge.methods.parameters import Method, parameters_in
 from remerge.scoring.bench import Bench, Variant
-from remerge.studies.kind import LEARNING
-
-NOT_MERGING = {"algorithm", "label", "scaling"}
 
 
 @dataclass(frozen=True)
@@ -21,31 +18,41 @@ class Merging:
 
     Attributes:
         methods: By name, algorithm and parameters; scalings are fixed.
-        bench: Encoder, pre-trained weights, heads and, for AdaMerging, unlabeled test images.
-        seed: Of AdaMerging's draws.
-        frozen: See :func:`remerge.merging.ties.trim_thresholds`.
+        bench: Encoder, pre-trained weights, heads and, for methods that learn, unlabeled test images.
+        seed: Of the draws of images.
+        frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
     """
 
     methods: Mapping[str, Mapping[str, Any]]
     bench: Bench
     seed: int
-    frozen: int
+    frozen_entries: int
 
     def learns(self, name: str) -> bool:
         """Say whether a method looks at images."""
-        return self.methods[name]["algorithm"] == "adamerging"
+        return self._method(name).learns
 
     def by(self, name: str, task_vectors: Mapping[str, Weights]) -> Variant:
-        """Merge task vectors, by task, by a method; AdaMerging looks at images of the merged tasks and no others."""
-        method = self.methods[name]
-        vectors: Sequence[Weights] = list(task_vectors.values())
-        if self.learns(name):
-            return Variant({"method": name}, self._learned(method, task_vectors), 1.0)
-        parameters = {key: value for key, value in method.items() if key not in NOT_MERGING}
-        if "keep" in parameters:
-            parameters["frozen"] = self.frozen
-        rule = registry.load(method["algorithm"]).rule(vectors, **parameters)
-        return Variant({"method": name}, merged_by(rule, vectors), method.get("scaling", 1.0))
+        """Merge task vectors, by task; a method that learns looks at images of the merged tasks and no others."""
+        method, vectors = self._method(name), list(task_vectors.values())
+        module, parameters = load(method.algorithm), method.merging_parameters(self.frozen_entries)
+        if not method.learns:
+            merged = merged_by(module.merge_rule(vectors, **parameters), vectors)
+            return Variant({"method": name}, merged, getattr(method, "scaling", 1.0))
+        vectors = module.preprocess(vectors, **parameters)
+        learning = method.learning_parameters()
+        coefficients = module.learn(
+            dict(zip(task_vectors, vectors, strict=True)),
+            self.bench.encoder,
+            self.bench.pretrained,
+            self.bench.heads,
+            self.bench.images["test"],
+            seed=self.seed,
+            device=self.bench.device,
+            record_every=learning["steps"],
+            **learning,
+        )
+        return Variant({"method": name}, module.merge(vectors, coefficients), 1.0)
 
     def variants(
         self, methods: Sequence[str], task_vectors: Mapping[str, Weights], tasks: Sequence[str] | None = None
@@ -65,8 +72,6 @@ class Merging:
             columns = {**merged.columns, "merged": "+".join(task_vectors)}
             yield Variant(columns, merged.task_vector, merged.scaling, tasks)
 
-    def _learned(self, method: Mapping[str, Any], task_vectors: Mapping[str, Weights]) -> Weights:
-        # Only where it is wanted, so that a study without AdaMerging does not run again when that changes.
-        module: Any = importlib.import_module(LEARNING)
-        learned: Weights = module.learned(self.bench, method, task_vectors, seed=self.seed, frozen=self.frozen)
-        return learned
+    def _method(self, name: str) -> Method:
+        described = self.methods[name]
+        return parameters_in(load(described["algorithm"])).model_validate({"label": "-", **described})

@@ -36,7 +36,7 @@ class Settings(Study):
 def variants(task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scaling: float) -> "Iterator[Variant]":
     """Yield the sum of each two task vectors, to be scored on both tasks."""
     from remerge.merging.streaming import merged_by
-    from remerge.merging.task_arithmetic import Sum
+    from remerge.methods.task_arithmetic import Sum
     from remerge.scoring.bench import Variant
 
     scored = [task for task in task_vectors if task in merging.bench.tasks]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from remerge.checkpoints.weights import Weights
-    from remerge.merging.streaming import Rule
+    from remerge.merging.rules import MergeRule
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
@@ -39,21 +39,22 @@ def variants(
 ) -> "Iterator[Variant]":
     """Yield TIES with disjoint mean, and without each of its steps; the last is not scaled."""
     from remerge.merging.streaming import merged_by
-    from remerge.merging.ties import rule, trim_thresholds
+    from remerge.merging.ties import trim_thresholds
+    from remerge.methods.ties import merge_rule
     from remerge.scoring.bench import Variant
     from remerge.studies.trimmed_mean import TrimmedMean
 
-    vectors, frozen = list(task_vectors.values()), merging.frozen
+    vectors, frozen_entries = list(task_vectors.values()), merging.frozen_entries
 
-    def variant(name: str, how: "Rule", by: float = scaling) -> "Variant":
+    def variant(name: str, how: "MergeRule", by: float = scaling) -> "Variant":
         return Variant({"variant": name, "scaling": by}, merged_by(how, vectors), by)
 
-    def ties(keep: float, merge: Any) -> "Rule":
-        return rule(vectors, keep=keep, merge=merge, frozen=frozen)
+    def ties(keep: float, merge: Any) -> "MergeRule":
+        return merge_rule(vectors, keep=keep, merge=merge, frozen_entries=frozen_entries)
 
     yield variant("TIES", ties(keep, "mean"))
     yield variant("without trim", ties(1.0, "mean"))
-    yield variant("without elect", TrimmedMean(trim_thresholds(vectors, keep, frozen=frozen)))
+    yield variant("without elect", TrimmedMean(trim_thresholds(vectors, keep, frozen_entries=frozen_entries)))
     # All tasks divide, those that disagree too: the sum, shorter by the number of tasks.
     summed = variant("without disjoint mean", ties(keep, "sum"))
     yield Variant(summed.columns, summed.task_vector, scaling / len(vectors))

@@ -45,12 +45,12 @@ def variants(
 ) -> "Iterator[Variant]":
     """Yield TIES with each share of entries kept."""
     from remerge.merging.streaming import merged_by
-    from remerge.merging.ties import rule
+    from remerge.methods.ties import merge_rule
     from remerge.scoring.bench import Variant
 
     vectors = list(task_vectors.values())
     for share in keep:
-        ties = rule(vectors, keep=share, merge=merge, frozen=merging.frozen)
+        ties = merge_rule(vectors, keep=share, merge=merge, frozen_entries=merging.frozen_entries)
         yield Variant({"keep": share, "scaling": scaling}, merged_by(ties, vectors), scaling)
 
 

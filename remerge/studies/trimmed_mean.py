@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from remerge.merging.streaming import Place, Rule
+from remerge.merging.rules import MergeRule, Place
 
 
-class TrimmedMean(Rule):
+class TrimmedMean(MergeRule):
     """The mean over tasks of the entries that survive trimming, whatever their signs.
 
     Args:

@@ -3,7 +3,6 @@
 from functools import cache
 
 from remerge.run.code import code_digest
-from remerge.merging.registry import ALGORITHMS
 
 
 @cache
@@ -19,12 +18,4 @@ def file_of_module(module):
 
 def algorithm_of(wildcards):
     """The library file of the algorithm behind a method."""
-    return file_of_module(
-        ALGORITHMS[settings.methods[wildcards.method].algorithm].module
-    )
-
-
-def own_file_of(wildcards):
-    """The file of a method of the user's own."""
-    method = settings.methods[wildcards.method]
-    return [method.file] if method.algorithm == "own" else []
+    return f"remerge/methods/{settings.methods[wildcards.method].algorithm}.py"

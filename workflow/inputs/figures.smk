@@ -77,7 +77,11 @@ def methods_told_in(wildcards):
         return {}
     if "sweeps" in entry.needs:
         # Methods that differ in nothing but their scaling share a curve.
-        return described_methods_of(wildcards)
+        described = described_methods_of(wildcards)
+        return {
+            name: method | {"looks": settings.looks_of(name)}
+            for name, method in described.items()
+        }
     shown = methods_of(wildcards) if "scores" in entry.needs else learning_methods()
     return looks_of_methods(shown)
 

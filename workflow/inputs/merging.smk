@@ -3,16 +3,19 @@
 
 def merging_parameters_of(wildcards):
     """The parameters that a merged task vector depends on."""
-    parameters = settings.methods[wildcards.method].merging_parameters()
-    return parameters | (
-        {"frozen": frozen_of(wildcards)} if "keep" in parameters else {}
-    )
+    method = settings.methods[wildcards.method]
+    return method.merging_parameters(frozen_entries_of(wildcards))
+
+
+def learning_parameters_of(wildcards):
+    """The parameters that coefficients depend on, beside the task vectors that they scale."""
+    return settings.methods[wildcards.method].learning_parameters()
 
 
 def coefficients_of(wildcards):
-    """The coefficients AdaMerging merges by: learned in this run, or the file the configuration names."""
+    """The coefficients a method merges by: learned in this run, or the file the configuration names."""
     method = settings.methods[wildcards.method]
-    if method.algorithm != "adamerging":
+    if wildcards.method not in methods_of_kind("learned"):
         return []
     if method.learns:
         return f"results/{wildcards.pool}/coefficients/{wildcards.suite}/{wildcards.method}.csv"

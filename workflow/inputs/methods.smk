@@ -1,7 +1,7 @@
 """Which methods there are, and what is said of them; each function is named after what it returns."""
 
 from remerge.scoring.held_out import looks_at
-from remerge.merging.registry import ALGORITHMS
+from remerge.methods.registry import ALGORITHMS, MERGING
 
 
 def methods_where(condition):
@@ -9,13 +9,23 @@ def methods_where(condition):
     return [name for name, method in settings.methods.items() if condition(method)]
 
 
+def methods_of_kind(*kinds):
+    """The ids of the methods of some kinds."""
+    return list(settings.methods_of_kind(*kinds))
+
+
+def merging_methods():
+    """The methods that merge, of whatever kind."""
+    return methods_of_kind(*MERGING)
+
+
 def methods_of(wildcards):
     """The methods that a pool can be scored by: without training images nothing is trained on all tasks."""
-    trained = settings.pools[wildcards.pool].is_trained
+    joint = (
+        [] if settings.pools[wildcards.pool].is_trained else methods_of_kind("joint")
+    )
     return {
-        name: method
-        for name, method in settings.methods.items()
-        if trained or not method.is_joint
+        name: method for name, method in settings.methods.items() if name not in joint
     }
 
 
@@ -51,8 +61,12 @@ def parameters_by_method(wildcards):
 
 def looks_of_methods(names):
     """What decides how methods look in figures."""
-    deciding = {"label", "algorithm", "granularity", "keep"}
-    return {name: settings.methods[name].model_dump(include=deciding) for name in names}
+    deciding = {"label", "algorithm", "granularity"}
+    return {
+        name: settings.methods[name].model_dump(include=deciding)
+        | {"looks": settings.looks_of(name)}
+        for name in names
+    }
 
 
 def uses_of(pool, method):
@@ -90,5 +104,8 @@ def swept_methods():
 def learning_methods(granularity=None):
     """The methods that learn coefficients in this run, of one granularity or of any."""
     return methods_where(
-        lambda method: method.learns and granularity in (None, method.granularity)
+        lambda method: (
+            method.learns
+            and granularity in (None, getattr(method, "granularity", None))
+        )
     )

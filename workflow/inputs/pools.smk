@@ -23,9 +23,9 @@ def seed_of(wildcards):
     return settings.pools[wildcards.pool].seed
 
 
-def frozen_of(wildcards):
+def frozen_entries_of(wildcards):
     """How many parameters beside the encoder the authors of a pool's checkpoints flatten along with it."""
-    return settings.pools[wildcards.pool].frozen
+    return settings.pools[wildcards.pool].frozen_entries
 
 
 def origin_of_pool(wildcards):

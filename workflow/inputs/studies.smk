@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from remerge.images.corruptions import CONSTANTS
-from remerge.studies.kind import LEARNING, figure_of, load, module_of
+from remerge.studies.kind import figure_of, load, module_of
 
 
 def suite_of_study(wildcards):
@@ -79,17 +79,13 @@ def modules_of_study(wildcards):
     """The library code that a study loads for its kind and its methods."""
     methods = methods_of_study(wildcards)
     files = {algorithm_of(SimpleNamespace(method=name)) for name in methods}
-    if any(settings.methods[name].learns for name in methods):
-        files.add(file_of_module(LEARNING))
     return [*code_of_study(wildcards, "variants"), *sorted(files)]
 
 
 def own_files_of_study(wildcards):
     """The files of the user's own methods that a study applies."""
     names = methods_of_study(wildcards)
-    return sorted(
-        {file for name in names for file in own_file_of(SimpleNamespace(method=name))}
-    )
+    return sorted({file for name in names for file in settings.methods[name].files})
 
 
 def parts_of_suite(wildcards):

@@ -1,24 +1,14 @@
 """What tables are made from."""
 
 
-def made_methods():
-    """The methods that have an encoder of their own, but for those trained on all tasks."""
-    return methods_where(
-        lambda method: method.algorithm not in ("pretrained", "individual")
-        and not method.is_joint
-    )
-
-
 def jobs_by_method(wildcards):
     """The benchmark files of the jobs that make a suite's merged encoders, each after the method that it is for."""
     jobs, suite = f"benchmarks/jobs/{wildcards.pool}", wildcards.suite
-    by_statistics = methods_where(lambda method: method.wants_statistics)
+    by_statistics = methods_of_kind("statistics")
     stages = {
-        "merge_task_vectors": [
-            name for name in made_methods() if name not in by_statistics
-        ],
+        "merge_task_vectors": methods_of_kind("rule", "learned"),
         "merge_by_statistics": by_statistics,
-        "merge": made_methods(),
+        "merge": merging_methods(),
         "learn_coefficients": learning_methods(),
     }
     return [
@@ -55,7 +45,7 @@ def merged_encoders_of(wildcards):
     """The merged encoders of a suite."""
     return [
         f"results/{wildcards.pool}/merged/{wildcards.suite}/{method}.safetensors"
-        for method in made_methods()
+        for method in merging_methods()
     ]
 
 

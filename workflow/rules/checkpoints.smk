@@ -151,7 +151,7 @@ rule read_legacy_checkpoint:
     params:
         code=code("scripts/read_legacy_checkpoint.py"),
         architecture=architecture_of,
-        frozen=frozen_of,
+        frozen_entries=frozen_entries_of,
     script:
         "../../scripts/read_legacy_checkpoint.py"
 

@@ -105,7 +105,7 @@ use rule finetune as finetune_jointly with:
         "benchmarks/jobs/{pool}/finetune_jointly/{suite}/{method}.tsv"
     wildcard_constraints:
         pool=any_of(pools_where(lambda pool: pool.is_trained)),
-        method=any_of(methods_where(lambda method: method.is_joint)),
+        method=any_of(methods_of_kind("joint")),
     params:
         code=code("scripts/finetune.py"),
         seed=seed_of,

@@ -1,8 +1,8 @@
 """Merged encoders: the pre-trained weights plus a scaled merged task vector, whatever the method.
 
-needs  results/{pool}/task_vectors/{task}.safetensors; AdaMerging also heads and test images (labels unused)
-makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for Fisher merging and RegMean
-       results/{pool}/coefficients/{suite}/{method}.csv              learned by AdaMerging: step, task, layer, value
+needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused)
+makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for methods that merge by them
+       results/{pool}/coefficients/{suite}/{method}.csv              learned: step, task, layer, value
        results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds it took before it was cut off
        results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
        results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged result, and its scaling
@@ -13,7 +13,7 @@ include: "../inputs/merging.smk"
 
 
 rule learn_coefficients:
-    """AdaMerging: learn merging coefficients by minimising entropy on unlabeled test images."""
+    """Learn merging coefficients on unlabeled test images, as AdaMerging does."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vectors=task_vectors_of,
@@ -28,7 +28,7 @@ rule learn_coefficients:
     benchmark:
         "benchmarks/jobs/{pool}/learn_coefficients/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(methods_where(lambda method: method.learns)),
+        method=any_of(learning_methods()),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -37,11 +37,14 @@ rule learn_coefficients:
         mem_mb=memory("adapt"),
         runtime=minutes("adapt"),
     params:
-        code=code("scripts/learn_coefficients.py"),
+        code=lambda wildcards: code(
+            "scripts/learn_coefficients.py", algorithm_of(wildcards)
+        ),
         tasks=tasks_of,
         seed=seed_of,
-        method=parameters_of,
-        frozen=frozen_of,
+        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
+        merging=merging_parameters_of,
+        learning=learning_parameters_of,
     script:
         "../../scripts/learn_coefficients.py"
 
@@ -52,7 +55,7 @@ rule merge_task_vectors:
         task_vectors=task_vectors_of,
         coefficients=coefficients_of,
         gate=gate_of,
-        own=own_file_of,
+        own=lambda wildcards: settings.methods[wildcards.method].files,
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
     log:
@@ -60,11 +63,7 @@ rule merge_task_vectors:
     benchmark:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(
-            methods_where(
-                lambda method: not method.is_joint and not method.wants_statistics
-            )
-        ),
+        method=any_of(methods_of_kind("rule", "learned")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -83,7 +82,7 @@ rule merge_task_vectors:
 
 
 rule expert_statistics:
-    """What Fisher merging or RegMean wants to know of one expert, from validation images without their labels."""
+    """Statistics of one expert, on validation images without their labels, as Fisher merging and RegMean need them."""
     input:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
@@ -96,7 +95,7 @@ rule expert_statistics:
     benchmark:
         "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
     wildcard_constraints:
-        method=any_of(methods_where(lambda method: method.wants_statistics)),
+        method=any_of(methods_of_kind("statistics")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -116,7 +115,7 @@ rule expert_statistics:
 
 
 rule merge_by_statistics:
-    """Merge a suite's task vectors into one, by what is known of the experts."""
+    """Merge a suite's task vectors into one by statistics of the experts."""
     input:
         task_vectors=task_vectors_of,
         statistics=lambda wildcards: [
@@ -130,7 +129,7 @@ rule merge_by_statistics:
     benchmark:
         "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(methods_where(lambda method: method.wants_statistics)),
+        method=any_of(methods_of_kind("statistics")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -142,7 +141,8 @@ rule merge_by_statistics:
             "scripts/merge_by_statistics.py", algorithm_of(wildcards)
         ),
         tasks=tasks_of,
-        method=parameters_of,
+        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
+        merging=merging_parameters_of,
     script:
         "../../scripts/merge_by_statistics.py"
 
@@ -161,7 +161,7 @@ rule merge:
     benchmark:
         "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(methods_where(lambda method: not method.is_joint)),
+        method=any_of(merging_methods()),
     conda:
         "../../envs/torch.yaml"
     threads: 1

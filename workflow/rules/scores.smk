@@ -26,7 +26,12 @@ rule score:
         "benchmarks/jobs/{pool}/score/{suite}/{method}.tsv"
     wildcard_constraints:
         suite=any_of(settings.suites),
-        method=any_of(methods_where(lambda method: method.algorithm != "individual")),
+        method=any_of(
+            [
+                *methods_where(lambda method: method.algorithm == "pretrained"),
+                *methods_of_kind("joint", *MERGING),
+            ]
+        ),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -153,11 +158,11 @@ rule trajectory:
         mem_mb=memory("score_many"),
         runtime=minutes("score_many"),
     params:
-        code=code("scripts/trajectory.py"),
+        code=lambda wildcards: code("scripts/trajectory.py", algorithm_of(wildcards)),
         tasks=tasks_of,
         every=settings.figures.every,
-        method=parameters_of,
-        frozen=frozen_of,
+        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
+        merging=merging_parameters_of,
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/trajectory.py"

@@ -103,7 +103,7 @@ rule study:
         ),
         methods=methods_of_study,
         seed=seed_of,
-        frozen=frozen_of,
+        frozen_entries=frozen_entries_of,
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/study.py"

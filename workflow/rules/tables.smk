@@ -198,7 +198,7 @@ rule claims_table:
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
         kinds=kinds_of_studies_of_suite,
-        merged=made_methods(),
+        merged=merging_methods(),
         tasks=tasks_of,
         architecture=architecture_of,
         origin=origin_of_pool,
@@ -258,7 +258,7 @@ rule claims_over_seeds:
         learned=learning_methods(),
         studies=names_of_studies_of_suite,
         kinds=kinds_of_studies_of_suite,
-        merged=made_methods(),
+        merged=merging_methods(),
         architecture=architecture_of,
         origin=origin_of_pool,
     script:
@@ -294,7 +294,7 @@ rule cost_table:
         code=code("scripts/cost_table.py"),
         methods=table_rows_of,
         made_by_jobs=lambda wildcards: [name for name, _ in jobs_by_method(wildcards)],
-        made=made_methods(),
+        made=merging_methods(),
     script:
         "../../scripts/cost_table.py"
 

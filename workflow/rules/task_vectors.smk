@@ -73,6 +73,6 @@ rule conflicts_table:
         code=code("scripts/conflicts_table.py"),
         tasks=tasks_of,
         shares=[1.0, 0.2],
-        frozen=frozen_of,
+        frozen_entries=frozen_entries_of,
     script:
         "../../scripts/conflicts_table.py"

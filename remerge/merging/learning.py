@@ -1,4 +1,4 @@
-"""AdaMerging: merging coefficients learned at test time (arXiv:2310.02575, section 3).
+"""Learning merging coefficients at test time, as AdaMerging does (arXiv:2310.02575, section 3).
 
 The coefficients are those that make a merged encoder's predictions on unlabeled test images least uncertain:
 the mean softmax entropy, summed over tasks, is minimised by Adam.

@@ -1,29 +1,18 @@
-"""Fisher merging: the experts' mean, every entry weighted by its Fisher information (arXiv:2111.09832, eq. 4).
+"""The diagonal of an expert's Fisher information, which Fisher merging weights by (arXiv:2111.09832, section 3).
 
-As the authors' code does it (mmatena/model_merging, ``fisher.py`` and ``merging.py``): squared gradients of single
-examples, in expectation over the labels that the expert predicts; raised to at least a floor; divided by the norm of
-the expert's whole Fisher. The authors' floor spares all models but a "target", whose weights then stand wherever no
-model has information; of several tasks none is the target, and all are floored (``favor_target_model=False``). They
-search merging coefficients by score; here, as in all published tables of several tasks, all are equal.
-
-FusionBench, whose numbers are compared with, follows MergeLM: it squares gradients of a batch of 32 instead of single
-examples, summed over labels before squaring, and adds the floor instead of taking the maximum. The RegMean authors'
-code adds 1e-10 and does not normalise by default.
+As in the authors' code (mmatena/model_merging, ``fisher.py``): squared gradients of single examples, in expectation
+over the labels that the expert predicts. FusionBench, whose numbers are compared with, follows MergeLM: it squares
+gradients of a batch of 32 instead of single examples, summed over labels before squaring.
 """
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from remerge.checkpoints.weights import Weights
 from remerge.clip.heads import logits
 from remerge.errors import RemergeError
 
-# The authors' default.
-FLOOR = 1e-6
 # Share of the squared gradients with respect to features that is not followed into the encoder: for experts of the mini
 # benchmark the last thousandth would take a third of all passes, and holds 0.03 % of the Fisher information.
 NEGLIGIBLE = 0.001
@@ -31,7 +20,7 @@ NEGLIGIBLE = 0.001
 AT_ONCE = 2**25
 
 
-def statistics(encoder: nn.Module, head: Tensor, images: Tensor) -> dict[str, Tensor]:
+def fisher_information(encoder: nn.Module, head: Tensor, images: Tensor) -> dict[str, Tensor]:
     """Return the diagonal of an expert's Fisher information.
 
     The mean over images x of ``sum_y p(y|x) (d log p(y|x) / d theta)^2``, p being the expert's own prediction; the
@@ -89,28 +78,3 @@ def _directions(encoder: nn.Module, head: Tensor, images: Tensor) -> tuple[Tenso
     left_over = squares.double().flip(0).cumsum(0).flip(0)
     followed = order[left_over > NEGLIGIBLE * left_over[0]]
     return image[followed], (lengths[..., None] * vectors).flatten(0, 1)[followed]
-
-
-def merge(task_vectors: Sequence[Weights], information: Sequence[Weights]) -> dict[str, Tensor]:
-    """Return the mean of the task vectors, every entry weighted by its normalised Fisher information.
-
-    As the experts share the pre-trained weights, this is the task vector of the weighted mean of the experts. Where
-    every entry is above :data:`FLOOR`, an expert's weights do not depend on the scale of its Fisher information.
-
-    Args:
-        task_vectors: One per task.
-        information: What :func:`statistics` returned for each.
-    """
-    norms = [_norm(own) for own in information]
-    merged = {}
-    for key in task_vectors[0]:
-        weights = torch.stack([own[key].clamp(min=FLOOR) / norm for own, norm in zip(information, norms, strict=True)])
-        vectors = torch.stack([vector[key] for vector in task_vectors])
-        merged[key] = (weights * vectors).sum(dim=0) / weights.sum(dim=0)
-    return merged
-
-
-def _norm(information: Weights) -> float:
-    squares = sum(float(value.double().square().sum()) for value in information.values())
-    # Without any information there is nothing to normalise, and the floor alone is the weight.
-    return squares**0.5 or 1.0

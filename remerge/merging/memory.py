@@ -1,4 +1,4 @@
-"""Room for a task vector that is about to be computed, in memory or on disk."""
+"""Memory for a task vector that is about to be computed, or a file in its place."""
 
 import mmap
 import os
@@ -30,7 +30,7 @@ def empty_on_disk(vector: Weights, folder: str | Path) -> dict[str, Tensor]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
-            # Room that is promised now cannot run out under the mapping, where it would kill the process.
+            # Space that is promised now cannot run out under the mapping, where it would kill the process.
             os.posix_fallocate(file.fileno(), 0, total)
         else:
             file.truncate(total)

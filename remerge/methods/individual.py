@@ -1,0 +1,11 @@
+"""The experts, each on its own task: what merging falls short of."""
+
+from typing import Literal
+
+from remerge.methods.parameters import Method
+
+
+class Individual(Method):
+    """Each task's own expert: the ceiling, and the divisor of normalised averages."""
+
+    algorithm: Literal["individual"]

@@ -1,0 +1,60 @@
+"""The methods: of what kind each is, where it was published and what data it looks at.
+
+Plain data. Each is merged by the file of its name in this folder, which offers, by kind:
+
+``reference``, ``joint``
+    Parameters alone: nothing is merged.
+``rule``
+    ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`.
+``statistics``
+    ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
+``learned``
+    ``preprocess(task_vectors, **parameters)``, ``learn`` and ``merge(task_vectors, coefficients)``; and ``merge_rule``
+    as above, with a file of ``coefficients`` and the names of the ``tasks``. See :mod:`remerge.methods.adamerging`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["reference", "joint", "rule", "statistics", "learned"]
+
+MERGING: tuple[Kind, ...] = ("rule", "statistics", "learned")
+"""The kinds that merge; the others bound them and do not compete with them."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One entry of the registry.
+
+    Attributes:
+        kind: ``reference``: scored as it is. ``joint``: one encoder trained on all tasks. ``rule``: merged from task
+            vectors alone. ``statistics``: merged by statistics of the experts. ``learned``: merged by coefficients that
+            are learned.
+        paper: Where the method was published.
+        needs: Data the method looks at, beyond the checkpoints themselves.
+        looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
+    """
+
+    kind: Kind
+    paper: str
+    needs: tuple[str, ...] = ()
+    looks: str = "other"
+
+
+ALGORITHMS = {
+    "pretrained": Algorithm("reference", "reference", looks="pretrained"),
+    "individual": Algorithm("reference", "reference", looks="individual"),
+    "traditional_mtl": Algorithm("joint", "reference", ("training labels",), looks="traditional_mtl"),
+    "weight_averaging": Algorithm("rule", "arXiv:2203.05482", looks="weight_averaging"),
+    "task_arithmetic": Algorithm("rule", "arXiv:2212.04089", looks="task_arithmetic"),
+    "ties": Algorithm("rule", "arXiv:2306.01708", looks="ties"),
+    "own": Algorithm("rule", "your own", looks="own"),
+    "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
+    "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
+    "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
+}
+
+
+def algorithms_of_kind(*kinds: Kind) -> list[str]:
+    """Return the names of the algorithms of some kinds."""
+    return [name for name, entry in ALGORITHMS.items() if entry.kind in kinds]
