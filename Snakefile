@@ -7,6 +7,8 @@ Everything made lies under results/. What is made is said in config.yaml; config
 
 from snakemake.utils import min_version
 
+from remerge.doctor.disk import room_for_results
+
 min_version("9.27")
 
 
@@ -16,14 +18,9 @@ configfile: workflow.source_path("config.yaml")
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/inputs/settings.smk"
-include: "workflow/inputs/damage.smk"
-include: "workflow/inputs/resources.smk"
-include: "workflow/inputs/code.smk"
-include: "workflow/inputs/pools.smk"
-include: "workflow/inputs/suites.smk"
-include: "workflow/inputs/methods.smk"
-include: "workflow/inputs/downloads.smk"
+include: "workflow/adapter.smk"
+include: "workflow/settings.smk"
+include: "workflow/damage.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/checkpoints.smk"
 include: "workflow/rules/encoders.smk"
@@ -37,8 +34,8 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    for line in disk_need():
-        logger.info(line)
+    if told := room_for_results(settings):
+        logger.info(told)
 
 
 rule all:
@@ -49,5 +46,5 @@ rule all:
         rules.studies.input,
         rules.report_page.output,
         rules.figures.input,
-        downloads_lock(),
+        plan.downloads.lock(),
         damaged_before,

@@ -3,6 +3,7 @@
 It reads a request a line (folder, environment, arguments, file for the output), and answers with an exit code.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -45,7 +46,14 @@ def run(folder: str, environment: dict[str, str], arguments: list[str], output: 
     sys.path[:] = ["", *environment["PYTHONPATH"].split(os.pathsep), *sys.path[1:]]
     PythonScript.execute_script = run_here
     # One core leaves nothing for a solver to plan.
-    sys.exit(main(["--cores", "1", "--scheduler", "greedy", *arguments]))
+    try:
+        main(["--cores", "1", "--scheduler", "greedy", *arguments])
+    except SystemExit as end:
+        # All of the interpreter's end but for a walk through what was imported.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(bool(end.code)))
 
 
 requests = os.fdopen(os.dup(0))
@@ -55,3 +63,4 @@ for line in requests:
     if not process:
         run(**json.loads(line))
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+os._exit(0)

@@ -17,7 +17,7 @@ from huggingface_hub.utils import _http, close_session
 from remerge.config import Config
 from remerge.doctor import Check, cluster, configuration, disk, estimates, examine, gpu, machine, report
 from remerge.doctor import downloads as doctor_downloads
-from remerge.downloads.wanted import wanted_from_hub
+from remerge.plan.downloads import Downloads
 
 ROOT = Path(__file__).parent.parent
 BUILD = ("2.15.0+cu132", "13.2")
@@ -67,7 +67,7 @@ def fake(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, answer: st
 
 
 def test_repositories_that_are_there_are_fine_and_nothing_is_fetched(server: HubServer) -> None:
-    checks, size = doctor_downloads.repositories(wanted_from_hub(config()))
+    checks, size = doctor_downloads.repositories(Downloads(config()).repositories())
     assert [check.verdict for check in checks] == ["fine"] * 3
     assert size == sum(len(content) for files in REPOSITORIES.values() for content in files.values())
     assert not any("/resolve/" in request for request in server.requests)
@@ -88,7 +88,7 @@ def test_what_is_missing_will_fail(server: HubServer, repository: str, file: str
         if file or name != repository
     }
     server.repositories = left
-    checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
+    checks, _ = doctor_downloads.repositories(Downloads(config()).repositories())
     (fault,) = [check for check in checks if check.verdict != "fine"]
     assert told in fault.told
     # Without images the run goes on and averages say so; without a checkpoint it does not.
@@ -100,7 +100,7 @@ def test_what_is_missing_will_fail(server: HubServer, repository: str, file: str
 
 def test_a_gated_repository_will_fail_and_the_remedy_is_a_token(server: HubServer) -> None:
     server.refuse_always = 403
-    checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
+    checks, _ = doctor_downloads.repositories(Downloads(config()).repositories())
     assert [check.verdict for check in checks] == ["will fail", "will fail", "warning"]
     assert all("accept its terms" in check.remedy and "HF_TOKEN" in check.remedy for check in checks)
 
@@ -108,7 +108,7 @@ def test_a_gated_repository_will_fail_and_the_remedy_is_a_token(server: HubServe
 def test_a_token_that_has_expired_fails_every_download(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_old")
     server.bad_token = True
-    checks, _ = doctor_downloads.repositories(wanted_from_hub(config()))
+    checks, _ = doctor_downloads.repositories(Downloads(config()).repositories())
     assert [check.verdict for check in checks] == ["will fail"] * 3
     assert all("token" in check.told and "HF_TOKEN to a new one" in check.remedy for check in checks)
 
@@ -123,7 +123,7 @@ def test_without_an_answer_it_cannot_tell(server: HubServer, monkeypatch: pytest
         monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     else:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    checks, size = doctor_downloads.repositories(wanted_from_hub(config()))
+    checks, size = doctor_downloads.repositories(Downloads(config()).repositories())
     assert {check.verdict for check in checks} == {"cannot tell"}
     assert size == 0
     assert bool(server.requests) == (fault in ("busy", "page"))

@@ -18,9 +18,9 @@ from huggingface_hub.utils import _http, close_session
 from tenacity import wait_none
 
 from remerge.downloads import hub
-from remerge.downloads.attempts import next_attempt
 from remerge.downloads.hub import DownloadError, WrongContentError, fetch
 from remerge.downloads.records import missing, record, recorded
+from remerge.plan.downloads import next_attempt
 
 WEIGHTS = bytes(range(256)) * 5000
 REPOSITORIES = {

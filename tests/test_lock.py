@@ -11,9 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from remerge.config.models import Config, Pool
-from remerge.downloads import wanted
-from remerge.downloads.lock import LOCK, check_lock, pin_of, read_lock, write_lock
+from remerge.downloads.lock import check_lock, read_lock, write_lock
 from remerge.errors import RemergeError
+from remerge.plan.downloads import LOCK, Downloads
 
 ONE, TWO = "1" * 40, "a" * 40
 FIRST, SECOND = "5" * 64, "b" * 64
@@ -90,10 +90,10 @@ def test_a_lock_file_holds_what_was_had_and_is_read_back(tmp_path: Path) -> None
     check_lock(lock, config())
     check_lock(lock, config(pools={"pool": {"origin": "task-vectors", "architecture": "ViT-B-32"}}))
     check_lock(lock, config(clip_tasks={"MNIST": {"source": "torchvision"}}))
-    expert = pin_of(lock, wanted.checkpoint(config(), "pool", "MNIST"))
+    expert = lock.of_files(Downloads(config()).checkpoint("pool", "MNIST"))
     assert expert == {"commit": TWO, "files": {"config.json": FIRST, "pytorch_model.bin": SECOND}}
-    assert pin_of(lock, wanted.images(config(), "MNIST", "train"))["commit"] == ONE
-    assert pin_of(lock, wanted.images(config(), "MNIST", "test")) == {"missing": "it is not there"}
+    assert lock.of_files(Downloads(config()).images("MNIST", "train"))["commit"] == ONE
+    assert lock.of_files(Downloads(config()).images("MNIST", "test")) == {"missing": "it is not there"}
 
 
 def test_one_repository_at_two_revisions_is_locked_at_both(tmp_path: Path) -> None:
@@ -111,10 +111,10 @@ def test_one_repository_at_two_revisions_is_locked_at_both(tmp_path: Path) -> No
     )
     lock = read_lock(tmp_path / "lock.yaml")
     check_lock(lock, both)
-    assert pin_of(lock, wanted.checkpoint(both, "old", "MNIST"))["commit"] == ONE
-    assert pin_of(lock, wanted.checkpoint(both, "new", "MNIST"))["commit"] == TWO
+    assert lock.of_files(Downloads(both).checkpoint("old", "MNIST"))["commit"] == ONE
+    assert lock.of_files(Downloads(both).checkpoint("new", "MNIST"))["commit"] == TWO
     # OpenAI's weights are in another repository, which has no such branch.
-    assert wanted.checkpoint(both, "old", "openai").revision is None
+    assert Downloads(both).checkpoint("old", "openai").revision is None
 
 
 def test_a_branch_that_moved_between_two_downloads_is_locked_if_no_file_changed(tmp_path: Path) -> None:

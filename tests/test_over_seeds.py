@@ -29,6 +29,7 @@ from remerge.findings.over_seeds import (
 from remerge.findings.resampling import interval
 from remerge.findings.tables import Row
 from remerge.findings.verdicts import judge, judge_over_seeds
+from remerge.plan.pools import Pools
 from remerge.run.archive import Job
 
 Answers = dict[str, npt.NDArray[np.int64]]
@@ -187,8 +188,8 @@ def test_only_pools_that_differ_in_nothing_but_the_seed_are_of_one_family() -> N
         branch=Pool(origin="fusionbench", architecture="ViT-B-32", seed=1, revision="v2"),
         clip2=Pool(origin="task-vectors", architecture="ViT-B-32", seed=0),
     )
-    assert config.families == {"b": {"a": 0, "b": 2}, "clip": {"clip2": 0, "clip": 1}}
-    assert config_of(only=Pool(seed=1), twin=Pool(seed=1)).families == {}
+    assert Pools(config).families() == {"b": {"a": 0, "b": 2}, "clip": {"clip2": 0, "clip": 1}}
+    assert Pools(config_of(only=Pool(seed=1), twin=Pool(seed=1))).families() == {}
 
 
 def test_the_table_gives_each_seeds_verdict_and_says_what_is_missing(tmp_path: Path) -> None:

@@ -247,21 +247,6 @@ class Config(Strict):
         "published. Beyond that nothing is merged.",
     )
 
-    @property
-    def families(self) -> dict[str, dict[str, int]]:
-        """Pools that differ in nothing but the seed, with their seeds, by the first one's name.
-
-        Of pools that differ in nothing at all the first counts; a pool without others has no entry.
-        """
-        families: dict[Pool, dict[int, str]] = {}
-        for name, pool in self.pools.items():
-            families.setdefault(pool.model_copy(update={"seed": 0}), {}).setdefault(pool.seed, name)
-        return {
-            next(iter(members.values())): {name: seed for seed, name in sorted(members.items())}
-            for members in families.values()
-            if len(members) > 1
-        }
-
     def methods_of_kind(self, *kinds: Kind) -> dict[str, Method]:
         """Return the methods of some kinds, by name."""
         algorithms = algorithms_of_kind(*kinds)

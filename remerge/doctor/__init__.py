@@ -106,9 +106,9 @@ def _downloads(config: "Config", fetched: dict[Path, int]) -> list[Check]:
 
     from remerge.doctor.disk import hub_bytes
     from remerge.doctor.downloads import drive_folder, repositories
-    from remerge.downloads.wanted import wanted_from_hub
+    from remerge.plan.downloads import Downloads
 
-    wanted = wanted_from_hub(config)
+    wanted = Downloads(config).repositories()
     if not wanted and not any(pool.is_published for pool in config.pools.values()):
         return [Check("downloads", "fine", "none")]
     checks, fetched[Path(constants.HF_HUB_CACHE)] = repositories(wanted)

@@ -4,22 +4,21 @@ import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from remerge.config.models import Config, Pool
 from remerge.doctor.check import Check
 from remerge.doctor.estimates import HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
-from remerge.doctor.work import experts, images
+from remerge.doctor.work import images
 from remerge.methods.registry import MERGING
+from remerge.plan.downloads import OPENAI, Downloads
+from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
-
-if TYPE_CHECKING:
-    from remerge.config.models import Config, Pool
 
 BYTES = 4
 
 
-def results_bytes(config: "Config") -> dict[str, int]:
+def results_bytes(config: Config) -> dict[str, int]:
     """Return the room that a run takes in the folder of its results, by stage; mini's own images are too few to count.
 
     Training images count only where experts are fine-tuned on them: elsewhere they are hashed and not stored.
@@ -29,18 +28,28 @@ def results_bytes(config: "Config") -> dict[str, int]:
         trained = any(pool.is_trained and pool.image_size == size for pool in config.pools.values())
         for stage, count in _images(config, trained=trained).items():
             stages[stage] += 3 * size**2 * count
-    from_torchvision = [task for task in experts(config) if _source(config, task) == "torchvision"]
-    stages["torchvision's downloads"] = int(sum(TORCHVISION_BYTES[task] for task in from_torchvision))
+    archives = Downloads(config).used_from("torchvision")
+    stages["torchvision's downloads"] = int(sum(TORCHVISION_BYTES[task] for task in archives))
     for pool in config.pools.values():
         for stage, taken in pool_bytes(config, pool).items():
             stages[stage] += taken
     return {stage: taken for stage, taken in stages.items() if taken}
 
 
-def _images(config: "Config", *, trained: bool) -> dict[str, int]:
+def room_for_results(config: Config) -> str:
+    """Return, for people, how much room results take and how much there is; empty where they take less than 1 GB."""
+    stages = results_bytes(config)
+    if (needed := sum(stages.values()) / 1e9) < 1:
+        return ""
+    parts = ", ".join(f"{stage} {size / 1e9:.1f}" for stage, size in stages.items())
+    free = shutil.disk_usage(".").free / 1e9
+    return f"Results take about {needed:.0f} GB ({parts}); {free:.0f} GB are free."
+
+
+def _images(config: Config, *, trained: bool) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     largest = 0
-    for task in experts(config):
+    for task in Tasks(config).used():
         if task in MINI_TASKS:
             continue
         found = images(config, task)
@@ -63,14 +72,10 @@ def _images(config: "Config", *, trained: bool) -> dict[str, int]:
     return counts
 
 
-def _source(config: "Config", task: str) -> str:
-    return config.source_of(task) if task in CLIP_TASKS else ""
-
-
-def pool_bytes(config: "Config", pool: "Pool") -> dict[str, int]:
+def pool_bytes(config: Config, pool: Pool) -> dict[str, int]:
     """Return the room that a pool's files take, by what they are."""
     encoder, both = (BYTES * count for count in PARAMETERS[pool.architecture])
-    count = len(experts(config))
+    count = len(Tasks(config).used())
     made = config.methods_of_kind("joint", *MERGING)
     taken = {
         "weights": both + (count + 1) * encoder,
@@ -85,18 +90,19 @@ def pool_bytes(config: "Config", pool: "Pool") -> dict[str, int]:
     return taken
 
 
-def hub_bytes(config: "Config") -> int:
+def hub_bytes(config: Config) -> int:
     """Return about how much a run downloads to the Hub's cache, without asking the Hub."""
-    published = [pool for pool in config.pools.values() if pool.is_published]
-    papers = [task for task in experts(config) if task in CLIP_TASKS]
-    size = sum(BYTES * PARAMETERS[architecture][1] for architecture in {pool.architecture for pool in published})
-    for pool in published:
-        if pool.origin == "fusionbench":
-            size += len(papers) * BYTES * PARAMETERS[pool.architecture][0]
-    return size + int(sum(HUB_BYTES[task] for task in papers if config.source_of(task) == "hub"))
+    downloads = Downloads(config)
+    # Pools of one architecture start from the same encoder.
+    architectures = {pool.architecture for pool in config.pools.values() if pool.is_published}
+    size = sum(BYTES * PARAMETERS[architecture][1] for architecture in architectures)
+    for name, pool in config.pools.items():
+        experts = [checkpoint for checkpoint in downloads.checkpoints(name) if checkpoint != OPENAI]
+        size += len(experts) * BYTES * PARAMETERS[pool.architecture][0]
+    return size + int(sum(HUB_BYTES[task] for task in downloads.used_from("hub")))
 
 
-def disks(config: "Config", results: Path, downloads: Mapping[Path, int]) -> list[Check]:
+def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[Check]:
     """Whether each disk has room for what will be written on it.
 
     Args:

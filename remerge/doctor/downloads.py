@@ -14,7 +14,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HTTPError, Re
 from remerge.config.models import Config
 from remerge.doctor.check import Check, Verdict
 from remerge.downloads import drive
-from remerge.downloads.wanted import Wanted
+from remerge.plan.downloads import Wanted
 
 # Seconds for one request, and for all of them.
 TIMEOUT = 5

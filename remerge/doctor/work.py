@@ -2,25 +2,19 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from remerge.config.models import Config
 from remerge.doctor.estimates import BACKWARD, MACS
+from remerge.methods.parameters import Method
+from remerge.plan.methods import Methods
+from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
-
-if TYPE_CHECKING:
-    from remerge.config.models import Config, Pool
-    from remerge.methods.parameters import Method
 
 STEP = 1 + BACKWARD
 
 
-def experts(config: "Config") -> list[str]:
-    """Return the tasks that some suite uses: each gets an expert."""
-    return list(dict.fromkeys(task for suite in config.suites.values() for task in suite))
-
-
-def images(config: "Config", task: str) -> dict[str, int]:
+def images(config: Config, task: str) -> dict[str, int]:
     """Return how many images each split of a task has; a folder of the user's is counted, its images are not read."""
     if task in MINI_TASKS:
         return SIZES
@@ -37,25 +31,25 @@ def images(config: "Config", task: str) -> dict[str, int]:
     return {"train": found["train"] - held_out, "validation": held_out, "test": found["test"]}
 
 
-def operations(config: "Config") -> tuple[float, float]:
+def operations(config: Config) -> tuple[float, float]:
     """Return the floating-point operations of all pools but mini's: for the main tables, and in all."""
     main = rest = 0.0
-    for pool in config.pools.values():
+    for name, pool in config.pools.items():
         if pool.architecture != "mini":
-            main += 2 * MACS[pool.architecture] * _main(config, pool)
-            rest += 2 * MACS[pool.architecture] * _curves_and_studies(config, pool)
+            main += 2 * MACS[pool.architecture] * _main(config, name)
+            rest += 2 * MACS[pool.architecture] * _curves_and_studies(config)
     return main, main + rest
 
 
-def _main(config: "Config", pool: "Pool") -> float:
-    passes: float = len(experts(config)) * _count(config, experts(config))
-    training = config.training.finetuning
-    if pool.origin == "finetuned":
-        passes += len(experts(config)) * STEP * training.steps * training.batch_size
+def _main(config: Config, pool: str) -> float:
+    experts, training = Tasks(config).used(), config.training.finetuning
+    passes: float = len(experts) * _count(config, experts)
+    if config.pools[pool].origin == "finetuned":
+        passes += len(experts) * STEP * training.steps * training.batch_size
     by_statistics, joint = config.methods_of_kind("statistics"), config.methods_of_kind("joint")
     for suite in config.suites.values():
-        for name, method in config.methods.items():
-            if method.algorithm == "individual" or (name in joint and not pool.is_trained):
+        for name, method in Methods(config).of_pool(pool).items():
+            if method.algorithm == "individual":
                 continue
             passes += _count(config, suite) + _learning(method, len(suite))
             if method.is_tuned:
@@ -67,15 +61,10 @@ def _main(config: "Config", pool: "Pool") -> float:
     return passes
 
 
-def _curves_and_studies(config: "Config", pool: "Pool") -> float:
+def _curves_and_studies(config: Config) -> float:
     passes = 0.0
     for suite in config.suites.values():
-        curves = {
-            (method.algorithm, repr(method.merging_parameters()))
-            for method in config.methods.values()
-            if hasattr(method, "scaling")
-        }
-        passes += len(curves) * len(config.figures.scalings) * _count(config, suite)
+        passes += len(Methods(config).swept()) * len(config.figures.scalings) * _count(config, suite)
         for method in config.methods.values():
             if method.learns:
                 points = method.steps // config.figures.every + 1  # type: ignore[attr-defined]
@@ -87,7 +76,7 @@ def _curves_and_studies(config: "Config", pool: "Pool") -> float:
 class _Costs:
     """What studies ask."""
 
-    def __init__(self, config: "Config") -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
 
     def images(self, tasks: Iterable[str], split: str = "test") -> int:
@@ -97,9 +86,9 @@ class _Costs:
         return _learning(self.config.methods[method], tasks)
 
 
-def _count(config: "Config", tasks: Iterable[str], split: str = "test") -> int:
+def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:
     return sum(images(config, task)[split] for task in tasks)
 
 
-def _learning(method: "Method", tasks: int) -> float:
+def _learning(method: Method, tasks: int) -> float:
     return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[attr-defined]

@@ -12,14 +12,12 @@ from pydantic import Field, ValidationError
 from remerge.config.models import Config
 from remerge.downloads.hub import DownloadError, Kind, matching
 from remerge.downloads.records import Pin
-from remerge.downloads.wanted import Wanted, from_hub, images_from, pickles_of
 from remerge.errors import RemergeError
+from remerge.plan.downloads import LOCK, Downloads, Wanted
 from remerge.run.atomic import atomic_path
 from remerge.run.settings import Strict, Text
 from remerge.run.strict_yaml import read_yaml
 
-LOCK = Path("results/downloads.lock.yaml")
-"""Where a run writes its own, relative to the folder that Snakemake runs in."""
 HEAD = """\
 # Everything that a run downloaded, with the SHA-256 of every file. Whoever is given this file and names it by
 # `downloads: FILE` in the configuration gets the same bytes, or is told what differs.
@@ -72,6 +70,46 @@ class Lock(Strict):
     missing: list[Missing] = Field([])
     drive: dict[str, Pickle] = Field({})
     torchvision: dict[str, Files] = Field({})
+
+    def of_files(self, wanted: Wanted) -> Pin:
+        """Return what is said of one download from the Hub.
+
+        Returns:
+            The ``commit`` and the ``files`` with their SHA-256, or why the files were ``missing``.
+
+        Raises:
+            RemergeError: Nothing, or not of every file.
+        """
+        same = (wanted.repository, wanted.kind)
+        of_repository = [entry for entry in self.hub if (entry.repository, entry.kind) == same]
+        reasons = []
+        for entry in of_repository:
+            if entry.revision == wanted.revision:
+                try:
+                    names = matching(wanted.repository, wanted.patterns, list(entry.files))
+                except DownloadError as error:
+                    reasons.append(str(error))
+                    continue
+                if not (gaps := _gaps(names)):
+                    return {"commit": entry.commit, "files": {name: entry.files[name] for name in names}}
+                reasons.append(f"{wanted.repository}: lacks {', '.join(gaps)}")
+        for none in self.missing:
+            if (none.repository, none.kind, none.revision, none.files) == (*same, wanted.revision, wanted.patterns):
+                return {"missing": none.reason}
+        if reasons:
+            raise RemergeError(f"{reasons[0]} ({wanted.purpose})")
+        others = sorted({entry.revision or "the newest" for entry in of_repository})
+        at = f" at revision {wanted.revision}" if wanted.revision else ""
+        instead = f", only {', '.join(others)}" if others else ""
+        raise RemergeError(f"{wanted.repository}{at} ({wanted.purpose}) is not in it{instead}")
+
+    def of_pickle(self, name: str) -> Pin:
+        """Return what is said of one of the Task Arithmetic authors' files, such as ``ViT-B-32/MNIST/finetuned.pt``."""
+        return self.drive[name].model_dump()
+
+    def of_archives(self, task: str) -> Pin:
+        """Return the SHA-256 of the archives that torchvision downloads for a task."""
+        return self.torchvision[task]
 
 
 def write_lock(path: str | Path, records: Iterable[str | Path]) -> None:
@@ -174,51 +212,19 @@ def check_lock(lock: Lock, config: Config) -> None:
 
 
 def _lacking(lock: Lock, config: Config) -> Iterator[str]:
-    for wanted in from_hub(config):
+    downloads = Downloads(config)
+    for wanted in downloads.from_hub():
         try:
-            pin_of(lock, wanted)
+            lock.of_files(wanted)
         except RemergeError as error:
             yield str(error)
     for pool in config.pools:
-        for pickle in pickles_of(config, pool).values():
+        for pickle in downloads.pickles(pool).values():
             if pickle not in lock.drive:
                 yield f"drive: {pickle} (pool {pool}) is not in it"
-    for task in images_from(config, "torchvision"):
+    for task in downloads.used_from("torchvision"):
         if task not in lock.torchvision:
             yield f"torchvision: {task} is not in it"
-
-
-def pin_of(lock: Lock, wanted: Wanted) -> Pin:
-    """Return what a lock file says of one download from the Hub.
-
-    Returns:
-        The ``commit`` and the ``files`` with their SHA-256, or why the files were ``missing``.
-
-    Raises:
-        RemergeError: Nothing, or not of every file.
-    """
-    same = (wanted.repository, wanted.kind)
-    of_repository = [entry for entry in lock.hub if (entry.repository, entry.kind) == same]
-    reasons = []
-    for entry in of_repository:
-        if entry.revision == wanted.revision:
-            try:
-                names = matching(wanted.repository, wanted.patterns, list(entry.files))
-            except DownloadError as error:
-                reasons.append(str(error))
-                continue
-            if not (gaps := _gaps(names)):
-                return {"commit": entry.commit, "files": {name: entry.files[name] for name in names}}
-            reasons.append(f"{wanted.repository}: lacks {', '.join(gaps)}")
-    for none in lock.missing:
-        if (none.repository, none.kind, none.revision, none.files) == (*same, wanted.revision, wanted.patterns):
-            return {"missing": none.reason}
-    if reasons:
-        raise RemergeError(f"{reasons[0]} ({wanted.purpose})")
-    others = sorted({entry.revision or "the newest" for entry in of_repository})
-    at = f" at revision {wanted.revision}" if wanted.revision else ""
-    instead = f", only {', '.join(others)}" if others else ""
-    raise RemergeError(f"{wanted.repository}{at} ({wanted.purpose}) is not in it{instead}")
 
 
 def _gaps(names: Sequence[str]) -> list[str]:

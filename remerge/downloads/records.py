@@ -12,7 +12,7 @@ from typing import Any
 from remerge.downloads.hub import DownloadError, HubFiles, Kind, WrongContentError, fetch
 from remerge.run.atomic import atomic_path
 
-# What a lock file says of one download, as :func:`remerge.downloads.lock.pin_of` returns it.
+# What a lock file says of one download, as :class:`remerge.downloads.lock.Lock` returns it.
 Pin = Mapping[str, Any]
 
 
@@ -37,7 +37,7 @@ def record(
         revision: Branch, tag or commit; the newest when None.
         pin: The ``commit`` and the ``files`` with their SHA-256 to take instead, or why they were ``missing``.
         may_be_missing: Whether files that cannot be had, now or later, are recorded as missing, with the reason.
-        attempt: How often this has been tried (:mod:`remerge.downloads.attempts`).
+        attempt: How often this has been tried (:func:`remerge.plan.downloads.next_attempt`).
 
     Raises:
         DownloadError: They cannot be had, and ``may_be_missing`` is false, or trying again may help.

@@ -12,7 +12,7 @@ class Figure:
     """One entry of the registry.
 
     Attributes:
-        needs: What it is drawn from, by the names of ``workflow/inputs/figures.smk``; where one of them does not exist,
+        needs: What it is drawn from, by the names of ``remerge/plan/figures.py``; where one of them does not exist,
             as sweeps where no method has a scaling, there is no figure.
         caption: What to see, and what data stands behind it.
         tells_methods: Whether it shows methods; it is then drawn anew when one of them is changed.

@@ -101,11 +101,11 @@ def test_a_full_disk_and_one_that_cannot_be_written(
     folder: Path, expected: dict[str, bytes], small_disk: Callable[[str], None]
 ) -> None:
     try:
-        told = snakemake(folder, check=False)
+        told = snakemake(folder, check=False, one_process=True)
         assert "No space left on device" in told
         assert unequal(folder, expected) == []
         small_disk("ro,size=500m")
-        told = snakemake(folder, check=False)
+        told = snakemake(folder, check=False, one_process=True)
         assert "Read-only file system" in told
         small_disk("rw,size=500m")
         finish(folder, expected)

@@ -8,8 +8,10 @@ makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and 
        results/{pool}/weights/{task}.safetensors         the experts
 """
 
+from remerge.clip.architectures import ARCHITECTURES
+from remerge.plan.downloads import OPENAI
 
-include: "../inputs/checkpoints.smk"
+hub_checkpoint = of(plan.downloads.checkpoint)
 
 
 rule fetch_checkpoint:
@@ -21,21 +23,21 @@ rule fetch_checkpoint:
     benchmark:
         "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.is_published)),
-        checkpoint=any_of([wanted.OPENAI, *CLIP_TASKS]),
+        pool=any_of(plan.pools.published()),
+        checkpoint=any_of([OPENAI, *CLIP_TASKS]),
     localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("download"),
-        runtime=minutes("download"),
+        mem_mb=of(plan.resources.memory, work="download"),
+        runtime=of(plan.resources.minutes, work="download"),
     params:
         code=code("scripts/fetch_checkpoint.py"),
-        repository=lambda wildcards: checkpoint_of(wildcards).repository,
-        files=lambda wildcards: checkpoint_of(wildcards).patterns,
-        revision=lambda wildcards: checkpoint_of(wildcards).revision,
-        pin=pinned(checkpoint_of),
+        repository=lambda wildcards: hub_checkpoint(wildcards).repository,
+        files=lambda wildcards: hub_checkpoint(wildcards).patterns,
+        revision=lambda wildcards: hub_checkpoint(wildcards).revision,
+        pin=of(plan.downloads.checkpoint_pin),
     script:
         "../../scripts/fetch_checkpoint.py"
 
@@ -43,7 +45,7 @@ rule fetch_checkpoint:
 rule downloads_lock:
     """Every file that was downloaded, with its hash and where it came from: what `downloads` takes."""
     input:
-        records=download_records(),
+        records=plan.downloads.records(),
     output:
         "results/downloads.lock.yaml",
     log:
@@ -55,8 +57,8 @@ rule downloads_lock:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("download"),
-        runtime=minutes("download"),
+        mem_mb=of(plan.resources.memory, work="download"),
+        runtime=of(plan.resources.minutes, work="download"),
     params:
         code=code("scripts/downloads_lock.py"),
     script:
@@ -74,16 +76,16 @@ rule openai_clip:
     benchmark:
         "benchmarks/jobs/{pool}/openai_clip.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "task-vectors")),
+        pool=any_of(plan.pools.of_origin("task-vectors")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("convert"),
-        runtime=minutes("convert"),
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
     params:
         code=code("scripts/openai_clip.py"),
-        architecture=architecture_of,
+        architecture=of(plan.pools.architecture),
     script:
         "../../scripts/openai_clip.py"
 
@@ -93,9 +95,7 @@ use rule openai_clip as openai_clip_and_encoder with:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
     wildcard_constraints:
-        pool=any_of(
-            pools_where(lambda pool: pool.origin in ("finetuned", "fusionbench"))
-        ),
+        pool=any_of(plan.pools.of_origin("finetuned", "fusionbench")),
 
 
 rule download_legacy_checkpoint:
@@ -105,7 +105,7 @@ rule download_legacy_checkpoint:
     never removed to be made again.
     """
     output:
-        f"{PICKLES}/{{architecture}}/{{file}}.json",
+        "results/downloads/task-vectors/{architecture}/{file}.json",
     log:
         "logs/download_legacy_checkpoint/{architecture}/{file}.log",
     benchmark:
@@ -118,12 +118,12 @@ rule download_legacy_checkpoint:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("download"),
-        runtime=minutes("download"),
+        mem_mb=of(plan.resources.memory, work="download"),
+        runtime=of(plan.resources.minutes, work="download"),
         drive=1,
     params:
         code=code("scripts/download_legacy_checkpoint.py"),
-        pin=pickle_pin_of,
+        pin=of(plan.downloads.pickle_pin),
     script:
         "../../scripts/download_legacy_checkpoint.py"
 
@@ -131,8 +131,8 @@ rule download_legacy_checkpoint:
 rule read_legacy_checkpoint:
     """Read the image encoder out of a pickled module without executing anything in it."""
     input:
-        checkpoint=legacy_checkpoint_of,
-        record=legacy_record_of,
+        checkpoint=of(plan.downloads.pickle),
+        record=of(plan.downloads.pickle_record),
     output:
         "results/{pool}/weights/{checkpoint}.safetensors",
     log:
@@ -140,18 +140,18 @@ rule read_legacy_checkpoint:
     benchmark:
         "benchmarks/jobs/{pool}/read_legacy_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "task-vectors")),
+        pool=any_of(plan.pools.of_origin("task-vectors")),
         checkpoint=any_of(["pretrained", *CLIP_TASKS]),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("convert"),
-        runtime=minutes("convert"),
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
     params:
         code=code("scripts/read_legacy_checkpoint.py"),
-        architecture=architecture_of,
-        frozen_entries=frozen_entries_of,
+        architecture=of(plan.pools.architecture),
+        frozen_entries=of(plan.pools.frozen_entries),
     script:
         "../../scripts/read_legacy_checkpoint.py"
 
@@ -168,17 +168,17 @@ rule convert_expert:
     benchmark:
         "benchmarks/jobs/{pool}/convert_expert/{task}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "fusionbench")),
+        pool=any_of(plan.pools.of_origin("fusionbench")),
         task=any_of(CLIP_TASKS),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("convert"),
-        runtime=minutes("convert"),
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
     params:
         code=code("scripts/convert_expert.py"),
-        architecture=architecture_of,
+        architecture=of(plan.pools.architecture),
     script:
         "../../scripts/convert_expert.py"
 
@@ -193,17 +193,17 @@ rule random_clip:
     benchmark:
         "benchmarks/jobs/{pool}/random_clip.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "random")),
+        pool=any_of(plan.pools.of_origin("random")),
     conda:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=memory("convert"),
-        runtime=minutes("convert"),
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
     params:
         code=code("scripts/random_clip.py"),
-        architecture=architecture_of,
-        seed=seed_of,
+        architecture=of(plan.pools.architecture),
+        seed=of(plan.pools.seed),
     script:
         "../../scripts/random_clip.py"
 
@@ -219,15 +219,15 @@ rule random_expert:
     benchmark:
         "benchmarks/jobs/{pool}/random_expert/{task}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "random")),
+        pool=any_of(plan.pools.of_origin("random")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("convert"),
-        runtime=minutes("convert"),
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
     params:
         code=code("scripts/random_expert.py"),
-        seed=seed_of,
+        seed=of(plan.pools.seed),
     script:
         "../../scripts/random_expert.py"

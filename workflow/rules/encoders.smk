@@ -21,19 +21,19 @@ rule pretrain:
     benchmark:
         "benchmarks/jobs/{pool}/pretrain.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.origin == "trained")),
+        pool=any_of(plan.pools.of_origin("trained")),
     conda:
         "../../envs/torch.yaml"
     threads: 2
     resources:
         gpu=GPU,
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
+        mem_mb=of(plan.resources.memory, work="train"),
+        runtime=of(plan.resources.minutes, work="train"),
     params:
         code=code("scripts/pretrain.py"),
-        architecture=architecture_of,
-        seed=seed_of,
-        texts=pretraining_texts(),
+        architecture=of(plan.pools.architecture),
+        seed=of(plan.pools.seed),
+        texts=plan.tasks.pretraining_texts(),
         training=settings.training.pretraining.model_dump(),
     script:
         "../../scripts/pretrain.py"
@@ -53,11 +53,11 @@ rule zero_shot_head:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("heads"),
-        runtime=minutes("heads"),
+        mem_mb=of(plan.resources.memory, work="heads"),
+        runtime=of(plan.resources.minutes, work="heads"),
     params:
         code=code("scripts/zero_shot_head.py"),
-        texts=lambda wildcards: texts_of(wildcards.task),
+        texts=of(plan.tasks.texts),
     script:
         "../../scripts/zero_shot_head.py"
 
@@ -67,7 +67,7 @@ rule finetune:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         heads=["results/{pool}/heads/{task}.safetensors"],
-        images=images_of("train", lambda wildcards: [wildcards.task]),
+        images=of(plan.images.of_task, split="train"),
     output:
         "results/{pool}/weights/{task}.safetensors",
     log:
@@ -75,17 +75,17 @@ rule finetune:
     benchmark:
         "benchmarks/jobs/{pool}/finetune/{task}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.is_trained)),
+        pool=any_of(plan.pools.trained()),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
+        mem_mb=of(plan.resources.memory, work="train"),
+        runtime=of(plan.resources.minutes, work="train"),
     params:
         code=code("scripts/finetune.py"),
-        seed=seed_of,
+        seed=of(plan.pools.seed),
         tasks=lambda wildcards: [wildcards.task],
         training=settings.training.finetuning.model_dump(),
     script:
@@ -95,8 +95,8 @@ rule finetune:
 use rule finetune as finetune_jointly with:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        heads=heads_of,
-        images=images_of("train"),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite, split="train"),
     output:
         "results/{pool}/merged/{suite}/{method}.safetensors",
     log:
@@ -104,10 +104,10 @@ use rule finetune as finetune_jointly with:
     benchmark:
         "benchmarks/jobs/{pool}/finetune_jointly/{suite}/{method}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.is_trained)),
-        method=any_of(methods_of_kind("joint")),
+        pool=any_of(plan.pools.trained()),
+        method=any_of(plan.methods.of_kind("joint")),
     params:
         code=code("scripts/finetune.py"),
-        seed=seed_of,
-        tasks=tasks_of,
-        training=joint_training_of,
+        seed=of(plan.pools.seed),
+        tasks=of(plan.tasks.in_suite),
+        training=of(plan.methods.joint_training),

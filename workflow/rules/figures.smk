@@ -4,16 +4,15 @@ needs  results/{pool}/scores, sweeps, trajectories, coefficients, tables; result
 makes  results/{pool}/figures/{suite}/{figure}.{svg,png}
 """
 
-
-include: "../inputs/figures.smk"
+from remerge.figures.registry import FIGURES
 
 
 rule entropy_table:
     """Entropy and loss of test images, for the encoder that AdaMerging starts from."""
     input:
-        encoder=start_of_learning,
-        heads=heads_of,
-        images=images_of("test"),
+        encoder=of(plan.merging.start_of_learning),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite, split="test"),
     output:
         "results/{pool}/tables/{suite}/entropy.csv",
     log:
@@ -25,11 +24,11 @@ rule entropy_table:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score"),
-        runtime=minutes("score"),
+        mem_mb=of(plan.resources.memory, work="score"),
+        runtime=of(plan.resources.minutes, work="score"),
     params:
         code=code("scripts/entropy_table.py"),
-        tasks=tasks_of,
+        tasks=of(plan.tasks.in_suite),
     script:
         "../../scripts/entropy_table.py"
 
@@ -37,7 +36,7 @@ rule entropy_table:
 rule figure:
     """A figure of a pool and suite."""
     input:
-        unpack(evidence_of),
+        unpack(of(plan.figures.evidence)),
     output:
         svg=report(
             "results/{pool}/figures/{suite}/{figure}.svg",
@@ -58,18 +57,16 @@ rule figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=lambda wildcards: code(
-            "scripts/figure.py", f"remerge/figures/{wildcards.figure}.py"
-        ),
-        tasks=tasks_of,
-        methods=methods_told_in,
-        origin=origin_of_pool,
-        architecture=architecture_of,
+        code=code("scripts/figure.py", of(plan.figures.modules)),
+        tasks=of(plan.tasks.in_suite),
+        methods=of(plan.figures.methods_shown),
+        origin=of(plan.pools.origin),
+        architecture=of(plan.pools.architecture),
         # For the report alone: Snakemake compares no parameter that takes the input.
-        caption=lambda wildcards, input: FIGURES[wildcards.figure].caption,
+        caption=lambda wildcards, input: plan.figures.caption(wildcards.figure),
     script:
         "../../scripts/figure.py"
 
@@ -77,11 +74,5 @@ rule figure:
 rule figures:
     """All figures."""
     input:
-        [
-            f"results/{pool}/figures/{suite}/{figure}.{format}"
-            for pool in settings.pools
-            for suite in settings.suites
-            for figure in figures_of(pool, suite)
-            for format in ("svg", "png")
-        ],
+        plan.figures.files(),
     localrule: True

@@ -9,8 +9,7 @@ makes  results/images/{size}/{task}/{split}.safetensors   labels travel in the s
        results/downloads/{task}/torchvision.json          hashes of what torchvision downloaded
 """
 
-
-include: "../inputs/images.smk"
+hub_images = of(plan.downloads.images)
 
 
 rule render_task:
@@ -28,8 +27,8 @@ rule render_task:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("render"),
-        runtime=minutes("render"),
+        mem_mb=of(plan.resources.memory, work="render"),
+        runtime=of(plan.resources.minutes, work="render"),
     params:
         code=code("scripts/render_task.py"),
     script:
@@ -55,13 +54,13 @@ rule read_folder_task:
         "../../envs/light.yaml"
     threads: 2
     resources:
-        mem_mb=memory("images"),
-        runtime=minutes("images"),
+        mem_mb=of(plan.resources.memory, work="images"),
+        runtime=of(plan.resources.minutes, work="images"),
     params:
         code=code("scripts/read_folder_task.py"),
-        folder=lambda wildcards: settings.tasks[wildcards.task].folder,
-        validation=lambda wildcards: settings.tasks[wildcards.task].validation,
-        content=lambda wildcards: folders[wildcards.task].fingerprint,
+        folder=of(plan.images.folder),
+        validation=of(plan.images.held_out),
+        content=of(plan.images.fingerprint),
     script:
         "../../scripts/read_folder_task.py"
 
@@ -75,22 +74,22 @@ rule fetch_images:
     benchmark:
         "benchmarks/jobs/fetch_images/{task}/{part}.tsv"
     wildcard_constraints:
-        task=any_of(clip_tasks_from("hub")),
+        task=any_of(plan.downloads.tasks_from("hub")),
         part="train|test",
     localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("download"),
-        runtime=minutes("download"),
+        mem_mb=of(plan.resources.memory, work="download"),
+        runtime=of(plan.resources.minutes, work="download"),
     params:
         code=code("scripts/fetch_images.py"),
-        repository=lambda wildcards: image_files_of(wildcards).repository,
-        files=lambda wildcards: image_files_of(wildcards).patterns,
-        revision=lambda wildcards: image_files_of(wildcards).revision,
-        pin=pinned(image_files_of),
-        attempt=attempt_of,
+        repository=lambda wildcards: hub_images(wildcards).repository,
+        files=lambda wildcards: hub_images(wildcards).patterns,
+        revision=lambda wildcards: hub_images(wildcards).revision,
+        pin=of(plan.downloads.images_pin),
+        attempt=of(plan.downloads.attempt),
     script:
         "../../scripts/fetch_images.py"
 
@@ -104,17 +103,17 @@ rule fetch_torchvision:
     benchmark:
         "benchmarks/jobs/fetch_torchvision/{task}.tsv"
     wildcard_constraints:
-        task=any_of(clip_tasks_from("torchvision")),
+        task=any_of(plan.downloads.tasks_from("torchvision")),
     localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("download"),
-        runtime=minutes("download"),
+        mem_mb=of(plan.resources.memory, work="download"),
+        runtime=of(plan.resources.minutes, work="download"),
     params:
         code=code("scripts/fetch_torchvision.py"),
-        pin=lambda wildcards: lock.torchvision[wildcards.task] if lock else None,
+        pin=of(plan.downloads.archives_pin),
     script:
         "../../scripts/fetch_torchvision.py"
 
@@ -122,7 +121,7 @@ rule fetch_torchvision:
 rule prepare_images:
     """Decode, resize and crop one split of one of the papers' tasks; write none if it cannot be had."""
     input:
-        record=record_of,
+        record=of(plan.images.record),
     output:
         images="results/images/{size}/{task}/{split}.safetensors",
         hashes="results/images/{size}/{task}/{split}.hashes.txt",
@@ -137,15 +136,15 @@ rule prepare_images:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=memory("images"),
-        runtime=minutes("images"),
+        mem_mb=of(plan.resources.memory, work="images"),
+        runtime=of(plan.resources.minutes, work="images"),
     params:
         code=code("scripts/prepare_images.py"),
-        classes=classes_read_by,
-        source=source_of,
-        folder=folder_of,
-        content=folder_content_of,
-        test_images=test_images_of,
+        classes=of(plan.images.labels),
+        source=of(plan.images.source),
+        folder=of(plan.images.folder),
+        content=of(plan.images.fingerprint),
+        test_images=of(plan.images.drawn),
     script:
         "../../scripts/prepare_images.py"
 
@@ -158,13 +157,13 @@ use rule prepare_images as prepare_training_images with:
     wildcard_constraints:
         task=any_of(CLIP_TASKS),
         split="train",
-        size=any_of(sizes_trained_on()),
+        size=any_of(plan.images.sizes_trained_on()),
 
 
 rule hash_training_images:
     """Prepare training images that nothing is trained on, for the audit alone: hashed one by one, and not stored."""
     input:
-        record=record_of,
+        record=of(plan.images.record),
     output:
         hashes="results/images/{size}/{task}/{split}.hashes.txt",
     log:
@@ -174,19 +173,19 @@ rule hash_training_images:
     wildcard_constraints:
         task=any_of(CLIP_TASKS),
         split="train",
-        size=any_of(sizes_not_trained_on()),
+        size=any_of(plan.images.sizes_not_trained_on()),
     conda:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=memory("images"),
-        runtime=minutes("images"),
+        mem_mb=of(plan.resources.memory, work="images"),
+        runtime=of(plan.resources.minutes, work="images"),
     params:
         code=code("scripts/hash_training_images.py"),
-        classes=classes_read_by,
-        source=source_of,
-        folder=folder_of,
-        content=folder_content_of,
+        classes=of(plan.images.labels),
+        source=of(plan.images.source),
+        folder=of(plan.images.folder),
+        content=of(plan.images.fingerprint),
     script:
         "../../scripts/hash_training_images.py"
 
@@ -194,11 +193,7 @@ rule hash_training_images:
 rule audit_images:
     """Count images that are in two splits of a task, by the hashes of their pixels."""
     input:
-        hashes=lambda wildcards: expand(
-            "results/images/{{size}}/{task}/{split}.hashes.txt",
-            task=tasks_of_size(wildcards),
-            split=SPLITS,
-        ),
+        hashes=of(plan.images.hashes),
     output:
         "results/images/{size}/audit.csv",
     log:
@@ -210,11 +205,11 @@ rule audit_images:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/audit_images.py"),
-        tasks=tasks_of_size,
+        tasks=of(plan.images.tasks_of_size),
         splits=SPLITS,
     script:
         "../../scripts/audit_images.py"
@@ -232,8 +227,8 @@ rule render_pretraining:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("render"),
-        runtime=minutes("render"),
+        mem_mb=of(plan.resources.memory, work="render"),
+        runtime=of(plan.resources.minutes, work="render"),
     params:
         code=code("scripts/render_pretraining.py"),
     script:

@@ -9,17 +9,14 @@ makes  results/{pool}/statistics/{method}/{task}.safetensors         of the expe
 """
 
 
-include: "../inputs/merging.smk"
-
-
 rule learn_coefficients:
     """Learn merging coefficients on unlabeled test images, as AdaMerging does."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        task_vectors=task_vectors_of,
-        heads=heads_of,
-        images=images_of("test"),
-        gate=gate_of,
+        task_vectors=of(plan.merging.task_vectors),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite, split="test"),
+        gate=of(plan.merging.gate),
     output:
         coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
         earlier="results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv",
@@ -28,23 +25,21 @@ rule learn_coefficients:
     benchmark:
         "benchmarks/jobs/{pool}/learn_coefficients/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(learning_methods()),
+        method=any_of(plan.methods.learning()),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("adapt"),
-        runtime=minutes("adapt"),
+        mem_mb=of(plan.resources.memory, work="adapt"),
+        runtime=of(plan.resources.minutes, work="adapt"),
     params:
-        code=lambda wildcards: code(
-            "scripts/learn_coefficients.py", algorithm_of(wildcards)
-        ),
-        tasks=tasks_of,
-        seed=seed_of,
-        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        merging=merging_parameters_of,
-        learning=learning_parameters_of,
+        code=code("scripts/learn_coefficients.py", of(plan.methods.modules)),
+        tasks=of(plan.tasks.in_suite),
+        seed=of(plan.pools.seed),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
+        learning=of(plan.methods.learning_parameters),
     script:
         "../../scripts/learn_coefficients.py"
 
@@ -52,10 +47,10 @@ rule learn_coefficients:
 rule merge_task_vectors:
     """Merge a suite's task vectors into one."""
     input:
-        task_vectors=task_vectors_of,
-        coefficients=coefficients_of,
-        gate=gate_of,
-        own=lambda wildcards: settings.methods[wildcards.method].files,
+        task_vectors=of(plan.merging.task_vectors),
+        coefficients=of(plan.merging.coefficients),
+        gate=of(plan.merging.gate),
+        own=of(plan.methods.files),
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
     log:
@@ -63,20 +58,18 @@ rule merge_task_vectors:
     benchmark:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(methods_of_kind("rule", "learned")),
+        method=any_of(plan.methods.of_kind("rule", "learned")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("merge"),
-        runtime=minutes("merge"),
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
     params:
-        code=lambda wildcards: code(
-            "scripts/merge_task_vectors.py", algorithm_of(wildcards)
-        ),
-        tasks=tasks_of,
-        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        merging=merging_parameters_of,
+        code=code("scripts/merge_task_vectors.py", of(plan.methods.modules)),
+        tasks=of(plan.tasks.in_suite),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
     script:
         "../../scripts/merge_task_vectors.py"
 
@@ -86,8 +79,8 @@ rule expert_statistics:
     input:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
-        images=images_of("validation", lambda wildcards: [wildcards.task]),
-        gate=in_suite(first_suite_of, gate_of),
+        images=of(plan.images.of_task, split="validation"),
+        gate=of(plan.merging.gate_of_task),
     output:
         "results/{pool}/statistics/{method}/{task}.safetensors",
     log:
@@ -95,21 +88,19 @@ rule expert_statistics:
     benchmark:
         "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
     wildcard_constraints:
-        method=any_of(methods_of_kind("statistics")),
+        method=any_of(plan.methods.of_kind("statistics")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score"),
-        runtime=minutes("score"),
+        mem_mb=of(plan.resources.memory, work="score"),
+        runtime=of(plan.resources.minutes, work="score"),
     params:
-        code=lambda wildcards: code(
-            "scripts/expert_statistics.py", algorithm_of(wildcards)
-        ),
-        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        images=lambda wildcards: settings.methods[wildcards.method].images,
-        seed=seed_of,
+        code=code("scripts/expert_statistics.py", of(plan.methods.modules)),
+        algorithm=of(plan.methods.algorithm),
+        images=of(plan.methods.images),
+        seed=of(plan.pools.seed),
     script:
         "../../scripts/expert_statistics.py"
 
@@ -117,11 +108,8 @@ rule expert_statistics:
 rule merge_by_statistics:
     """Merge a suite's task vectors into one by statistics of the experts."""
     input:
-        task_vectors=task_vectors_of,
-        statistics=lambda wildcards: [
-            f"results/{wildcards.pool}/statistics/{wildcards.method}/{task}.safetensors"
-            for task in tasks_of(wildcards)
-        ],
+        task_vectors=of(plan.merging.task_vectors),
+        statistics=of(plan.merging.statistics),
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
     log:
@@ -129,20 +117,18 @@ rule merge_by_statistics:
     benchmark:
         "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(methods_of_kind("statistics")),
+        method=any_of(plan.methods.of_kind("statistics")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("merge"),
-        runtime=minutes("merge"),
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
     params:
-        code=lambda wildcards: code(
-            "scripts/merge_by_statistics.py", algorithm_of(wildcards)
-        ),
-        tasks=tasks_of,
-        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        merging=merging_parameters_of,
+        code=code("scripts/merge_by_statistics.py", of(plan.methods.modules)),
+        tasks=of(plan.tasks.in_suite),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
     script:
         "../../scripts/merge_by_statistics.py"
 
@@ -152,7 +138,7 @@ rule merge:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
-        validation=validation_sweep_of,
+        validation=of(plan.merging.validation_sweep),
     output:
         encoder="results/{pool}/merged/{suite}/{method}.safetensors",
         record="results/{pool}/merged/{suite}/{method}.json",
@@ -161,16 +147,16 @@ rule merge:
     benchmark:
         "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
     wildcard_constraints:
-        method=any_of(merging_methods()),
+        method=any_of(plan.methods.merging()),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("merge"),
-        runtime=minutes("merge"),
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
     params:
         code=code("scripts/merge.py"),
-        tasks=tasks_of,
-        method=parameters_of,
+        tasks=of(plan.tasks.in_suite),
+        method=of(plan.methods.parameters),
     script:
         "../../scripts/merge.py"

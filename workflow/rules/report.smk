@@ -5,13 +5,10 @@ makes  results/report.html
 """
 
 
-include: "../inputs/report.smk"
-
-
 rule report_page:
     """Everything in one page: what was run, tables, verdicts, figures, what to bear in mind, provenance."""
     input:
-        **files_of_report(),
+        **plan.report.files(),
         template=os.path.relpath(ROOT / "workflow" / "report" / "page.html.j2"),
     output:
         "results/report.html",
@@ -24,10 +21,10 @@ rule report_page:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/report_page.py"),
-        sections=report_sections(),
+        sections=plan.report.sections(),
     script:
         "../../scripts/report_page.py"

@@ -9,15 +9,12 @@ makes  results/{pool}/scores/{suite}/{method}.csv            on test images
 """
 
 
-include: "../inputs/scores.smk"
-
-
 rule score:
     """Score one encoder on every task of a suite."""
     input:
-        encoder=encoder_of,
-        heads=heads_of,
-        images=images_of("test"),
+        encoder=of(plan.merging.encoder),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite, split="test"),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
     log:
@@ -26,25 +23,18 @@ rule score:
         "benchmarks/jobs/{pool}/score/{suite}/{method}.tsv"
     wildcard_constraints:
         suite=any_of(settings.suites),
-        method=any_of(
-            [
-                *methods_where(lambda method: method.algorithm == "pretrained"),
-                *methods_of_kind("joint", *MERGING),
-            ]
-        ),
+        method=any_of(plan.methods.with_encoder()),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score"),
-        runtime=minutes("score"),
+        mem_mb=of(plan.resources.memory, work="score"),
+        runtime=of(plan.resources.minutes, work="score"),
     params:
         code=code("scripts/score.py"),
-        tasks=tasks_of,
-        columns=lambda wildcards: dict(
-            pool=wildcards.pool, suite=wildcards.suite, method=wildcards.method
-        ),
+        tasks=of(plan.tasks.in_suite),
+        columns=lambda wildcards: dict(wildcards.items()),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/score.py"
@@ -53,12 +43,9 @@ rule score:
 rule score_expert:
     """Score an expert on its task and those before it, and their experts on its task: one more task adds its own pairs."""
     input:
-        encoders=lambda wildcards: [
-            f"results/{wildcards.pool}/weights/{task}.safetensors"
-            for task in tasks_up_to(wildcards)
-        ],
-        heads=lambda wildcards: heads_of(wildcards, tasks_up_to),
-        images=images_of("test", tasks_up_to),
+        encoders=of(plan.scores.experts_up_to),
+        heads=of(plan.scores.heads_up_to),
+        images=of(plan.images.up_to, split="test"),
     output:
         "results/{pool}/expert_scores/{task}.csv",
     log:
@@ -70,11 +57,11 @@ rule score_expert:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score_many"),
-        runtime=minutes("score_many"),
+        mem_mb=of(plan.resources.memory, work="score_many"),
+        runtime=of(plan.resources.minutes, work="score_many"),
     params:
         code=code("scripts/score_expert.py"),
-        tasks=tasks_up_to,
+        tasks=of(plan.tasks.up_to),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/score_expert.py"
@@ -83,7 +70,7 @@ rule score_expert:
 rule score_individual:
     """Individual: every task's own expert, taken from the experts' scores."""
     input:
-        experts=experts_scores_of,
+        experts=of(plan.scores.of_experts),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
     log:
@@ -92,17 +79,17 @@ rule score_individual:
         "benchmarks/jobs/{pool}/score_individual/{suite}/{method}.tsv"
     wildcard_constraints:
         suite=any_of(settings.suites),
-        method=any_of(methods_where(lambda method: method.algorithm == "individual")),
+        method=any_of(plan.methods.of_algorithm("individual")),
     localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/score_individual.py"),
-        tasks=tasks_of,
+        tasks=of(plan.tasks.in_suite),
     script:
         "../../scripts/score_individual.py"
 
@@ -112,8 +99,8 @@ rule sweep:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
-        heads=heads_of,
-        images=split_images_of,
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite),
     output:
         "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
     log:
@@ -125,12 +112,12 @@ rule sweep:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score_many"),
-        runtime=minutes("score_many"),
+        mem_mb=of(plan.resources.memory, work="score_many"),
+        runtime=of(plan.resources.minutes, work="score_many"),
     params:
         code=code("scripts/sweep.py"),
-        tasks=tasks_of,
-        grid=grid_of,
+        tasks=of(plan.tasks.in_suite),
+        grid=of(plan.scores.grid),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/sweep.py"
@@ -140,10 +127,10 @@ rule trajectory:
     """Score the encoders AdaMerging passed through, at some of its steps."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        task_vectors=task_vectors_of,
+        task_vectors=of(plan.merging.task_vectors),
         coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
-        heads=heads_of,
-        images=images_of("test"),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite, split="test"),
     output:
         "results/{pool}/trajectories/{suite}/{method}.csv",
     log:
@@ -155,14 +142,14 @@ rule trajectory:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score_many"),
-        runtime=minutes("score_many"),
+        mem_mb=of(plan.resources.memory, work="score_many"),
+        runtime=of(plan.resources.minutes, work="score_many"),
     params:
-        code=lambda wildcards: code("scripts/trajectory.py", algorithm_of(wildcards)),
-        tasks=tasks_of,
+        code=code("scripts/trajectory.py", of(plan.methods.modules)),
+        tasks=of(plan.tasks.in_suite),
         every=settings.figures.every,
-        algorithm=lambda wildcards: settings.methods[wildcards.method].algorithm,
-        merging=merging_parameters_of,
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/trajectory.py"
@@ -171,8 +158,8 @@ rule trajectory:
 rule zero_shot_gate:
     """Stop before any merge if the pre-trained encoder does not score as others found it."""
     input:
-        scores=zero_shot_scores_of,
-        published=PUBLISHED,
+        scores=of(plan.scores.zero_shot),
+        published=f"{PUBLISHED}/main.csv",
     output:
         "results/{pool}/tables/{suite}/zero_shot_gate.csv",
     log:
@@ -184,17 +171,13 @@ rule zero_shot_gate:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/zero_shot_gate.py"),
-        origin=origin_of_pool,
-        architecture=architecture_of,
+        origin=of(plan.pools.origin),
+        architecture=of(plan.pools.architecture),
         tolerance=settings.zero_shot_tolerance,
-        drawn={
-            task: images.test_images
-            for task, images in settings.clip_tasks.items()
-            if images.test_images
-        },
+        drawn=plan.images.draws(),
     script:
         "../../scripts/zero_shot_gate.py"

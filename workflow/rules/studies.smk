@@ -8,8 +8,7 @@ makes  results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensor
        results/{pool}/figures/{suite}/{study}.{svg,png}
 """
 
-
-include: "../inputs/studies.smk"
+from remerge.images.corruptions import CONSTANTS
 
 
 rule corrupt_images:
@@ -30,8 +29,8 @@ rule corrupt_images:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("images"),
-        runtime=minutes("images"),
+        mem_mb=of(plan.resources.memory, work="images"),
+        runtime=of(plan.resources.minutes, work="images"),
     params:
         code=code("scripts/corrupt_images.py"),
         seed=0,
@@ -42,7 +41,7 @@ rule corrupt_images:
 rule prepare_corrupted_images:
     """Decode and corrupt one task's original test images, then resize and crop them as the clean ones."""
     input:
-        record=record_of,
+        record=of(plan.images.record),
     output:
         "results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors",
     log:
@@ -57,15 +56,15 @@ rule prepare_corrupted_images:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=memory("images"),
-        runtime=minutes("images"),
+        mem_mb=of(plan.resources.memory, work="images"),
+        runtime=of(plan.resources.minutes, work="images"),
     params:
         code=code("scripts/prepare_corrupted_images.py"),
-        classes=classes_read_by,
-        source=source_of,
-        folder=folder_of,
-        content=folder_content_of,
-        test_images=test_images_of,
+        classes=of(plan.images.labels),
+        source=of(plan.images.source),
+        folder=of(plan.images.folder),
+        content=of(plan.images.fingerprint),
+        test_images=of(plan.images.drawn),
         seed=0,
     script:
         "../../scripts/prepare_corrupted_images.py"
@@ -75,12 +74,12 @@ rule study:
     """Make and score the encoders of one part of a study."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
-        task_vectors=task_vectors_of_study,
-        heads=heads_of_study,
-        images=images_of_study,
-        validation=validation_of_study,
-        gate=in_suite(suite_of_study, gate_of),
-        own=own_files_of_study,
+        task_vectors=of(plan.studies.task_vectors),
+        heads=of(plan.studies.heads),
+        images=of(plan.studies.test_images),
+        validation=of(plan.studies.validation_images),
+        gate=of(plan.studies.gate),
+        own=of(plan.studies.files),
     output:
         "results/{pool}/studies/{study}/{part}.csv",
     log:
@@ -92,18 +91,16 @@ rule study:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=memory("score_many"),
-        runtime=minutes("score_many"),
+        mem_mb=of(plan.resources.memory, work="score_many"),
+        runtime=of(plan.resources.minutes, work="score_many"),
     params:
-        code=lambda wildcards: code("scripts/study.py", *modules_of_study(wildcards)),
-        tasks=tasks_of_study,
-        kind=kind_of_study,
-        study=lambda wildcards: settings.studies[wildcards.study].settings_of(
-            wildcards.part
-        ),
-        methods=methods_of_study,
-        seed=seed_of,
-        frozen_entries=frozen_entries_of,
+        code=code("scripts/study.py", of(plan.studies.code)),
+        tasks=of(plan.studies.tasks),
+        kind=of(plan.studies.kind),
+        study=of(plan.studies.settings),
+        methods=of(plan.studies.parameters),
+        seed=of(plan.pools.seed),
+        frozen_entries=of(plan.pools.frozen_entries),
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/study.py"
@@ -112,12 +109,9 @@ rule study:
 rule study_table:
     """What a study's scores come to."""
     input:
-        scores=lambda wildcards: [
-            f"results/{wildcards.pool}/studies/{wildcards.study}/{part}.csv"
-            for part in settings.studies[wildcards.study].parts
-        ],
-        experts=experts_scores_of,
-        pretrained=lambda wildcards: scores_of_pretrained(wildcards),
+        scores=of(plan.studies.scores),
+        experts=of(plan.scores.of_experts),
+        pretrained=of(plan.scores.of_pretrained),
     output:
         csv="results/{pool}/tables/{suite}/{study}.csv",
         markdown=report(
@@ -136,18 +130,14 @@ rule study_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=lambda wildcards: code(
-            "scripts/study_table.py", *code_of_study(wildcards, "table", "NOTE")
-        ),
-        study=lambda wildcards: settings.studies[wildcards.study].model_dump(),
-        tasks=tasks_of,
-        labels=lambda wildcards: {
-            name: settings.methods[name].label for name in methods_of_study(wildcards)
-        },
-        holds_out=lambda wildcards: settings.pools[wildcards.pool].holds_out,
+        code=code("scripts/study_table.py", of(plan.studies.table_code)),
+        study=of(plan.studies.all_settings),
+        tasks=of(plan.tasks.in_suite),
+        labels=of(plan.studies.labels),
+        holds_out=of(plan.pools.holds_out),
     script:
         "../../scripts/study_table.py"
 
@@ -174,17 +164,14 @@ rule study_figure:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=lambda wildcards: code(
-            "scripts/study_figure.py",
-            file_of_module(figure_of(kind_of_study(wildcards))),
-        ),
-        kind=kind_of_study,
-        methods=methods_drawn_in_study,
+        code=code("scripts/study_figure.py", of(plan.studies.figure_code)),
+        kind=of(plan.studies.kind),
+        methods=of(plan.studies.looks),
         # For the report alone: Snakemake compares no parameter that takes the input.
-        caption=lambda wildcards, input: load(kind_of_study(wildcards)).CAPTION,
+        caption=lambda wildcards, input: plan.studies.caption(wildcards.study),
     script:
         "../../scripts/study_figure.py"
 
@@ -192,14 +179,6 @@ rule study_figure:
 rule studies:
     """Every study of every pool."""
     input:
-        [
-            f"results/{pool}/figures/{study.suite}/{name}.svg"
-            for pool in settings.pools
-            for name, study in settings.studies.items()
-        ],
-        [
-            f"results/{pool}/tables/{study.suite}/{name}.csv"
-            for pool in settings.pools
-            for name, study in settings.studies.items()
-        ],
+        plan.studies.figures(),
+        plan.studies.tables(),
     localrule: True

@@ -10,14 +10,11 @@ makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
 """
 
 
-include: "../inputs/tables.smk"
-
-
 rule main_table:
     """Accuracy of every method on every task, and its absolute and normalised average."""
     input:
-        scores=scores_of,
-        audit=audit_of,
+        scores=of(plan.scores.of_suite),
+        audit=of(plan.images.audit),
     output:
         csv="results/{pool}/tables/{suite}/main.csv",
         markdown=report(
@@ -37,14 +34,12 @@ rule main_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/main_table.py"),
-        origins=lambda wildcards: {
-            task: origin_of(task) for task in tasks_of(wildcards)
-        },
-        methods=table_rows_of,
+        origins=of(plan.tasks.origins),
+        methods=of(plan.methods.rows),
     script:
         "../../scripts/main_table.py"
 
@@ -52,7 +47,7 @@ rule main_table:
 rule main_over_seeds:
     """Every method's average accuracy with each training seed, their mean and standard deviation."""
     input:
-        scores=of_all_seeds(scores_of),
+        scores=of(plan.pools.over_seeds, files=plan.scores.of_suite),
     output:
         csv="results/{pool}/tables/{suite}/main_over_seeds.csv",
         markdown=report(
@@ -67,20 +62,20 @@ rule main_over_seeds:
     benchmark:
         "benchmarks/jobs/{pool}/main_over_seeds/{suite}.tsv"
     wildcard_constraints:
-        pool=any_of(settings.families),
+        pool=any_of(plan.pools.families()),
     localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/main_over_seeds.py"),
-        seeds=seeds_of,
-        seeded=seeded_of,
-        tasks=tasks_of,
-        methods=table_rows_of,
+        seeds=of(plan.pools.seeds),
+        seeded=of(plan.pools.seeded),
+        tasks=of(plan.tasks.in_suite),
+        methods=of(plan.methods.rows),
     script:
         "../../scripts/main_over_seeds.py"
 
@@ -88,8 +83,8 @@ rule main_over_seeds:
 rule experts_table:
     """Accuracy of every expert on every task."""
     input:
-        experts=experts_scores_of,
-        audit=audit_of,
+        experts=of(plan.scores.of_experts),
+        audit=of(plan.images.audit),
     output:
         csv="results/{pool}/tables/{suite}/experts.csv",
         markdown=report(
@@ -109,11 +104,11 @@ rule experts_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/experts_table.py"),
-        tasks=tasks_of,
+        tasks=of(plan.tasks.in_suite),
     script:
         "../../scripts/experts_table.py"
 
@@ -121,11 +116,11 @@ rule experts_table:
 rule comparison_table:
     """Our numbers beside the published ones, where they were measured on the same checkpoints."""
     input:
-        scores=scores_of,
-        gate=gate_of,
-        audit=audit_of,
-        published=PUBLISHED,
-        measured=MEASURED,
+        scores=of(plan.scores.of_suite),
+        gate=of(plan.merging.gate),
+        audit=of(plan.images.audit),
+        published=f"{PUBLISHED}/main.csv",
+        measured=f"{PUBLISHED}/methods.yaml",
     output:
         csv="results/{pool}/tables/{suite}/comparison.csv",
         markdown=report(
@@ -140,20 +135,20 @@ rule comparison_table:
     benchmark:
         "benchmarks/jobs/{pool}/comparison_table/{suite}.tsv"
     wildcard_constraints:
-        pool=any_of(pools_where(lambda pool: pool.is_published)),
+        pool=any_of(plan.pools.published()),
     localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/comparison_table.py"),
-        tasks=tasks_of,
-        origin=origin_of_pool,
-        architecture=architecture_of,
-        methods=described_methods_of,
+        tasks=of(plan.tasks.in_suite),
+        origin=of(plan.pools.origin),
+        architecture=of(plan.pools.architecture),
+        methods=of(plan.methods.described),
     script:
         "../../scripts/comparison_table.py"
 
@@ -161,13 +156,13 @@ rule comparison_table:
 rule claims_table:
     """A verdict on every claim of the papers, with the interval of the difference."""
     input:
-        scores=scores_of,
-        sweeps=of_methods("sweeps/{suite}/{method}/test.csv", swept_methods()),
-        trajectories=of_methods("trajectories/{suite}/{method}.csv", learning_methods()),
-        studies=studies_of_suite,
-        audit=audit_of,
-        claims=CLAIMS,
-        measured=MEASURED,
+        scores=of(plan.scores.of_suite),
+        sweeps=of(plan.scores.sweeps),
+        trajectories=of(plan.scores.trajectories),
+        studies=of(plan.studies.scores_of_suite),
+        audit=of(plan.images.audit),
+        claims=f"{PUBLISHED}/claims.yaml",
+        measured=f"{PUBLISHED}/methods.yaml",
     output:
         csv="results/{pool}/tables/{suite}/claims.csv",
         markdown=report(
@@ -186,22 +181,20 @@ rule claims_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=lambda wildcards: code(
-            "scripts/claims_table.py", *labels_of_studies_of_suite(wildcards)
-        ),
-        methods=lambda wildcards: list(methods_of(wildcards)),
-        described=parameters_by_method,
-        swept=swept_methods(),
-        learned=learning_methods(),
-        studies=names_of_studies_of_suite,
-        kinds=kinds_of_studies_of_suite,
-        merged=merging_methods(),
-        tasks=tasks_of,
-        architecture=architecture_of,
-        origin=origin_of_pool,
+        code=code("scripts/claims_table.py", of(plan.studies.encoders_code)),
+        methods=of(plan.methods.names),
+        described=of(plan.methods.unlabelled),
+        swept=plan.methods.swept(),
+        learned=plan.methods.learning(),
+        studies=of(plan.studies.studies_of_scores),
+        kinds=of(plan.studies.kinds),
+        merged=plan.methods.merging(),
+        tasks=of(plan.tasks.in_suite),
+        architecture=of(plan.pools.architecture),
+        origin=of(plan.pools.origin),
     script:
         "../../scripts/claims_table.py"
 
@@ -209,20 +202,14 @@ rule claims_table:
 rule claims_over_seeds:
     """A verdict on every claim of the papers over several training seeds, with an interval over seeds and images."""
     input:
-        scores=of_all_seeds(scores_of),
-        sweeps=of_all_seeds(
-            of_methods("sweeps/{suite}/{method}/test.csv", swept_methods())
-        ),
-        trajectories=of_all_seeds(
-            of_methods("trajectories/{suite}/{method}.csv", learning_methods())
-        ),
-        studies=of_all_seeds(studies_of_suite),
-        verdicts=lambda wildcards: expand(
-            "results/{pool}/tables/{{suite}}/claims.csv", pool=seeds_of(wildcards)
-        ),
-        audit=audit_of,
-        claims=CLAIMS,
-        measured=MEASURED,
+        scores=of(plan.pools.over_seeds, files=plan.scores.of_suite),
+        sweeps=of(plan.pools.over_seeds, files=plan.scores.sweeps),
+        trajectories=of(plan.pools.over_seeds, files=plan.scores.trajectories),
+        studies=of(plan.pools.over_seeds, files=plan.studies.scores_of_suite),
+        verdicts=of(plan.tables.claims_of_seeds),
+        audit=of(plan.images.audit),
+        claims=f"{PUBLISHED}/claims.yaml",
+        measured=f"{PUBLISHED}/methods.yaml",
     output:
         csv="results/{pool}/tables/{suite}/claims_over_seeds.csv",
         markdown=report(
@@ -237,30 +224,28 @@ rule claims_over_seeds:
     benchmark:
         "benchmarks/jobs/{pool}/claims_over_seeds/{suite}.tsv"
     wildcard_constraints:
-        pool=any_of(settings.families),
+        pool=any_of(plan.pools.families()),
     localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
-        code=lambda wildcards: code(
-            "scripts/claims_over_seeds.py", *labels_of_studies_of_suite(wildcards)
-        ),
-        seeds=seeds_of,
-        seeded=seeded_of,
-        tasks=tasks_of,
-        methods=lambda wildcards: list(methods_of(wildcards)),
-        described=parameters_by_method,
-        swept=swept_methods(),
-        learned=learning_methods(),
-        studies=names_of_studies_of_suite,
-        kinds=kinds_of_studies_of_suite,
-        merged=merging_methods(),
-        architecture=architecture_of,
-        origin=origin_of_pool,
+        code=code("scripts/claims_over_seeds.py", of(plan.studies.encoders_code)),
+        seeds=of(plan.pools.seeds),
+        seeded=of(plan.pools.seeded),
+        tasks=of(plan.tasks.in_suite),
+        methods=of(plan.methods.names),
+        described=of(plan.methods.unlabelled),
+        swept=plan.methods.swept(),
+        learned=plan.methods.learning(),
+        studies=of(plan.studies.studies_of_scores),
+        kinds=of(plan.studies.kinds),
+        merged=plan.methods.merging(),
+        architecture=of(plan.pools.architecture),
+        origin=of(plan.pools.origin),
     script:
         "../../scripts/claims_over_seeds.py"
 
@@ -268,8 +253,8 @@ rule claims_over_seeds:
 rule cost_table:
     """Seconds, memory and storage that every method took, from the benchmark files of its jobs."""
     input:
-        jobs=jobs_of,
-        encoders=merged_encoders_of,
+        jobs=of(plan.tables.cost_files),
+        encoders=of(plan.merging.encoders),
     output:
         csv="results/{pool}/tables/{suite}/cost.csv",
         markdown=report(
@@ -288,13 +273,13 @@ rule cost_table:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=memory("table"),
-        runtime=minutes("table"),
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
     params:
         code=code("scripts/cost_table.py"),
-        methods=table_rows_of,
-        made_by_jobs=lambda wildcards: [name for name, _ in jobs_by_method(wildcards)],
-        made=merging_methods(),
+        methods=of(plan.methods.rows),
+        made_by_jobs=of(plan.tables.methods_of_costs),
+        made=plan.methods.merging(),
     script:
         "../../scripts/cost_table.py"
 
@@ -304,7 +289,7 @@ rule tables:
     input:
         expand(
             "results/{pool}/tables/{suite}/comparison.csv",
-            pool=pools_where(lambda pool: pool.is_published),
+            pool=plan.pools.published(),
             suite=settings.suites,
         ),
         expand(
@@ -315,7 +300,7 @@ rule tables:
         ),
         expand(
             "results/{pool}/tables/{suite}/{table}_over_seeds.csv",
-            pool=settings.families,
+            pool=plan.pools.families(),
             suite=settings.suites,
             table=["main", "claims"],
         ),

@@ -22,8 +22,8 @@ rule task_vector:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("merge"),
-        runtime=minutes("merge"),
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
     params:
         code=code("scripts/task_vector.py"),
     script:
@@ -33,7 +33,7 @@ rule task_vector:
 rule task_vector_cosine:
     """Cosine similarity between each two task vectors of a suite."""
     input:
-        task_vectors=task_vectors_of,
+        task_vectors=of(plan.merging.task_vectors),
     output:
         "results/{pool}/tables/{suite}/cosine.csv",
     log:
@@ -44,11 +44,11 @@ rule task_vector_cosine:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("merge"),
-        runtime=minutes("merge"),
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
     params:
         code=code("scripts/task_vector_cosine.py"),
-        tasks=tasks_of,
+        tasks=of(plan.tasks.in_suite),
     script:
         "../../scripts/task_vector_cosine.py"
 
@@ -56,7 +56,7 @@ rule task_vector_cosine:
 rule conflicts_table:
     """Entries that task vectors of a suite move in opposite directions, by number of tasks and share kept."""
     input:
-        task_vectors=task_vectors_of,
+        task_vectors=of(plan.merging.task_vectors),
     output:
         "results/{pool}/tables/{suite}/conflicts.csv",
     log:
@@ -67,12 +67,12 @@ rule conflicts_table:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory("merge"),
-        runtime=minutes("merge"),
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
     params:
         code=code("scripts/conflicts_table.py"),
-        tasks=tasks_of,
+        tasks=of(plan.tasks.in_suite),
         shares=[1.0, 0.2],
-        frozen_entries=frozen_entries_of,
+        frozen_entries=of(plan.pools.frozen_entries),
     script:
         "../../scripts/conflicts_table.py"

@@ -1,6 +1,12 @@
 """Results that are no longer what was made."""
 
-from remerge.run.provenance import damaged_results, mend, missing_since_set_aside
+from remerge.run.atomic import remove_leftovers
+from remerge.run.provenance import (
+    damaged_results,
+    is_damaged,
+    missing_since_set_aside,
+    set_aside,
+)
 
 
 def locked():
@@ -9,11 +15,13 @@ def locked():
 
 
 # Reading the workflow, which every command does, only says so.
+damaged = []
 if workflow.is_main_process and not locked():
-    for name in damaged_results("results"):
-        logger.warning(
-            f"{name}: damaged since made; a run sets it aside and makes it again"
-        )
+    damaged = damaged_results("results")
+for name in damaged:
+    logger.warning(
+        f"{name}: damaged since made; a run sets it aside and makes it again"
+    )
 
 plan_jobs = workflow._build_dag
 
@@ -23,7 +31,9 @@ def mend_and_plan_jobs():
     # Only what executes jobs has an executor; --lint, --summary, --dag, --report and --unlock have none.
     runs = workflow.executor_plugin and not workflow.dryrun and not workflow.touch
     if runs and workflow.is_main_process and not locked():
-        mend("results")
+        # Another run may have made it again since.
+        set_aside(filter(is_damaged, damaged))
+        remove_leftovers("results")
     plan_jobs()
 
 

@@ -1,0 +1,63 @@
+"""What is made from what: the files, parameters and resources of every job, asked by name, without Snakemake.
+
+Functions take names (pool, suite, method, task, ...) and return paths relative to the folder that Snakemake runs in.
+Where a file may not exist for a name, as the validation sweep of a method that is not tuned, an empty list says so.
+"""
+
+from collections.abc import Mapping
+
+from remerge.config.models import Config
+from remerge.plan.downloads import Downloads, Pins
+from remerge.plan.figures import Figures
+from remerge.plan.images import Images
+from remerge.plan.merging import Merging
+from remerge.plan.methods import Methods
+from remerge.plan.pools import Pools
+from remerge.plan.report import Report
+from remerge.plan.resources import Needs, Resources
+from remerge.plan.scores import Scores
+from remerge.plan.studies import Studies
+from remerge.plan.tables import Tables
+from remerge.plan.tasks import Tasks
+from remerge.tasks.folder import FolderSummary
+
+__all__ = ["Plan"]
+
+
+class Plan:
+    """What a configuration makes, by stage."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        folders: Mapping[str, FolderSummary],
+        needs: Needs,
+        pins: Pins | None = None,
+        published: str = "published",
+    ) -> None:
+        """Plan a configuration.
+
+        Args:
+            config: The configuration.
+            folders: What was found in the folders that tasks are read from, by task.
+            needs: What each kind of work asks for, the content of ``workflow/resources.yaml``.
+            pins: What the lock file that the configuration names says, if it names one.
+            published: The folder with the published numbers.
+
+        Raises:
+            RemergeError: An entry of the registry of figures cannot be drawn.
+        """
+        self.pools = Pools(config)
+        self.tasks = Tasks(config, folders)
+        self.methods = Methods(config)
+        self.downloads = Downloads(config, pins)
+        self.images = Images(config, folders, self.pools, self.tasks)
+        self.merging = Merging(config, self.tasks, self.methods)
+        self.scores = Scores(config, self.tasks, self.methods)
+        self.studies = Studies(config, self.images, self.methods, self.merging)
+        self.tables = Tables(self.pools, self.tasks, self.methods)
+        self.figures = Figures(config, self.tasks, self.images, self.methods, self.merging, self.scores, published)
+        self.report = Report(config, self.pools, self.tasks, self.images, self.methods, self.studies, self.figures)
+        self.resources = Resources(config, needs)
+        self.figures.check()

@@ -1,0 +1,121 @@
+"""Figures: what each is drawn from, and which there are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from remerge.config.models import Config
+from remerge.errors import RemergeError
+from remerge.figures.registry import FIGURES
+from remerge.plan.images import Images
+from remerge.plan.merging import Merging
+from remerge.plan.methods import Methods
+from remerge.plan.scores import Scores
+from remerge.plan.tasks import Tasks
+
+DRAWN_BY = Path(__file__).parent.parent / "figures"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a configuration.
+
+    Attributes:
+        published: The folder with the published numbers.
+    """
+
+    config: Config
+    tasks: Tasks
+    images: Images
+    methods: Methods
+    merging: Merging
+    scores: Scores
+    published: str
+
+    @cached_property
+    def sources(self) -> dict[str, Callable[[str, str], list[str]]]:
+        """What returns the files behind each name that an entry of the registry may need, for a pool and suite.
+
+        An empty list where there is none of it.
+        """
+        return {
+            "images": lambda pool, suite: self.images.of_suite(pool, suite, "test"),
+            "scores": self.scores.of_suite,
+            "experts": self.scores.of_individual,
+            "sweeps": self.scores.sweeps,
+            "records": self.merging.records,
+            "published_curves": lambda pool, suite: [f"{self.published}/curves.csv"],
+            "published_methods": lambda pool, suite: [f"{self.published}/methods.yaml"],
+            "trajectories": self.scores.trajectories,
+            "taskwise_coefficients": lambda pool, suite: self.merging.learned_coefficients(pool, suite, "task"),
+            "layerwise_coefficients": lambda pool, suite: self.merging.learned_coefficients(pool, suite, "layer"),
+            "cosine": lambda pool, suite: [_table(pool, suite, "cosine")],
+            "conflicts": self._conflicts,
+            "entropy": self._entropy,
+        }
+
+    def _conflicts(self, pool: str, suite: str) -> list[str]:
+        return [_table(pool, suite, "conflicts")] if len(self.tasks.in_suite(suite)) > 1 else []
+
+    def _entropy(self, pool: str, suite: str) -> list[str]:
+        return [_table(pool, suite, "entropy")] if self.methods.plain_task_arithmetic() else []
+
+    def check(self) -> None:
+        """Check that every entry of the registry can be drawn.
+
+        Raises:
+            RemergeError: An entry needs what there is no name for, or no module draws it.
+        """
+        for figure, entry in FIGURES.items():
+            if unknown := sorted(set(entry.needs) - set(self.sources)):
+                raise RemergeError(
+                    f"remerge/figures/registry.py: {figure}: needs: unknown {unknown[0]!r}; "
+                    f"known: {', '.join(self.sources)}"
+                )
+            if not (DRAWN_BY / f"{figure}.py").is_file():
+                raise RemergeError(
+                    f"remerge/figures/registry.py: {figure}: remerge/figures/{figure}.py, which is to draw it, is not "
+                    "there"
+                )
+
+    def evidence(self, pool: str, suite: str, figure: str) -> dict[str, list[str]]:
+        """Return what a figure is drawn from, by name."""
+        return {need: self.sources[need](pool, suite) for need in FIGURES[figure].needs}
+
+    def of_suite(self, pool: str, suite: str) -> list[str]:
+        """Return the figures for which a pool and suite have all that they are drawn from."""
+        return [name for name in FIGURES if all(self.evidence(pool, suite, name).values())]
+
+    def files(self) -> list[str]:
+        """Return every figure of every pool and suite."""
+        return [
+            f"results/{pool}/figures/{suite}/{figure}.{suffix}"
+            for pool in self.config.pools
+            for suite in self.config.suites
+            for figure in self.of_suite(pool, suite)
+            for suffix in ("svg", "png")
+        ]
+
+    def methods_shown(self, pool: str, figure: str) -> dict[str, dict[str, Any]]:
+        """Return what a figure says of methods, hidden ones included, so that each looks the same in every figure."""
+        entry = FIGURES[figure]
+        if not entry.tells_methods:
+            return {}
+        if "sweeps" in entry.needs:
+            # Methods that differ in nothing but their scaling share a curve.
+            return self.methods.described_with_looks(pool)
+        return self.methods.looks(self.methods.names(pool) if "scores" in entry.needs else self.methods.learning())
+
+    def modules(self, figure: str) -> list[str]:
+        """Return the library file that draws a figure."""
+        return [f"remerge/figures/{figure}.py"]
+
+    def caption(self, figure: str) -> str:
+        """Return what to see in a figure."""
+        return FIGURES[figure].caption
+
+
+def _table(pool: str, suite: str, name: str) -> str:
+    return f"results/{pool}/tables/{suite}/{name}.csv"

@@ -1,0 +1,71 @@
+"""Merging: what each method merges, and by what."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from remerge.config.models import Config
+from remerge.plan.methods import Methods
+from remerge.plan.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Merging:
+    """The merged encoders of a configuration."""
+
+    config: Config
+    tasks: Tasks
+    methods: Methods
+
+    def task_vectors(self, pool: str, suite: str) -> list[str]:
+        """Return the task vectors that a suite merges."""
+        return [f"results/{pool}/task_vectors/{task}.safetensors" for task in self.tasks.in_suite(suite)]
+
+    def statistics(self, pool: str, suite: str, method: str) -> list[str]:
+        """Return the statistics of a suite's experts that a method merges by."""
+        return [f"results/{pool}/statistics/{method}/{task}.safetensors" for task in self.tasks.in_suite(suite)]
+
+    def parameters(self, pool: str, method: str) -> dict[str, Any]:
+        """Return the parameters that a merged task vector depends on."""
+        return self.config.methods[method].merging_parameters(self.config.pools[pool].frozen_entries)
+
+    def coefficients(self, pool: str, suite: str, method: str) -> str | list[str]:
+        """Return the coefficients that a method merges by: learned in this run, or the file that is configured."""
+        if method not in self.methods.of_kind("learned"):
+            return []
+        learned = f"results/{pool}/coefficients/{suite}/{method}.csv"
+        return str(self.methods.parameters(method)["coefficients"] or learned)
+
+    def validation_sweep(self, pool: str, suite: str, method: str) -> str | list[str]:
+        """Return the scores that a tuned scaling is chosen by: on validation images, never on test images."""
+        return f"results/{pool}/sweeps/{suite}/{method}/validation.csv" if method in self.methods.tuned() else []
+
+    def gate(self, pool: str, suite: str) -> str | list[str]:
+        """Return the verdict on zero-shot accuracy, for pools whose pre-trained encoder others have scored."""
+        published = self.config.pools[pool].is_published
+        return f"results/{pool}/tables/{suite}/zero_shot_gate.csv" if published else []
+
+    def gate_of_task(self, pool: str, task: str) -> str | list[str]:
+        """Return the verdict on the zero-shot accuracy of the first suite that has a task."""
+        return self.gate(pool, self.tasks.first_suite(task))
+
+    def encoder(self, pool: str, suite: str, method: str) -> str:
+        """Return the encoder that a method is scored by."""
+        if self.methods.algorithm(method) == "pretrained":
+            return f"results/{pool}/weights/pretrained.safetensors"
+        return f"results/{pool}/merged/{suite}/{method}.safetensors"
+
+    def encoders(self, pool: str, suite: str) -> list[str]:
+        """Return the merged encoders of a suite."""
+        return [self.encoder(pool, suite, method) for method in self.methods.merging()]
+
+    def records(self, pool: str, suite: str) -> list[str]:
+        """Return how the encoders of methods with a scaling were merged."""
+        return [f"results/{pool}/merged/{suite}/{method}.json" for method in self.methods.scaled()]
+
+    def learned_coefficients(self, pool: str, suite: str, granularity: str | None = None) -> list[str]:
+        """Return the coefficients that are learned in this run, of one granularity or of any."""
+        return [f"results/{pool}/coefficients/{suite}/{method}.csv" for method in self.methods.learning(granularity)]
+
+    def start_of_learning(self, pool: str, suite: str) -> str:
+        """Return the encoder that AdaMerging starts from, or nearly so: Task Arithmetic's."""
+        return self.encoder(pool, suite, self.methods.plain_task_arithmetic()[0])

@@ -1,0 +1,132 @@
+"""Methods: which there are of each kind, and what rules are given of them."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from remerge.config.models import Config
+from remerge.methods.parameters import Method
+from remerge.methods.registry import ALGORITHMS, MERGING, Kind
+from remerge.scoring.held_out import looks_at
+
+SHOWN = {"label", "algorithm", "granularity"}
+"""What figures say of a method, beside its family of looks."""
+
+
+@dataclass(frozen=True)
+class Methods:
+    """The methods of a configuration."""
+
+    config: Config
+
+    def of_algorithm(self, algorithm: str) -> list[str]:
+        """Return the methods of an algorithm."""
+        return [name for name, method in self.config.methods.items() if method.algorithm == algorithm]
+
+    def of_kind(self, *kinds: Kind) -> list[str]:
+        """Return the methods of some kinds."""
+        return list(self.config.methods_of_kind(*kinds))
+
+    def merging(self) -> list[str]:
+        """Return the methods that merge task vectors."""
+        return self.of_kind(*MERGING)
+
+    def with_encoder(self) -> list[str]:
+        """Return the methods whose scores are of one result on all tasks, and not of the experts."""
+        return [*self.of_algorithm("pretrained"), *self.of_kind("joint", *MERGING)]
+
+    def tuned(self) -> list[str]:
+        """Return the methods whose scaling is chosen on validation images."""
+        return [name for name, method in self.config.methods.items() if method.is_tuned]
+
+    def scaled(self) -> list[str]:
+        """Return the methods that have a scaling."""
+        return [name for name, method in self.config.methods.items() if "scaling" in method.parameters()]
+
+    def swept(self) -> list[str]:
+        """Return the methods with a curve of accuracy against scaling; of those that differ in it alone, the first."""
+        first: dict[tuple[str, str], str] = {}
+        for name in self.scaled():
+            method = self.config.methods[name]
+            first.setdefault((method.algorithm, repr(method.merging_parameters())), name)
+        return list(first.values())
+
+    def learning(self, granularity: str | None = None) -> list[str]:
+        """Return the methods that learn coefficients in this run, per ``task``, per ``layer``, or any."""
+        learning = [name for name, method in self.config.methods.items() if method.learns]
+        return [name for name in learning if granularity in (None, self.parameters(name).get("granularity"))]
+
+    def plain_task_arithmetic(self) -> list[str]:
+        """Return the methods that are Task Arithmetic with a fixed scaling."""
+        return [name for name in self.of_algorithm("task_arithmetic") if name not in self.tuned()]
+
+    def of_pool(self, pool: str) -> dict[str, Method]:
+        """Return the methods that a pool can be scored by: without training images none is trained on all tasks."""
+        without = [] if self.config.pools[pool].is_trained else self.of_kind("joint")
+        return {name: method for name, method in self.config.methods.items() if name not in without}
+
+    def names(self, pool: str) -> list[str]:
+        """Return the names of the methods that a pool can be scored by."""
+        return list(self.of_pool(pool))
+
+    def algorithm(self, method: str) -> str:
+        """Return a method's algorithm."""
+        return self.config.methods[method].algorithm
+
+    def parameters(self, method: str) -> dict[str, Any]:
+        """Return a method's algorithm and parameters as plain values: the method runs again when one changes."""
+        return {"algorithm": self.algorithm(method), **self.config.methods[method].parameters()}
+
+    def modules(self, method: str) -> list[str]:
+        """Return the library file that a script loads for a method."""
+        return [f"remerge/methods/{self.algorithm(method)}.py"]
+
+    def files(self, method: str) -> list[str]:
+        """Return the files of the user's that a method merges by."""
+        return self.config.methods[method].files
+
+    def learning_parameters(self, method: str) -> dict[str, Any]:
+        """Return the parameters that a method's coefficients depend on, beside the task vectors that they scale."""
+        return self.config.methods[method].learning_parameters()
+
+    def images(self, method: str) -> int:
+        """Return how many images per task a method collects statistics from."""
+        return int(self.parameters(method)["images"])
+
+    def joint_training(self, method: str) -> dict[str, Any]:
+        """Return how a method trains one encoder on all tasks."""
+        return self.config.training.finetuning.model_dump() | {"steps": self.parameters(method)["steps"]}
+
+    def described(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return every method's algorithm, label and parameters as plain values, in the order of tables."""
+        return {name: asdict(method) for name, method in self.of_pool(pool).items()}
+
+    def unlabelled(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return the same without labels, by which nothing is judged."""
+        return {name: self.parameters(name) for name in self.of_pool(pool)}
+
+    def rows(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return what a table says of every method besides its scores."""
+        return {
+            name: {"label": method.label, "algorithm": method.algorithm, "uses": self._uses(pool, method)}
+            for name, method in self.of_pool(pool).items()
+        }
+
+    def _uses(self, pool: str, method: Method) -> list[str]:
+        """The data that a method looks at beyond a pool's checkpoints."""
+        return looks_at(ALGORITHMS[method.algorithm].needs, method.is_tuned, self.config.pools[pool].holds_out)
+
+    def looks(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return what decides how methods look in figures."""
+        described = {name: asdict(self.config.methods[name]) for name in names}
+        return {
+            name: {key: method[key] for key in method if key in SHOWN} | self._look(name)
+            for name, method in described.items()
+        }
+
+    def described_with_looks(self, pool: str) -> dict[str, dict[str, Any]]:
+        """Return every method's algorithm, label, parameters and look."""
+        return {name: described | self._look(name) for name, described in self.described(pool).items()}
+
+    def _look(self, method: str) -> dict[str, str]:
+        return {"looks": self.config.looks_of(method)}

@@ -1,0 +1,77 @@
+"""Pools: which there are of each kind, and which differ in nothing but the seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from remerge.config.models import Config, Pool
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The pools of a configuration."""
+
+    config: Config
+
+    def of_origin(self, *origins: str) -> list[str]:
+        """Return the pools whose checkpoints have one of these origins."""
+        return [name for name, pool in self.config.pools.items() if pool.origin in origins]
+
+    def published(self) -> list[str]:
+        """Return the pools whose checkpoints others have scored."""
+        return [name for name, pool in self.config.pools.items() if pool.is_published]
+
+    def trained(self) -> list[str]:
+        """Return the pools whose experts are fine-tuned here."""
+        return [name for name, pool in self.config.pools.items() if pool.is_trained]
+
+    def architecture(self, pool: str) -> str:
+        """Return the name of a pool's architecture."""
+        return self.config.pools[pool].architecture
+
+    def origin(self, pool: str) -> str:
+        """Return where a pool's checkpoints come from."""
+        return self.config.pools[pool].origin
+
+    def seed(self, pool: str) -> int:
+        """Return the seed of a pool's training, draws and adaptation."""
+        return self.config.pools[pool].seed
+
+    def frozen_entries(self, pool: str) -> int:
+        """Return how many parameters the checkpoints' authors flatten along with the image encoder."""
+        return self.config.pools[pool].frozen_entries
+
+    def holds_out(self, pool: str) -> bool:
+        """Return whether no expert of a pool was trained on the validation images."""
+        return self.config.pools[pool].holds_out
+
+    def seeded(self, pool: str) -> str:
+        """Return what another seed changes, in words."""
+        return self.config.pools[pool].seeded
+
+    def families(self) -> dict[str, dict[str, int]]:
+        """Return the pools that differ in nothing but the seed, with their seeds, by the name of the first.
+
+        Of pools that do not differ at all only the first counts; a pool without others has no entry.
+        """
+        families: dict[Pool, dict[int, str]] = {}
+        for name, pool in self.config.pools.items():
+            families.setdefault(pool.model_copy(update={"seed": 0}), {}).setdefault(pool.seed, name)
+        return {
+            next(iter(members.values())): {name: seed for seed, name in sorted(members.items())}
+            for members in families.values()
+            if len(members) > 1
+        }
+
+    def seeds(self, pool: str) -> dict[str, int]:
+        """Return the pools of the family that a pool is the first of, with their seeds."""
+        return self.families()[pool]
+
+    def over_seeds(self, pool: str, suite: str, files: Callable[[str, str], list[str]]) -> list[str]:
+        """Return a suite's files of every pool of a family, pool after pool.
+
+        Args:
+            pool: The first pool of the family.
+            suite: The suite.
+            files: Returns the files of one pool and suite.
+        """
+        return [file for each in self.seeds(pool) for file in files(each, suite)]

@@ -1,0 +1,50 @@
+"""Tables: the benchmark files by which methods' cost is counted."""
+
+from dataclasses import dataclass
+
+from remerge.plan.methods import Methods
+from remerge.plan.pools import Pools
+from remerge.plan.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a configuration."""
+
+    pools: Pools
+    tasks: Tasks
+    methods: Methods
+
+    def costs(self, pool: str, suite: str) -> list[tuple[str, str]]:
+        """Return the benchmark files of the jobs that make a suite's merged encoders, each after its method."""
+        jobs = f"benchmarks/jobs/{pool}"
+        methods, tasks = self.methods, self.tasks.in_suite(suite)
+        stages = {
+            "merge_task_vectors": methods.of_kind("rule", "learned"),
+            "merge_by_statistics": methods.of_kind("statistics"),
+            "merge": methods.merging(),
+            "learn_coefficients": methods.learning(),
+        }
+        return [
+            *((name, f"{jobs}/{stage}/{suite}/{name}.tsv") for stage, names in stages.items() for name in names),
+            *((name, f"{jobs}/sweep/{suite}/{name}/validation.tsv") for name in methods.tuned()),
+            # What a run that was cut off took.
+            *((name, f"results/{pool}/costs/learn_coefficients/{suite}/{name}.tsv") for name in methods.learning()),
+            *(
+                (name, f"{jobs}/expert_statistics/{name}/{task}.tsv")
+                for name in methods.of_kind("statistics")
+                for task in tasks
+            ),
+        ]
+
+    def cost_files(self, pool: str, suite: str) -> list[str]:
+        """Return the benchmark files of the jobs that make a suite's merged encoders."""
+        return [path for _, path in self.costs(pool, suite)]
+
+    def methods_of_costs(self, pool: str, suite: str) -> list[str]:
+        """Return the method that each of these jobs is for."""
+        return [method for method, _ in self.costs(pool, suite)]
+
+    def claims_of_seeds(self, pool: str, suite: str) -> list[str]:
+        """Return the verdicts of every pool of a family."""
+        return [f"results/{each}/tables/{suite}/claims.csv" for each in self.pools.seeds(pool)]

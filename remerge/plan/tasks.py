@@ -1,0 +1,74 @@
+"""Tasks: which there are, which a suite merges, and the texts of their zero-shot heads."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from remerge.config.models import Config
+from remerge.tasks import MINI_TASKS
+from remerge.tasks.clip import CLIP_TASKS, clip_task
+from remerge.tasks.folder import FolderSummary, class_names
+from remerge.tasks.prompts import TEMPLATES, pretraining_classes
+
+Texts = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of a configuration.
+
+    Attributes:
+        config: The configuration.
+        folders: What was found in the folders that tasks are read from, by task.
+    """
+
+    config: Config
+    folders: Mapping[str, FolderSummary] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """Return every task there is, used or not."""
+        return [*MINI_TASKS, *CLIP_TASKS, *self.config.tasks]
+
+    def used(self) -> list[str]:
+        """Return the tasks that some suite uses: those that get an expert."""
+        return [task for task in self.names() if any(task in suite for suite in self.config.suites.values())]
+
+    def in_suite(self, suite: str) -> list[str]:
+        """Return the tasks of a suite, in the configuration's order."""
+        return self.config.suites[suite]
+
+    def up_to(self, task: str) -> list[str]:
+        """Return the tasks that suites name before a task, and the task itself.
+
+        A task that is added at the end of a suite changes no other task's list.
+        """
+        order = list(dict.fromkeys(name for suite in self.config.suites.values() for name in suite))
+        return order[: order.index(task) + 1]
+
+    def first_suite(self, task: str) -> str:
+        """Return the first suite that has a task."""
+        return next(name for name, tasks in self.config.suites.items() if task in tasks)
+
+    def texts(self, task: str) -> Texts:
+        """Return the class names and templates that a task's zero-shot head is made from."""
+        if task in MINI_TASKS:
+            return _texts(MINI_TASKS[task].classes, TEMPLATES)
+        if task in CLIP_TASKS:
+            return _texts(clip_task(task).classes, clip_task(task).templates)
+        described = self.config.tasks[task]
+        return _texts(class_names(self.folders[task], described.classes), described.templates)
+
+    def pretraining_texts(self) -> Texts:
+        """Return the class names and templates that the mini CLIP is pre-trained on."""
+        return _texts(pretraining_classes(), TEMPLATES)
+
+    def origin(self, task: str) -> str:
+        """Return whether a task's images are ``rendered`` or ``real``."""
+        return MINI_TASKS[task].origin if task in MINI_TASKS else "real"
+
+    def origins(self, suite: str) -> dict[str, str]:
+        """Return whether images are rendered or real, for every task of a suite."""
+        return {task: self.origin(task) for task in self.in_suite(suite)}
+
+
+def _texts(classes: Iterable[str], templates: Iterable[str]) -> Texts:
+    return {"classes": list(classes), "templates": list(templates)}

@@ -1,0 +1,62 @@
+"""The configuration, checked as a whole before anything else is done, and the plan of what it makes."""
+
+import os
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from remerge.config import inspect_tasks, load_config
+from remerge.errors import RemergeError
+from remerge.plan import Plan
+from remerge.plan.images import SPLITS
+from remerge.run.devices import SETTING, local_gpus
+from remerge.run.threads import let_threads_yield
+from remerge.tasks import MINI_TASKS
+from remerge.tasks.clip import CLIP_TASKS
+
+ROOT = Path(workflow.basedir)
+PUBLISHED = os.path.relpath(ROOT / "published")
+
+try:
+    settings = load_config(
+        config, [ROOT / "config.yaml", *workflow.config_settings.configfiles]
+    )
+    pins = None
+    if settings.downloads:
+        # Imports the client of the Hub, which takes longer than all the rest.
+        from remerge.downloads.lock import check_lock, read_lock
+
+        # Each download depends on what is said of its own files, so that a new lock file remakes only what it changes.
+        pins = read_lock(settings.downloads)
+        check_lock(pins, settings)
+    plan = Plan(
+        settings,
+        # Every folder is read through before the first job starts, and again only when a file in it changed.
+        folders=inspect_tasks(
+            settings.tasks, settings.clip_tasks, ".snakemake/remerge"
+        ),
+        needs=yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text()),
+        pins=pins,
+        published=PUBLISHED,
+    )
+except RemergeError as error:
+    raise WorkflowError(str(error))
+
+# Scripts inherit both, on a cluster's nodes too: there each job reads the Snakefile again.
+os.environ[SETTING] = settings.device
+let_threads_yield(os.environ)
+
+# A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
+GPU = 0 if settings.device == "cpu" else min(1, local_gpus())
+
+
+wildcard_constraints:
+    pool=any_of(settings.pools),
+    suite=any_of(settings.suites),
+    method=any_of(settings.methods),
+    task=any_of(plan.tasks.names()),
+    split=any_of(SPLITS),
+    study=any_of(settings.studies),
+    part=r"[a-z0-9_-]+",
+    size=r"\d+",
