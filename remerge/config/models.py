@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import AfterValidator, Field, model_validator
 
-from remerge import methods
 from remerge.clip.architectures import ARCHITECTURES
+from remerge.methods import load as load_method
 from remerge.methods.parameters import InputPath, Method, Positive, Text, parameters_in
 from remerge.methods.registry import ALGORITHMS, Kind, algorithms_of_kind
 from remerge.run.settings import Grid, Name, Share, Strict
@@ -161,7 +161,7 @@ class Scoring(Strict):
     batch_size: int = Field(256, ge=1, description="Images per forward pass; halved as often as memory demands.")
 
 
-ALGORITHM_MODELS = {name: parameters_in(methods.load(name)) for name in ALGORITHMS}
+ALGORITHM_MODELS = {name: parameters_in(load_method(name)) for name in ALGORITHMS}
 """The model of every algorithm's parameters."""
 
 if TYPE_CHECKING:
