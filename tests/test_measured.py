@@ -183,8 +183,10 @@ def test_claims_of_the_default_benchmark_stay_with_its_methods() -> None:
 
 
 def test_published_curves_are_drawn_onto_the_method_whose_curve_they_are(methods: Methods, tmp_path: Path) -> None:
-    chosen = {"mine": methods["ties"] | {"scaling": 0.9, "label": "Mine"}, "other": methods["task-arithmetic"]}
-    chosen["other"] |= {"label": "Other"}
+    chosen = {
+        "mine": methods["ties"] | {"scaling": 0.9, "label": "Mine", "looks": "ties"},
+        "other": methods["task-arithmetic"] | {"label": "Other", "looks": "task_arithmetic"},
+    }
     assert curves_as(chosen, MEASURED["task-vectors"])["ties"] == "mine"
     rows = [
         {"method": name, "scaling": scaling, "task": "MNIST", "split": "test", "correct": 5, "n": 10}

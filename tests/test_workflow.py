@@ -147,7 +147,7 @@ def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, confi
 
 
 def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
-    path = made / "remerge" / "merging" / "averaging.py"
+    path = made / "remerge" / "methods" / "weight_averaging.py"
     before = path.read_bytes()
     try:
         path.write_bytes(before + b"CHANGED = 1\n")
