@@ -50,7 +50,7 @@ class AdaMerging(Method):
     coefficients: InputPath | None = parameter(
         None,
         description="A coefficient file of an earlier run, applied again without learning; "
-        "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and are refused.",
+        "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and must be left out.",
     )
 
     @property
