@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "remerge", "scripts", "workflow", "profiles", "envs", "published")
 NO_JOBS = {"--dry-run", "-n", "--touch"}
 
+# The last digits of sums depend on the number of threads, which one process keeps to one.
+TWO_CORES = ("--cores", "2", "--set-threads=pretrain=1")
+
 
 def copy_project(folder: Path) -> Path:
     """Copy what the workflow needs, and draw the images of its folder task."""
@@ -84,7 +87,7 @@ def _run_in_one_process(folder: Path, arguments: tuple[str, ...]) -> tuple[int, 
 
 def _run_in_processes(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        [sys.executable, "-m", "snakemake", *TWO_CORES, *arguments],
         cwd=folder,
         env=os.environ | python_path(folder),
         text=True,
@@ -119,7 +122,7 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
 def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake, running, in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        [sys.executable, "-m", "snakemake", *TWO_CORES, *arguments],
         cwd=folder,
         env=os.environ | python_path(folder),
         # A pipe that nobody reads would fill up and stop it.

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from artifacts import contents, unequal
 from cluster import Cluster, missing_programs
-from project import ROOT, copy_project, python_path, scripts_in, snakemake, with_less
+from project import ROOT, TWO_CORES, copy_project, python_path, scripts_in, snakemake, with_less
 
 pytestmark = [
     pytest.mark.whole,
@@ -28,7 +28,7 @@ MOST_SUBMISSIONS = 40
 COMMAND = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "4", "--seconds-between-status-checks", "3", "--latency-wait", "5"),
-    *("--cores", "2", "--local-cores", "1"),
+    *("--local-cores", "1", *TWO_CORES),
 )
 
 
