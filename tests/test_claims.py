@@ -334,7 +334,7 @@ def results_of(folder: Path, methods: list[str], parts: list[str]) -> Path:
         },
         "parameters": {
             "methods": methods, "swept": [], "learned": [], "studies": ["r"] * len(parts), "merged": methods,
-            "kinds": {"r": "task_counts"},
+            "kinds": {"r": "task_counts"}, "described": {}, "tasks": ["x"],
             "architecture": "mini", "origin": "trained",
         },
     }  # fmt: skip

@@ -288,6 +288,8 @@ def test_a_study_depends_on_the_code_of_its_kind_and_methods() -> None:
     studies = plan_of(studies=STUDIES).studies
     assert studies.code("noise")[0] == "remerge/studies/robustness.py:variants"
     assert studies.code("unseen") == ["remerge/studies/generalisation.py:variants", "remerge/methods/ties.py"]
+    # Which tasks a table is of is said by the study's settings.
+    assert studies.table_code("noise") == [f"remerge/studies/robustness.py:{x}" for x in ("Settings", "table", "NOTE")]
     for name in STUDIES:
         code = studies.code(name) + studies.table_code(name) + studies.figure_code(name)
         assert all((ROOT / file.partition(":")[0]).is_file() for file in code)

@@ -50,7 +50,7 @@ def show_claims(folder: Path, file: Path) -> str:
     for section in sections(folder):
         path = folder / section["pool"] / "tables" / section["suite"] / "claims.csv"
         inputs, params = _declared_by(folder, path)
-        fitted = of_run(claims, params.get("described", {}), measured)
+        fitted = of_run(claims, params["described"], measured)
         tables[path] = claims_table(fitted, Scores.declared(inputs, params, folder), *_about(folder, inputs, params))
         text = claims_markdown(tables[path], len(claims))
         parts.append(f"Pool {section['pool']}, suite {section['suite']}\n\n{text}")
@@ -73,7 +73,7 @@ def _over_seeds(
         alone = [tables[folder / Path(place).relative_to("results")] for place in inputs["verdicts"]]
         scores = scores_by_seed(inputs, params, folder)
         by_seed = dict(zip(scores, alone, strict=True))
-        fitted = of_run(claims, params.get("described", {}), measured)
+        fitted = of_run(claims, params["described"], measured)
         table = claims_over_seeds(fitted, scores, by_seed, *_about(folder, inputs, params))
         text = claims_over_seeds_markdown(table, list(scores), len(claims), params["seeded"])
         parts.append(f"Pools {', '.join(params['seeds'])}, suite {path.parts[-2]}\n\n{text}")
@@ -85,7 +85,7 @@ def _about(folder: Path, inputs: Mapping[str, Any], params: Mapping[str, Any]) -
     from remerge.images.audit import contaminated, read_audit
 
     flags = contaminated(read_audit(folder / Path(inputs["audit"]).relative_to("results")))
-    return flags, params["architecture"], params["origin"], params.get("tasks", ())
+    return flags, params["architecture"], params["origin"], params["tasks"]
 
 
 def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -94,8 +94,8 @@ def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, A
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         inputs, params = record["input"], record["parameters"]
-        if not ({"scores", "audit"} <= inputs.keys() and {"methods", "merged", "kinds"} <= params.keys()):
-            raise KeyError("methods")
+        if not ({"scores", "audit"} <= inputs.keys() and {"described", "merged", "kinds"} <= params.keys()):
+            raise KeyError("kinds")
     except (OSError, ValueError, KeyError) as error:
         raise RemergeError(
             f"{table}: no record of the scores it was made from ({file}); delete the table and run "

@@ -89,7 +89,7 @@ class Studies:
 
     def table_code(self, study: str) -> list[str]:
         """Return the library code that a script loads to make a study's table."""
-        return self._code(study, "table", "NOTE")
+        return self._code(study, "Settings", "table", "NOTE")
 
     def _code(self, study: str, *names: str) -> list[str]:
         """Of the module of a study's kind, what some of its functions and constants need."""
