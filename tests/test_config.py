@@ -1,4 +1,4 @@
-"""Every fault of a configuration is told before anything runs, with its file, key and remedy."""
+"""All faults of a configuration are reported before anything runs, each with its file, key and remedy."""
 
 import copy
 import inspect
