@@ -57,8 +57,8 @@ clip_tasks:
 
 Tasks whose images are unavailable are skipped in the same way, with a warning. The next run tries them again.
 
-Every run lists its downloads in `results/downloads.lock.yaml`. To let someone else download exactly the same files, give
-them your configuration and this lock file. They run
+Every run lists its downloads in `results/downloads.lock.yaml`. To let someone else download exactly the same files,
+give them your configuration and this lock file. They run
 `snakemake --cores all --configfile FILE --config downloads=lock.yaml` with the path of their copy. If the lock file is
 incomplete, the run stops before the first job; if a downloaded file differs, it is rejected.
 

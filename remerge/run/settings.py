@@ -1,4 +1,4 @@
-"""Types that the parts of the configuration share."""
+"""Types shared by the parts of the configuration."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
-# File names may have 255 bytes, in some file systems 143, and are longer than this by suffixes.
+# File names may have 255 bytes, or 143 on some file systems, and have suffixes in addition to the name.
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -21,6 +21,6 @@ Grid = Annotated[list[FiniteFloat], AfterValidator(_each_once)]
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused, and nothing is converted silently: a quoted number is no number."""
+    """Refuses unknown keys and does not convert types: a quoted number is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -2,7 +2,7 @@
 
 A kind is two modules of this package: ``KIND.py``, which implements :class:`Kind` and can be imported without torch,
 pandas or matplotlib, and ``KIND_figure.py``, which defines ``draw(table, labels, looks)``. Both are imported by name,
-so that editing one kind does not rerun another. The registry is not imported here, so that adding a kind reruns nothing.
+so that editing one kind reruns no other. The registry is not imported here, so that adding a kind reruns nothing.
 """
 
 import importlib

@@ -1,6 +1,6 @@
-"""The tasks of the mini benchmark: what each shows, and its images.
+"""The tasks of the mini benchmark and their images.
 
-Importing this costs next to nothing; drawing imports Pillow, SciPy and scikit-learn, never torch.
+Importing this is fast; drawing imports Pillow, SciPy and scikit-learn, but never torch.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ class Task:
 
     Attributes:
         name: Its name in config.yaml and in file names.
-        title: What it shows, for people.
+        title: Display name.
         origin: ``rendered`` or ``real``.
         classes: Class names in label order.
         style: The visual style of a rendered task (:mod:`remerge.tasks.styles`).
-        slant: Tilt of all its glyphs in degrees.
+        slant: Tilt of all glyphs in degrees.
     """
 
     name: str
@@ -54,16 +54,16 @@ MINI_TASKS = {
 
 
 def _seed(*names: str) -> int:
-    """A seed that depends on names alone: the same on every machine and in every run."""
+    """A seed that only depends on names, so it is the same on every machine and in every run."""
     return int.from_bytes(hashlib.sha256("/".join(names).encode()).digest()[:8], "big")
 
 
 def render(name: str) -> dict[str, ImageSet]:
-    """Make a task's images; the same bytes every time.
+    """Make a task's images, the same bytes every time.
 
     Returns:
-        Splits ``train`` (4,000 images), ``validation`` (300) and ``test`` (500), no image in two of them;
-        ``digits`` has 1,797 images in all, of which test and validation take as many and train the rest.
+        Splits ``train`` (4,000 images), ``validation`` (300) and ``test`` (500), with no image in two of them.
+        ``digits`` has 1,797 images in all; test and validation have the same sizes, and train has the rest.
     """
     if name == "digits":
         return _handwritten()
@@ -96,7 +96,7 @@ def _handwritten() -> dict[str, ImageSet]:
 
 
 def pretraining_images() -> ImageSet:
-    """Draw what the mini CLIP is pre-trained on: every task's characters in plain print, digits printed too."""
+    """Draw the images that the mini CLIP is pre-trained on: the characters of all tasks in plain print, even digits."""
     import numpy as np
 
     from remerge.tasks.glyphs import draw_glyphs
