@@ -105,7 +105,7 @@ def write_header(
         file.write(struct.pack("<Q", len(text)) + text)
         file.flush()
         if offset and hasattr(os, "posix_fallocate"):
-            # If the disk filled up under a memory-mapped file, the process would be killed; allocating now raises instead.
+            # A disk that fills up under a memory-mapped file kills the process; allocating now raises instead.
             os.posix_fallocate(file.fileno(), 8 + len(text), offset)
         else:
             file.truncate(8 + len(text) + offset)

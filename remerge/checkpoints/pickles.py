@@ -1,8 +1,8 @@
 """Reading pickles without running anything in them.
 
 A pickle is a program that names callables and calls them. Here, every name maps to one of a few stand-ins that only
-record their arguments, or to an inert class for the modules in old checkpoints. Any other name is refused, and the error
-says which, before anything is imported.
+record their arguments, or to an inert class for the modules in old checkpoints. Any other name is refused, with an
+error that says which, before anything is imported.
 """
 
 import io

@@ -96,7 +96,7 @@ def _handwritten() -> dict[str, ImageSet]:
 
 
 def pretraining_images() -> ImageSet:
-    """Draw the images that the mini CLIP is pre-trained on: the characters of all tasks in plain print, even digits."""
+    """Draw the images that the mini CLIP is pre-trained on: the characters of all tasks in plain print, with digits."""
     import numpy as np
 
     from remerge.tasks.glyphs import draw_glyphs

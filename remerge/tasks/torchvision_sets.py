@@ -72,14 +72,15 @@ def decoded(images: Sequence[Any], chosen: npt.NDArray[np.int64]) -> Iterator[Im
 
 
 class _Part(Sequence[Any]):
-    """A data set's images, or those of several data sets one after the other."""
+    """Some images of one data set, or of several data sets one after the other."""
 
     def __init__(self, sets: Sequence[Any], chosen: npt.NDArray[np.int64] | None = None) -> None:
         self.sets = sets
-        ends = np.cumsum([len(each) for each in sets])
-        self.begins = ends - [len(each) for each in sets]
+        sizes = [len(images) for images in sets]
+        ends = np.cumsum(sizes)
+        self.begins = ends - sizes
         self.chosen = np.arange(ends[-1]) if chosen is None else chosen
-        self.labels = np.concatenate([labels_of(each) for each in sets])[self.chosen]
+        self.labels = np.concatenate([labels_of(images) for images in sets])[self.chosen]
 
     def __len__(self) -> int:
         return len(self.chosen)
