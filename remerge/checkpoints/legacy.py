@@ -27,23 +27,23 @@ def read_module_state(path: str | Path) -> dict[str, Tensor]:
             truncated.
         RemergeError: It contains neither a module nor a mapping of tensors.
     """
-    found = read_torch_file(path)
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    records = _in_module(found) if isinstance(found, Inert) else _in_mapping(found)
+    content = read_torch_file(path)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    records = _in_module(content) if isinstance(content, Inert) else _in_mapping(content)
     state: dict[str, Tensor] = {}
     for name, record in records:
         if len(state) == MOST:
             raise PickleRefusedError(f"{path}: holds more than {MOST} tensors")
         state[name] = _built(record, f"{path}: {name}")
     if not state:
-        raise RemergeError(f"{path}: holds a {type(found).__name__} without tensors, no module")
+        raise RemergeError(f"{path}: holds a {type(content).__name__} without tensors, no module")
     return state
 
 
-def _in_mapping(found: Any) -> Iterator[tuple[str, TensorRecord]]:
-    if isinstance(found, Mapping):
-        yield from ((str(name), record) for name, record in found.items() if isinstance(record, TensorRecord))
+def _in_mapping(content: Any) -> Iterator[tuple[str, TensorRecord]]:
+    if isinstance(content, Mapping):
+        yield from ((str(name), record) for name, record in content.items() if isinstance(record, TensorRecord))
 
 
 def _in_module(module: Inert, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, TensorRecord]]:
@@ -99,12 +99,12 @@ def image_encoder_weights(path: str | Path) -> tuple[dict[str, Tensor], int]:
         raise RemergeError(f"{path}: has no image encoder under {VISUAL!r}; there are: {', '.join(list(state)[:10])}")
     (prefix,) = prefixes
     encoder = {name.removeprefix(prefix): tensor.float() for name, tensor in state.items() if name.startswith(prefix)}
-    own = prefix.removesuffix("visual.")
+    encoder_prefix = prefix.removesuffix("visual.")
     beside = sum(
         tensor.numel()
         for name, tensor in state.items()
         # The causal mask, minus infinity above its diagonal, is a constant.
-        if name.startswith(own)
+        if name.startswith(encoder_prefix)
         and not name.startswith(prefix)
         and tensor.is_floating_point()
         and "attn_mask" not in name

@@ -109,21 +109,23 @@ def write_images(
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(_header(shape, metadata))
         file.write(np.ascontiguousarray(labels, np.int64).tobytes())
-        found: list[npt.NDArray[np.uint8]] = []
+        digests: list[npt.NDArray[np.uint8]] = []
         for image in images:
             if image.shape != shape[1:] or image.dtype != np.uint8:
-                raise RemergeError(f"{path}: image {len(found)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}")
+                raise RemergeError(
+                    f"{path}: image {len(digests)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}"
+                )
             pixels = image.tobytes()
             digest.update(pixels)
             file.write(pixels)
-            found.append(pixel_hash(image))
-        if len(found) != len(labels):
-            raise RemergeError(f"{path}: {len(found)} images for {len(labels)} labels")
+            digests.append(pixel_hash(image))
+        if len(digests) != len(labels):
+            raise RemergeError(f"{path}: {len(digests)} images for {len(labels)} labels")
         # The fingerprint is only known now; it is as long as its placeholder.
         file.seek(0)
         file.write(_header(shape, metadata | {"fingerprint": digest.hexdigest()}))
     if hashes is not None:
-        write_hashes(hashes, found)
+        write_hashes(hashes, pixel_hashes)
 
 
 def pixel_hash(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -96,7 +96,7 @@ def _handwritten() -> dict[str, ImageSet]:
 
 
 def pretraining_images() -> ImageSet:
-    """Draw the images that the mini CLIP is pre-trained on: the characters of all tasks in plain print, with digits."""
+    """Draw the pre-training images of the mini CLIP: the characters of all tasks in plain print, including digits."""
     import numpy as np
 
     from remerge.tasks.glyphs import draw_glyphs
@@ -105,9 +105,9 @@ def pretraining_images() -> ImageSet:
     images, labels, classes = [], [], 0
     for alphabet in PRINTED:
         generator = np.random.Generator(np.random.PCG64(_seed("pretraining", alphabet.characters)))
-        own = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
-        masks = draw_glyphs(alphabet, own, generator)
+        characters = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
+        masks = draw_glyphs(alphabet, characters, generator)
         images.append((np.clip(STYLES["plain"](masks, generator), 0, 1) * 255).astype(np.uint8))
-        labels.append(own + classes)
+        labels.append(characters + classes)
         classes += len(alphabet.characters)
     return ImageSet(np.concatenate(images), np.concatenate(labels), "pretraining", "train", "rendered")

@@ -90,7 +90,7 @@ def _recall(remembered: Path) -> FolderSummary | None:
 def _class_folders(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; expected {folder}/{{train,test}}/{{class}}/{{image}}")
-    found = {}
+    classes = {}
     for split in SPLITS:
         if not (folder / split).is_dir():
             raise ConfigError(
@@ -100,16 +100,16 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
         for entry in entries:
             if not entry.is_dir():
                 raise ConfigError(f"{entry}: is no class folder; expected {folder}/{split}/{{class}}/{{image}}")
-        found[split] = {entry.name for entry in entries}
+        classes[split] = {entry.name for entry in entries}
     for split, other in (SPLITS, SPLITS[::-1]):
-        if missing := sorted(found[other] - found[split]):
+        if missing := sorted(classes[other] - classes[split]):
             raise ConfigError(
                 f"{folder}: class {', '.join(map(repr, missing))} is in {other} and missing from {split}; "
                 "every class needs images in both"
             )
-    if len(found["train"]) < 2:
-        raise ConfigError(f"{folder}: found {len(found['train'])} classes; a task needs at least two")
-    return tuple(sorted(found["train"]))
+    if len(classes["train"]) < 2:
+        raise ConfigError(f"{folder}: found {len(classes['train'])} classes; a task needs at least two")
+    return tuple(sorted(classes["train"]))
 
 
 def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
@@ -253,15 +253,15 @@ def list_folder(
     """
     folder = Path(folder)
     folders = _class_folders(folder)
-    found = {split: [path for path in _images(folder, folders) if path.parent.parent.name == split] for split in SPLITS}
+    files = {split: [path for path in _images(folder, folders) if path.parent.parent.name == split] for split in SPLITS}
     labels = {
-        split: np.array([folders.index(path.parent.name) for path in paths], np.int64) for split, paths in found.items()
+        split: np.array([folders.index(path.parent.name) for path in paths], np.int64) for split, paths in files.items()
     }
-    validation = np.isin(np.arange(len(found["train"])), hold_out(labels["train"]))
+    validation = np.isin(np.arange(len(files["train"])), hold_out(labels["train"]))
     return {
-        "train": _listing(labels["train"], found["train"], ~validation),
-        "validation": _listing(labels["train"], found["train"], validation),
-        "test": _listing(labels["test"], found["test"], np.ones(len(found["test"]), bool)),
+        "train": _listing(labels["train"], files["train"], ~validation),
+        "validation": _listing(labels["train"], files["train"], validation),
+        "test": _listing(labels["test"], files["test"], np.ones(len(files["test"]), bool)),
     }
 
 
@@ -279,6 +279,6 @@ def stratified(labels: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.in
     generator = np.random.Generator(np.random.PCG64(0))
     chosen = []
     for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        chosen.append(generator.choice(own, max(1, int(share * len(own))), replace=False))
+        of_class = np.flatnonzero(labels == label)
+        chosen.append(generator.choice(of_class, max(1, int(share * len(of_class))), replace=False))
     return np.sort(np.concatenate(chosen))

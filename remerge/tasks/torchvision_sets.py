@@ -78,7 +78,7 @@ class _Part(Sequence[Any]):
         self.sets = sets
         sizes = [len(images) for images in sets]
         ends = np.cumsum(sizes)
-        self.begins = ends - sizes
+        self.begins = ends - np.array(sizes)
         self.chosen = np.arange(ends[-1]) if chosen is None else chosen
         self.labels = np.concatenate([labels_of(images) for images in sets])[self.chosen]
 
