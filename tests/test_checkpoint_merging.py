@@ -15,12 +15,27 @@ from torch import Tensor
 
 import remerge
 from remerge.checkpoints.sets import CheckpointSet
+from remerge.commands import main
 from remerge.errors import MismatchError, RemergeError
 from remerge.merging.checkpoints import merge_checkpoints
 from remerge.methods import load
 from remerge.methods.ties import merge_rule
 
 Model = dict[str, Tensor]
+
+SCALED = """
+from remerge.merging.rules import MergeRule
+
+class Scaled(MergeRule):
+    def __init__(self, times):
+        self.times = times
+
+    def __call__(self, place, entries):
+        return self.times * sum(entries)
+
+def merge_rule(task_vectors, times):
+    return Scaled(times)
+"""
 
 
 def model(seed: int, dtype: torch.dtype = torch.float32) -> Model:
@@ -120,6 +135,48 @@ def test_the_command_merges_and_tells_faults_in_a_line(tmp_path: Path) -> None:
     refused = run("--method", "ties", "--pretrained", start, "--finetuned", "nowhere", "--out", tmp_path / "o")
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: nowhere: expected")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("ties --keep 1.5", "--keep: must be at most 1, got 1.5"),
+        ("ties --keep 0", "--keep: must be greater than 0, got 0"),
+        ("ties --keep nan", "--keep: must be a number, got 'nan'"),
+        ("ties --keep most", "--keep: must be a number, got 'most'"),
+        ("ties --merge avg", "--merge: must be sum or mean or max, got 'avg'"),
+        ("task_arithmetic --scaling inf", "--scaling: must be a number, got 'inf'"),
+        (
+            'task_arithmetic --scaling {"tune":"validation","grid":[0.3]}',
+            """--scaling: must be a number, got '{"tune":"validation","grid":[0.3]}'""",
+        ),
+        ("task_arithmetic --keep 0.2", "--keep: task_arithmetic has none; remove it"),
+        ("own", "--file: missing; own needs it"),
+        ("own --file f.py --arguments [2]", """--arguments: must be a mapping, such as {"times": 2}, got '[2]'"""),
+    ],
+)
+def test_parameters_at_fault_are_named_by_their_option(
+    monkeypatch: pytest.MonkeyPatch, options: str, told: str
+) -> None:
+    given = f"remerge merge --pretrained a --finetuned b --out c --method {options}"
+    monkeypatch.setattr(sys, "argv", given.split())
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == f"error: {told}"
+
+
+def test_the_command_passes_arguments_on(tmp_path: Path) -> None:
+    (tmp_path / "scaled.py").write_text(SCALED)
+    start, tuned = {"w": torch.zeros(3)}, {"w": torch.tensor([1.0, -2.0, 0.5])}
+    for name, weights in (("start", start), ("tuned", tuned)):
+        save_file(weights, tmp_path / f"{name}.safetensors")
+    done = run(
+        *("--method", "own", "--file", tmp_path / "scaled.py", "--arguments", '{"times": 2}', "--scaling", 1),
+        *("--pretrained", tmp_path / "start.safetensors", "--finetuned", tmp_path / "tuned.safetensors"),
+        *("--out", tmp_path / "out"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert CheckpointSet(tmp_path / "out")["w"].tolist() == [2.0, -4.0, 1.0]
 
 
 @pytest.fixture

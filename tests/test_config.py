@@ -17,7 +17,7 @@ from snakemake.utils import update_config
 
 import remerge
 from remerge.config import load_config
-from remerge.config.models import ALGORITHM_MODELS
+from remerge.config.methods import ALGORITHM_MODELS
 from remerge.config.reference import configuration_readme, configuration_schema
 from remerge.errors import ConfigError
 from remerge.merging.learning import learn_coefficients

@@ -44,6 +44,7 @@ def test_the_new_study_and_figure_are_planned_and_documented(followed: Path) -> 
 
 
 MADE = """
+from dataclasses import asdict
 import numpy as np, pandas as pd, torch, yaml
 from pathlib import Path
 from remerge.config import load_config
@@ -64,7 +65,7 @@ from remerge.studies.tables import notes, study_table
 
 config = load_config(yaml.safe_load(Path("config.yaml").read_text()))
 study, tasks = config.studies["leave-one-out"], config.suites["eight"][:3]
-methods = {name: method.model_dump() for name, method in config.methods.items()}
+methods = {name: asdict(method) for name, method in config.methods.items()}
 shown = {name: method | {"looks": config.looks_of(name)} for name, method in methods.items()}
 encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2))
 weights = {key: value.clone() for key, value in encoder.state_dict().items()}

@@ -1,6 +1,7 @@
 """Figures have their axes and units, order layers by depth, and come out the same every time."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from remerge.tasks import render
 CONFIG = load_config(yaml.safe_load((Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")))
 TASKS = ["digits", "latin", "greek"]
 LABELS = {name: method.label for name, method in CONFIG.methods.items()}
-METHODS = {name: method.model_dump() | {"looks": CONFIG.looks_of(name)} for name, method in CONFIG.methods.items()}
+METHODS = {name: asdict(method) | {"looks": CONFIG.looks_of(name)} for name, method in CONFIG.methods.items()}
 LOOKS = looks(METHODS)
 LAYERS = ["proj", "transformer.resblocks.10.ln_1.weight", "conv1.weight", "transformer.resblocks.2.mlp.c_fc.bias"]
 

@@ -1,5 +1,6 @@
 """Published numbers meet methods of the same algorithm and parameters, whatever these are called."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from remerge.config.models import AnyMethod
+from remerge.config.methods import AnyMethod
 from remerge.doctor import configuration
 from remerge.errors import RemergeError
 from remerge.figures.evidence import Evidence
@@ -34,7 +35,7 @@ Methods = dict[str, dict[str, Any]]
 
 def methods_of(preset: str | None = None) -> Methods:
     config = configuration(ROOT, ROOT / "config" / f"{preset}.yaml" if preset else None)
-    return {name: method.model_dump() for name, method in config.methods.items()}
+    return {name: asdict(method) for name, method in config.methods.items()}
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_what_was_measured_is_written_in_the_words_of_the_configuration() -> Non
         for name, own in known.items():
             for parameters in (own.parameters, {**own.parameters, **own.comparable}):
                 method = TypeAdapter(AnyMethod).validate_python({"label": "x", **parameters})
-                told = method.model_dump(exclude={"label"})
+                told = {"algorithm": method.algorithm, **method.parameters()}
                 assert {key: told[key] for key in parameters} == parameters
                 idle = {"scope"} if told.get("keep", 0) is None else set()
                 if own.algorithm not in PARTLY_REPORTED:

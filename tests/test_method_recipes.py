@@ -91,6 +91,7 @@ def test_the_command_merges_by_it(method: str, followed: Path) -> None:
 
 DRAWN = """
 import sys
+from dataclasses import asdict
 import pandas as pd, yaml
 from pathlib import Path
 from remerge.config import load_config
@@ -104,7 +105,7 @@ from remerge.studies.drawing import study_figure
 
 method = sys.argv[1]
 config = load_config(yaml.safe_load(Path("config.yaml").read_text()))
-methods = {name: own.model_dump() | {"looks": config.looks_of(name)} for name, own in config.methods.items()}
+methods = {name: asdict(own) | {"looks": config.looks_of(name)} for name, own in config.methods.items()}
 tasks = config.suites["three"]
 evidence = Evidence({}, tasks, methods, "trained", "mini")
 labels, looks = evidence.labels, evidence.looks

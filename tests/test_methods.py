@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from remerge.config.models import ALGORITHM_MODELS
+from remerge.config.methods import ALGORITHM_MODELS
 from remerge.figures.style import FAMILIES, looks
 from remerge.methods import load
 from remerge.methods.registry import ALGORITHMS, Kind

@@ -20,7 +20,7 @@ from remerge.commands.claims import show_claims
 from remerge.run import provenance
 from remerge.run.archive import Job
 
-BASE = {"torch", "numpy", "pydantic", "safetensors", "tqdm"}
+BASE = {"torch", "numpy", "safetensors", "tqdm"}
 SECTION = {"pool": "p", "suite": "s", "tables": {}}
 
 BLOCKER = """
@@ -67,7 +67,7 @@ def base_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
             waiting += [each.name for each in requires if each.marker is None or each.marker.evaluate({"extra": ""})]
     packages = metadata.packages_distributions()
     blocked = {top for top, names in packages.items() if not wanted & {normal(name) for name in names}} - {"remerge"}
-    assert {"pandas", "snakemake", "matplotlib", "PIL", "yaml", "scipy", "open_clip"} <= blocked
+    assert {"pandas", "snakemake", "matplotlib", "PIL", "yaml", "scipy", "open_clip", "pydantic"} <= blocked
     folder = tmp_path_factory.mktemp("blocker")
     (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
     return folder
@@ -93,7 +93,7 @@ def run(folder: Path, *command: str | Path, paths: list[Path]) -> "subprocess.Co
     return subprocess.run(command, cwd=folder, env=os.environ | found, capture_output=True, text=True, check=False)
 
 
-def test_pip_installs_five_packages_unless_more_is_asked_for(wheel: Path) -> None:
+def test_pip_installs_four_packages_unless_more_is_asked_for(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
         described = Parser().parsestr(packed.read(name).decode())
@@ -101,7 +101,7 @@ def test_pip_installs_five_packages_unless_more_is_asked_for(wheel: Path) -> Non
     assert {each.name for each in required if each.marker is None} == BASE
     assert all(each.marker is None or "extra ==" in str(each.marker) for each in required)
     workflow = {each.name for each in required if each.marker and each.marker.evaluate({"extra": "workflow"})}
-    assert {"snakemake", "pandas", "matplotlib", "open-clip-torch"} <= workflow
+    assert {"snakemake", "pandas", "matplotlib", "open-clip-torch", "pydantic"} <= workflow
 
 
 def test_the_library_and_its_command_need_the_base_dependencies_only(

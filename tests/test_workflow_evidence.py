@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from project import ROOT, copy_project, planned, snakemake
 
+from remerge.checkpoints.weights import save_weights
 from remerge.images.store import ImageSet, save_images
 from remerge.run.archive import Job, pack, rebuild
 from remerge.run.csvs import read_csv
@@ -92,7 +94,7 @@ def without_models(folder: Path) -> None:
         own = results / pool
         unread += [own / "weights" / name for name in ("clip", "pretrained", *TASKS)]
         unread += [own / folder / task for folder in ("heads", "task_vectors") for task in TASKS]
-        unread += [own / folder / s / m for folder in ("merged_task_vectors", "merged") for s in SUITES for m in MERGED]
+        unread += [own / "merged_task_vectors" / s / m for s in SUITES for m in MERGED]
         for number, task in enumerate(TASKS):
             pairs = [(task, other) for other in TASKS[: number + 1]] + [(other, task) for other in TASKS[:number]]
             experts = [{"expert": expert, "task": scored_on} for expert, scored_on in pairs]
@@ -105,6 +107,8 @@ def without_models(folder: Path) -> None:
                 grid = [{"scaling": scaling} for scaling in (0.0, 0.5)]
                 scored(own / "sweeps" / suite / method / "test.csv", tasks, grid, method=method, **columns)
                 text_file(own / "merged" / suite / f"{method}.json", json.dumps({"method": method, "scaling": 0.3}))
+                # Costs read its header.
+                save_weights(own / "merged" / suite / f"{method}.safetensors", {"w": torch.zeros(1)})
                 for stage in ("merge", "merge_task_vectors"):
                     place = folder / "benchmarks" / "jobs" / pool / stage / suite / f"{method}.tsv"
                     text_file(place, "s\th:m:s\tmax_rss\n2.0\t0\t100\n")

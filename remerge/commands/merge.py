@@ -6,22 +6,31 @@ by tile, so together they may be larger than memory.
 
 import argparse
 import json
-import sys
+import math
+import operator
+from dataclasses import MISSING, Field, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from remerge.errors import RemergeError
+from remerge.errors import ParameterError
 from remerge.methods import load
+from remerge.methods.parameters import Method, parameters_in
 from remerge.methods.registry import algorithms_of_kind
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+BOUNDS = {
+    "gt": (operator.gt, "greater than"),
+    "ge": (operator.ge, "at least"),
+    "lt": (operator.lt, "less than"),
+    "le": (operator.le, "at most"),
+}
+KINDS = {float: "a number", int: "a whole number", dict: 'a mapping, such as {"times": 2}'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command line may say."""
-    parser.add_argument("--method", choices=algorithms_of_kind("rule"), required=True, help="how to merge")
+    methods = algorithms_of_kind("rule")
+    parser.add_argument("--method", choices=methods, required=True, help="how to merge")
     parser.add_argument(
         "--pretrained", metavar="PATH", type=Path, required=True, help="file or folder of the common starting point"
     )
@@ -29,43 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--finetuned", metavar="PATH", type=Path, nargs="+", required=True, help="the same of each task's model"
     )
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="folder for the merged checkpoint")
-    # They are read from pydantic models, which no other command needs.
-    if sys.argv[1:2] == ["merge"]:
-        _add_parameters(parser)
-
-
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every parameter of some method."""
-    from remerge.methods.parameters import Method, parameters_in
-
-    options: dict[str, dict[str, FieldInfo]] = {}
-    for method in algorithms_of_kind("rule"):
-        for name, field in parameters_in(load(method)).model_fields.items():
-            if name not in Method.model_fields:
-                options.setdefault(name, {})[method] = field
-    for name, fields in options.items():
-        told: dict[str, list[str]] = {}
-        for method, field in fields.items():
-            default = "" if field.is_required() else f" (default: {field.default})"
-            told.setdefault(f"{field.description}{default}", []).append(method)
-        annotations = {field.annotation for field in fields.values()}
-        annotation = annotations.pop() if len(annotations) == 1 else None
-        choices = get_args(annotation) if get_origin(annotation) is Literal else None
-        parser.add_argument(
-            f"--{name}",
-            choices=choices,
-            type=str if choices or annotation is str else _value,
-            default=argparse.SUPPRESS,
-            help=" ".join(f"{', '.join(methods)}: {text}" for text, methods in told.items()).replace("%", "%%"),
-        )
-
-
-def _value(text: str) -> Any:
-    """Read a number or JSON; what is neither is left for the model to refuse."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    options: dict[str, dict[str, list[str]]] = {}
+    for method in methods:
+        for name, (parameter, kind) in _parameters(method).items():
+            default = "" if parameter.default is MISSING else f" (default: {parameter.default})"
+            choices = f" ({', '.join(get_args(kind))})" if get_origin(kind) is Literal else ""
+            text = f"{parameter.metadata['description']}{choices}{default}"
+            options.setdefault(name, {}).setdefault(text, []).append(method)
+    for name, texts in options.items():
+        text = " ".join(f"{', '.join(those)}: {text}" for text, those in texts.items())
+        parser.add_argument(f"--{name}", default=argparse.SUPPRESS, help=text.replace("%", "%%"))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -74,28 +56,50 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         RemergeError: An argument does not fit the method, or the checkpoints do not fit together.
     """
-    from pydantic import ValidationError
-
     from remerge.merging.checkpoints import merge_checkpoints
-    from remerge.methods.parameters import parameters_in
 
     given = vars(arguments)
     for name in ("command", "run"):
         given.pop(name)
     method, pretrained, finetuned, out = (given.pop(name) for name in ("method", "pretrained", "finetuned", "out"))
-    module = load(method)
-    model = parameters_in(module)
+    module, known = load(method), _parameters(method)
     for name in given:
-        if name not in model.model_fields:
-            raise RemergeError(f"--{name}: {method} has none; remove it")
-    try:
-        parameters = model.model_validate({"label": method, "algorithm": method, **given})
-    except ValidationError as error:
-        faults = [f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
-        raise RemergeError("; ".join(faults)) from error
-    if parameters.is_tuned:
-        raise RemergeError("--scaling: must be a number; nothing is scored here that it could be tuned on")
+        if name not in known:
+            raise ParameterError(f"--{name}: {method} has none; remove it")
+    for name, (parameter, _) in known.items():
+        if name not in given and parameter.default is MISSING and parameter.default_factory is MISSING:
+            raise ParameterError(f"--{name}: missing; {method} needs it")
+    values = {name: _value(*known[name], text) for name, text in given.items()}
+    parameters = parameters_in(module)(label=method, algorithm=method, **values)
     scaling = parameters.parameters().get("scaling", 1.0)
     merge_rule = partial(module.merge_rule, **parameters.merging_parameters())
     merge_checkpoints(merge_rule, pretrained, finetuned, out, scaling=scaling)
     print(f"{method} of {len(finetuned)} checkpoints, scaling {scaling:g}, in {out}")
+
+
+def _parameters(method: str) -> dict[str, tuple[Field[Any], Any]]:
+    """A method's parameters and their types, by name."""
+    data_class, shared = parameters_in(load(method)), {each.name for each in fields(Method)}
+    hints = get_type_hints(data_class)
+    return {each.name: (each, hints[each.name]) for each in fields(data_class) if each.name not in shared}
+
+
+def _value(parameter: Field[Any], kind: Any, text: str) -> Any:
+    """Read an option's text; where a parameter may be a number or something else, it is a number."""
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ParameterError(f"--{parameter.name}: must be {' or '.join(get_args(kind))}, got {text!r}")
+        return text
+    wanted = next((each for each in (kind, get_origin(kind), *get_args(kind)) if each in KINDS), None)
+    if wanted is None:
+        return text
+    try:
+        value = json.loads(text) if wanted is dict else wanted(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, wanted) or (wanted is float and not math.isfinite(value)):
+        raise ParameterError(f"--{parameter.name}: must be {KINDS[wanted]}, got {text!r}")
+    for bound, (holds, words) in BOUNDS.items():
+        if bound in parameter.metadata and not holds(value, limit := parameter.metadata[bound]):
+            raise ParameterError(f"--{parameter.name}: must be {words} {limit:g}, got {text}")
+    return value

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 from pydantic import AfterValidator, Field, model_validator
 
 from remerge.clip.architectures import ARCHITECTURES
-from remerge.methods import load as load_method
-from remerge.methods.parameters import InputPath, Method, Positive, Text, parameters_in
+from remerge.config.methods import AnyMethod
+from remerge.methods.parameters import Method
 from remerge.methods.registry import ALGORITHMS, Kind, algorithms_of_kind
-from remerge.run.settings import Grid, Name, Share, Strict
+from remerge.run.settings import Grid, InputPath, Name, Positive, Share, Strict, Text
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.studies.settings import Study
@@ -160,15 +160,6 @@ class Scoring(Strict):
         "first images of each task, how many predictions agree with float32.",
     )
     batch_size: int = Field(256, ge=1, description="Images per forward pass; halved while memory is too small.")
-
-
-ALGORITHM_MODELS = {name: parameters_in(load_method(name)) for name in ALGORITHMS}
-"""The model of every algorithm's parameters."""
-
-if TYPE_CHECKING:
-    AnyMethod = Method
-else:
-    AnyMethod = Annotated[Union[tuple(ALGORITHM_MODELS.values())], Field(discriminator="algorithm")]  # noqa: UP007
 
 
 class Pretraining(Strict):

@@ -10,8 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from remerge.config import models
-from remerge.config.models import ALGORITHM_MODELS
-from remerge.methods.parameters import Tune
+from remerge.config.methods import ALGORITHM_MODELS, Tune
 from remerge.run.settings import Strict
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS

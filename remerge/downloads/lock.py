@@ -13,10 +13,9 @@ from remerge.config.models import Config
 from remerge.downloads.hub import DownloadError, Kind, matching
 from remerge.downloads.records import Pin
 from remerge.errors import RemergeError
-from remerge.methods.parameters import Text
 from remerge.plan.downloads import LOCK, Downloads, Wanted
 from remerge.run.atomic import atomic_path
-from remerge.run.settings import Strict
+from remerge.run.settings import Strict, Text
 from remerge.run.strict_yaml import read_yaml
 
 HEAD = """\

@@ -125,7 +125,7 @@ def write_images(
         file.seek(0)
         file.write(_header(shape, metadata | {"fingerprint": digest.hexdigest()}))
     if hashes is not None:
-        write_hashes(hashes, pixel_hashes)
+        write_hashes(hashes, digests)
 
 
 def pixel_hash(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
-
-from remerge.errors import RemergeError
+from remerge.errors import ParameterError, RemergeError
 from remerge.merging.rules import MergeRule, Scope
-from remerge.methods.parameters import InputPath, Method, Positive
-from remerge.run.settings import Share
+from remerge.methods.parameters import InputPath, Method, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 LEARNING = {"granularity", "steps", "learning_rate", "batch_size", "initial"}
 
 
+@dataclass(frozen=True, kw_only=True)
 class AdaMerging(Method):
     """Coefficients learned by minimising entropy on unlabeled test images (arXiv:2310.02575)."""
 
@@ -32,22 +31,26 @@ class AdaMerging(Method):
     beside_merging = frozenset({*LEARNING, "coefficients"})
 
     algorithm: Literal["adamerging"]
-    granularity: Literal["task", "layer"] = Field(
+    granularity: Literal["task", "layer"] = parameter(
         "layer", description="One coefficient per `task`, or per task and `layer` (state-dict tensor)."
     )
-    keep: Share | None = Field(
+    keep: float | None = parameter(
         None,
+        gt=0,
+        le=1,
         description="AdaMerging++: trim to this share and elect signs before learning. Default: plain AdaMerging.",
     )
-    scope: Scope = Field("vector", description="What `keep` is a share of, as for `ties`.")
-    steps: int = Field(500, ge=1, description="Adam steps.")
-    learning_rate: Positive = Field(1e-3, description="Adam's learning rate.")
-    batch_size: int = Field(32, ge=1, description="Unlabeled images per task and step (the papers' script: 2 x 16).")
-    initial: float = Field(0.3, ge=0, le=1, description="Every coefficient's first value.")
-    coefficients: InputPath | None = Field(
+    scope: Scope = parameter("vector", description="What `keep` is a share of, as for `ties`.")
+    steps: int = parameter(500, ge=1, description="Adam steps.")
+    learning_rate: float = parameter(1e-3, gt=0, description="Adam's learning rate.")
+    batch_size: int = parameter(
+        32, ge=1, description="Unlabeled images per task and step (the papers' script: 2 x 16)."
+    )
+    initial: float = parameter(0.3, ge=0, le=1, description="Every coefficient's first value.")
+    coefficients: InputPath | None = parameter(
         None,
         description="A coefficient file of an earlier run, applied again without learning; "
-        "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and are refused.",
+        "`steps`, `learning_rate`, `batch_size` and `initial` then have no meaning and must be left out.",
     )
 
     @property
@@ -60,16 +63,14 @@ class AdaMerging(Method):
         """Granularity, and whether it is AdaMerging++."""
         return self.granularity + (" ++" if self.keep is not None else "")
 
-    @model_validator(mode="after")
-    def _learn_or_apply(self) -> AdaMerging:
-        pointless = self.model_fields_set & {"steps", "learning_rate", "batch_size", "initial"}
-        if self.coefficients is not None and pointless:
-            raise ValueError(f"`coefficients` are applied without learning: remove {', '.join(sorted(pointless))}")
-        return self
+    def __post_init__(self) -> None:
+        changed = {name for name in LEARNING if getattr(self, name) != getattr(AdaMerging, name)}
+        if self.coefficients is not None and (pointless := sorted(changed - {"granularity"})):
+            raise ParameterError(f"`coefficients` are applied without learning: remove {', '.join(pointless)}")
 
     def learning_parameters(self) -> dict[str, Any]:
         """The parameters that coefficients depend on, beside the task vectors that they scale."""
-        return self.model_dump(include=LEARNING)
+        return {name: value for name, value in self.parameters().items() if name in LEARNING}
 
 
 def preprocess(

@@ -12,6 +12,7 @@ RegMean authors' code adds 1e-10 and does not normalise by default.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from remerge.methods.parameters import StatisticsMethod
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FLOOR = 1e-6
 
 
+@dataclass(frozen=True, kw_only=True)
 class Fisher(StatisticsMethod):
     """Every entry weighted by its Fisher information (arXiv:2111.09832)."""
 

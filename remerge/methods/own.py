@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
 
 from remerge.errors import ParameterError
 from remerge.merging.rules import MergeRule
-from remerge.methods.parameters import InputPath, Method, Scaling
-from remerge.run.settings import Name
+from remerge.methods.parameters import InputPath, Method, Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,16 +16,17 @@ if TYPE_CHECKING:
     from remerge.checkpoints.weights import Weights
 
 
+@dataclass(frozen=True, kw_only=True)
 class Own(Method):
     """A data-free method of your own, in one Python file; CONTRIBUTING.md shows how short it can be."""
 
     algorithm: Literal["own"]
-    file: InputPath = Field(
+    file: InputPath = parameter(
         description="A Python file with `merge_rule(task_vectors, **arguments)`, run as it stands. A change of it "
-        "merges anew; one of what it imports does not."
+        "merges anew; one of what it imports does not.",
     )
-    arguments: dict[Name, Any] = Field({}, description="Arguments of the file's `merge_rule`, by name.")
-    scaling: Scaling = Field(0.3, description="The merging coefficient lambda.")
+    arguments: dict[str, Any] = parameter({}, description="Arguments of the file's `merge_rule`, by name.")
+    scaling: Scaling = parameter(0.3, description="The merging coefficient lambda.")
 
     @property
     def files(self) -> list[str]:

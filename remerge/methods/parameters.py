@@ -1,45 +1,41 @@
-"""What methods' parameters are made of, and the base of every method's model of them."""
+"""What methods' parameters are made of, and the base of every method's data class of them."""
 
+from dataclasses import MISSING, asdict, dataclass, field
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import AfterValidator, Discriminator, Field, FiniteFloat, Tag
-
-from remerge.run.settings import Grid, Strict
-
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-Text = Annotated[str, Field(min_length=1)]
-# As long as a legend has room for.
-Label = Annotated[str, Field(min_length=1, max_length=60)]
+from typing import Any, ClassVar, Literal, NewType
 
 
-def _no_braces(path: str) -> str:
-    # Snakemake takes braces in an input's name for wildcards.
-    if "{" in path or "}" in path:
-        raise ValueError("a path may have no braces here; rename the file or folder")
-    return path
+def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> Any:
+    """Return a field of a data class of parameters.
+
+    Args:
+        default: Its default; without one it must be given.
+        description: What it means, for config/README.md and ``remerge merge --help``.
+        bounds: ``gt``, ``ge``, ``lt`` and ``le`` of a number; ``min_length`` and ``max_length`` of a text or list.
+    """
+    metadata = {"description": description, **bounds}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
-InputPath = Annotated[Text, AfterValidator(_no_braces)]
+InputPath = NewType("InputPath", str)
+"""A file of the user's that jobs read."""
 
 
-class Tune(Strict):
+@dataclass(frozen=True, kw_only=True)
+class Tune:
     """A scaling chosen by accuracy on validation images; test images are never looked at."""
 
-    tune: Literal["validation"] = Field(description="What to choose by. Only `validation` is possible.")
-    grid: Grid = Field(min_length=1, description="The scalings to choose from.")
+    tune: Literal["validation"] = parameter(description="What to choose by. Only `validation` is possible.")
+    grid: list[float] = parameter(min_length=1, description="The scalings to choose from.")
 
 
-def _kind_of_scaling(value: object) -> str:
-    return "tune" if isinstance(value, dict | Tune) else "number"
+Scaling = float | Tune
 
 
-Scaling = Annotated[
-    Annotated[FiniteFloat, Tag("number")] | Annotated[Tune, Tag("tune")], Discriminator(_kind_of_scaling)
-]
-
-
-class Method(Strict):
+@dataclass(frozen=True, kw_only=True)
+class Method:
     """What all methods share."""
 
     trims: ClassVar[bool] = False
@@ -47,7 +43,8 @@ class Method(Strict):
     beside_merging: ClassVar[frozenset[str]] = frozenset({"scaling"})
     """Parameters that the merged task vector does not depend on."""
 
-    label: Label = Field(description="The name that tables and figures show; unique.")
+    # As long as a legend has room for.
+    label: str = parameter(min_length=1, max_length=60, description="The name that tables and figures show; unique.")
     algorithm: str
 
     @property
@@ -72,7 +69,7 @@ class Method(Strict):
 
     def parameters(self) -> dict[str, Any]:
         """The algorithm's parameters as plain values."""
-        return self.model_dump(exclude={"algorithm", "label"})
+        return {name: value for name, value in asdict(self).items() if name not in ("label", "algorithm")}
 
     def merging_parameters(self, frozen_entries: int = 0) -> dict[str, Any]:
         """The parameters that the merged task vector depends on, once statistics or coefficients are there.
@@ -89,16 +86,19 @@ class Method(Strict):
         return {}
 
 
+@dataclass(frozen=True, kw_only=True)
 class StatisticsMethod(Method):
     """What methods share that merge by statistics of the experts."""
 
     beside_merging = frozenset({"scaling", "images"})
 
-    images: int = Field(256, ge=1, description="Unlabeled validation images per task; published: of training images.")
+    images: int = parameter(
+        256, ge=1, description="Unlabeled validation images per task; published: of training images."
+    )
 
 
 def parameters_in(module: ModuleType) -> type[Method]:
-    """Return the model of a method's parameters, the one :class:`Method` that its file defines."""
+    """Return the data class of a method's parameters, the one :class:`Method` that its file defines."""
     defined = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
-    (model,) = [value for value in defined if isinstance(value, type) and issubclass(value, Method)]
-    return model
+    (parameters,) = [value for value in defined if isinstance(value, type) and issubclass(value, Method)]
+    return parameters

@@ -7,13 +7,11 @@ projection ``proj``, which is no linear layer to open_clip.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from remerge.errors import ParameterError
-from remerge.methods.parameters import StatisticsMethod
-from remerge.run.settings import Share
+from remerge.methods.parameters import StatisticsMethod, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +24,15 @@ if TYPE_CHECKING:
 UNEXPLAINED = 1e-5
 
 
+@dataclass(frozen=True, kw_only=True)
 class RegMean(StatisticsMethod):
     """Linear layers by least squares of their outputs (arXiv:2212.09849)."""
 
     algorithm: Literal["regmean"]
-    off_diagonal: Share = Field(
+    off_diagonal: float = parameter(
         0.95,
+        gt=0,
+        le=1,
         description="Factor of inner products between different inputs. FusionBench's published numbers: 0.95.",
     )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from remerge.merging.rules import MergeRule, Place
-from remerge.methods.parameters import Method, Scaling
+from remerge.methods.parameters import Method, Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +16,12 @@ if TYPE_CHECKING:
     from remerge.checkpoints.weights import Weights
 
 
+@dataclass(frozen=True, kw_only=True)
 class TaskArithmetic(Method):
     """The pre-trained weights plus the scaled sum of the task vectors (arXiv:2212.04089)."""
 
     algorithm: Literal["task_arithmetic"]
-    scaling: Scaling = Field(0.3, description="The merging coefficient lambda.")
+    scaling: Scaling = parameter(0.3, description="The merging coefficient lambda.")
 
 
 class Sum(MergeRule):

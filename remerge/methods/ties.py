@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
 
 from remerge.errors import ParameterError
 from remerge.merging.rules import Merge, MergeRule, Scope
-from remerge.methods.parameters import Method, Scaling
-from remerge.run.settings import Share
+from remerge.methods.parameters import Method, Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,19 +15,20 @@ if TYPE_CHECKING:
     from remerge.checkpoints.weights import Weights
 
 
+@dataclass(frozen=True, kw_only=True)
 class Ties(Method):
     """TIES-Merging: trim, elect sign, disjoint merge (arXiv:2306.01708)."""
 
     trims = True
 
     algorithm: Literal["ties"]
-    keep: Share = Field(0.2, description="Share of each task vector's entries that survive trimming.")
-    merge: Merge = Field(
+    keep: float = parameter(0.2, gt=0, le=1, description="Share of each task vector's entries that survive trimming.")
+    merge: Merge = parameter(
         "sum",
         description="Disjoint merge: `sum` as in AdaMerging's comparisons, `mean` as in the TIES paper, or `max`.",
     )
-    scaling: Scaling = Field(0.3, description="The merging coefficient lambda.")
-    scope: Scope = Field(
+    scaling: Scaling = parameter(0.3, description="The merging coefficient lambda.")
+    scope: Scope = parameter(
         "vector",
         description="What `keep` is a share of: the whole flattened task `vector`; the same without tensors in which "
         "no task moved (`trained`); or each `tensor` by itself.",

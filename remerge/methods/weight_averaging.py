@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from remerge.merging.rules import MergeRule, Place
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from remerge.checkpoints.weights import Weights
 
 
+@dataclass(frozen=True, kw_only=True)
 class WeightAveraging(Method):
     """The mean of the fine-tuned encoders."""
 

@@ -1,7 +1,7 @@
 """Methods by kind, and the parameters that rules receive."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from remerge.config.models import Config
@@ -99,11 +99,11 @@ class Methods:
 
     def described(self, pool: str) -> dict[str, dict[str, Any]]:
         """Return every method's algorithm, label and parameters as plain values, in the order of tables."""
-        return {name: method.model_dump() for name, method in self.of_pool(pool).items()}
+        return {name: asdict(method) for name, method in self.of_pool(pool).items()}
 
     def unlabelled(self, pool: str) -> dict[str, dict[str, Any]]:
         """Return the same without labels, by which nothing is judged."""
-        return {name: method.model_dump(exclude={"label"}) for name, method in self.of_pool(pool).items()}
+        return {name: self.parameters(name) for name in self.of_pool(pool)}
 
     def rows(self, pool: str) -> dict[str, dict[str, Any]]:
         """Return what a table says of every method besides its scores."""
@@ -118,7 +118,11 @@ class Methods:
 
     def looks(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return what decides how methods look in figures."""
-        return {name: self.config.methods[name].model_dump(include=SHOWN) | self._look(name) for name in names}
+        described = {name: asdict(self.config.methods[name]) for name in names}
+        return {
+            name: {key: method[key] for key in method if key in SHOWN} | self._look(name)
+            for name, method in described.items()
+        }
 
     def described_with_looks(self, pool: str) -> dict[str, dict[str, Any]]:
         """Return every method's algorithm, label, parameters and look."""

@@ -22,7 +22,7 @@ BOOKKEEPING = (
 """Modules that no digest covers, because nothing that their functions return affects a result."""
 
 # Keyword arguments of progress bars and settings that are only displayed.
-SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}}
+SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}, "parameter": {"description"}}
 
 
 def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:

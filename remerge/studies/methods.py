@@ -74,4 +74,4 @@ class Merging:
 
     def _method(self, name: str) -> Method:
         described = self.methods[name]
-        return parameters_in(load(described["algorithm"])).model_validate({"label": "-", **described})
+        return parameters_in(load(described["algorithm"]))(**{"label": "-", **described})

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field
 
 from remerge.studies.columns import References, normalised
 from remerge.studies.settings import Costs, Study
@@ -26,7 +26,7 @@ class Settings(Study):
     fewest_tasks = 2
 
     kind: Literal["pairs"]
-    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
+    scaling: float = Field(0.3, description="The merging coefficient lambda.")
 
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
         """Every task with every other."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field
 
 from remerge.run.settings import Share
 from remerge.studies.columns import References, by_task
@@ -27,7 +27,7 @@ class Settings(Study):
 
     kind: Literal["ties_ablation"]
     keep: Share = Field(0.2, description="Share of entries that survive trimming.")
-    scaling: FiniteFloat = Field(description="The merging coefficient lambda.")
+    scaling: float = Field(description="The merging coefficient lambda.")
 
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
         """Every variant on all tasks."""

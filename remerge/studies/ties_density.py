@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field
 
 from remerge.run.settings import Share
 from remerge.studies.columns import References, by_share_kept
@@ -28,7 +28,7 @@ class Settings(Study):
         [0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0], min_length=1, description="Shares of entries that survive trimming."
     )
     merge: Literal["sum", "mean", "max"] = Field("sum", description="Disjoint merge, as for `ties`.")
-    scaling: FiniteFloat = Field(0.3, description="The merging coefficient lambda.")
+    scaling: float = Field(0.3, description="The merging coefficient lambda.")
 
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
         """Every share on all tasks."""
