@@ -2,7 +2,7 @@
 
     images -> pre-trained encoder -> fine-tuned encoders -> task vectors -> merged encoders -> scores -> tables, figures
 
-Everything made lies under results/. What is made is said in config.yaml; config/README.md explains every key.
+All output goes to results/. config.yaml says what is made; config/README.md explains every key.
 """
 
 from snakemake.utils import min_version
@@ -34,8 +34,8 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    if told := room_for_results(settings):
-        logger.info(told)
+    if message := room_for_results(settings):
+        logger.info(message)
 
 
 rule all:

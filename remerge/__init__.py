@@ -4,7 +4,7 @@
 
     merged = remerge.ties(pretrained, [finetuned_a, finetuned_b], keep=0.2, merge="mean", scaling=1.0)
 
-Models are modules or state dicts; the merged one comes back in the kind and dtype of the pre-trained.
+Models are modules or state dicts; the merged model has the kind and dtype of the pre-trained one.
 """
 
 import importlib

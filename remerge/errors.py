@@ -2,7 +2,7 @@
 
 
 class RemergeError(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base of all errors that this library raises deliberately."""
 
 
 class MismatchError(RemergeError, ValueError):
@@ -10,8 +10,8 @@ class MismatchError(RemergeError, ValueError):
 
 
 class ParameterError(RemergeError, ValueError):
-    """A method's parameter that is out of range or of the wrong kind."""
+    """A method's parameter is out of range or has the wrong type."""
 
 
 class ConfigError(RemergeError, ValueError):
-    """A configuration that cannot be run; the message lists every fault found."""
+    """A configuration that cannot be run; the message lists all faults."""

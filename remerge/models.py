@@ -1,4 +1,4 @@
-"""The methods as functions of models: modules or state dicts in, the merged model out in the same kind."""
+"""The methods as functions of models: they take modules or state dicts and return the merged model in kind."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def task_vector(pretrained: Model, finetuned: Model) -> dict[str, Tensor]:
         finetuned: Another with the same keys, shapes and dtypes.
 
     Returns:
-        The difference of every floating-point tensor: float32, or float64 where the weights are.
+        The difference of every floating-point tensor, in float32, or in float64 where the weights are float64.
 
     Raises:
         MismatchError: Keys, shapes or dtypes differ; the message names them.
@@ -87,7 +87,7 @@ def ties(
         scaling: The merging coefficient lambda; 0 gives the pre-trained weights bit for bit.
         exclude: Names or shell patterns of tensors left at their pre-trained values and out of the trim.
         scope: What ``keep`` is a share of: the whole flattened ``vector``; the same without tensors in which
-            no task moved (``trained``); or each ``tensor`` by itself.
+            no task changed anything (``trained``); or each ``tensor`` separately.
 
     Raises:
         MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.

@@ -1,4 +1,4 @@
-"""Every fault of a configuration is told before anything runs, with its file, key and remedy."""
+"""All faults of a configuration are reported before anything runs, each with its file, key and remedy."""
 
 import copy
 import inspect
@@ -109,7 +109,7 @@ def test_null_leaves_out_what_an_earlier_file_names_and_nothing_else(values: dic
     [
         ("pools: {mini: {architecture: ViT-B-32}}", "origin `trained` is for architecture mini"),
         ("pools: {mini: {origin: fusionbench}}", "origin fusionbench needs an architecture"),
-        ("pools: {mini: {folder: x}}", "`folder` is for origin task-vectors alone"),
+        ("pools: {mini: {folder: x}}", "`folder` is only for origin task-vectors"),
         ("pools: {b: {origin: random, architecture: ViT-B-32}}", "digits, latin, .*drawn for architecture mini"),
         ("methods: {mine: {label: M, algorithm: own, file: 'm{x}.py'}}", "mine.file: a path may have no braces"),
         ("clip_tasks: {Cars: {source: torchvision}}", "clip_tasks.Cars.source: torchvision cannot download Cars"),

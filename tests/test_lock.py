@@ -234,7 +234,7 @@ def test_a_runs_own_lock_file_is_not_taken_for_anothers(tmp_path: Path, monkeypa
 
 def test_a_pool_has_no_commit() -> None:
     assert Pool(origin="fusionbench", architecture="ViT-B-32", revision="main").revision == "main"
-    with pytest.raises(ValidationError, match="give commits by `downloads`"):
+    with pytest.raises(ValidationError, match="fix commits with `downloads`"):
         Pool(origin="fusionbench", architecture="ViT-B-32", revision=ONE)
 
 

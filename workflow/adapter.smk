@@ -8,7 +8,7 @@ from remerge.run.code import code_digest
 
 
 def of(question, **given):
-    """A function of a job's wildcards, and of the attempt, that passes to a question those that it has parameters for."""
+    """A function of a job's wildcards and attempt that calls a question with those it has parameters for."""
     parameters = signature(question).parameters.keys() - given.keys()
 
     def answer(wildcards, **more):

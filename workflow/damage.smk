@@ -1,4 +1,4 @@
-"""Results that are no longer what was made."""
+"""Handling of damaged results, which have changed since they were made."""
 
 from remerge.run.atomic import remove_leftovers
 from remerge.run.provenance import (
@@ -27,7 +27,7 @@ plan_jobs = workflow._build_dag
 
 
 def mend_and_plan_jobs():
-    """What is damaged is set aside by a run alone, and before its jobs are planned, so that it is planned again."""
+    """Set damaged results aside, in real runs only, before jobs are planned, so that they are made again."""
     # Only what executes jobs has an executor; --lint, --summary, --dag, --report and --unlock have none.
     runs = workflow.executor_plugin and not workflow.dryrun and not workflow.touch
     if runs and workflow.is_main_process and not locked():

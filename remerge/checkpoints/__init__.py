@@ -1,1 +1,1 @@
-"""Checkpoints of other origins, turned into this workflow's safetensors."""
+"""Reading checkpoints of all origins and converting them to this workflow's safetensors files."""

@@ -1,8 +1,8 @@
-"""What belongs to one task's expert, and cannot be made where the task's images are absent.
+"""Files of a task's expert that cannot be made because the task's images are unavailable.
 
-An expert that would have to be fine-tuned on images nobody has, its task vector, and statistics of an expert are files
-without tensors whose header says why. Whatever merges leaves such tasks out, and its own header, and every score after
-it, names the tasks that it does merge.
+An expert that would be fine-tuned on these images, its task vector, and statistics of an expert are then files without
+tensors whose header gives the reason. Merging skips such tasks; the merged file's header and all its scores name the
+tasks that were merged.
 """
 
 import sys
@@ -14,7 +14,7 @@ from remerge.checkpoints.weights import LazyWeights, load_weights, save_weights
 from remerge.errors import RemergeError
 
 SEPARATOR = "+"
-"""Between the names of merged tasks, in headers and in score files."""
+"""Separator of the names of merged tasks, in headers and in score files."""
 
 
 def save_absent(path: str | Path, reason: str, metadata: Mapping[str, str] | None = None) -> None:
@@ -29,15 +29,15 @@ def save_absent(path: str | Path, reason: str, metadata: Mapping[str, str] | Non
 
 
 def why_absent(path: str | Path) -> str:
-    """Return why a file holds no weights; empty if it holds some."""
+    """Return the reason why a file has no weights; empty if it has some."""
     return read_metadata(path).get("missing", "")
 
 
 def load_available(tasks: Sequence[str], paths: Sequence[str | Path]) -> dict[str, LazyWeights]:
-    """Open a file per task, but for tasks that have none; those are named on standard error.
+    """Open the file of every task, skipping files without weights; the skipped tasks are named on standard error.
 
     Raises:
-        RemergeError: No task has one, or a file cannot be read.
+        RemergeError: No file has weights, or a file cannot be read.
     """
     available, absent = {}, []
     for task, path in zip(tasks, paths, strict=True):
@@ -53,10 +53,10 @@ def load_available(tasks: Sequence[str], paths: Sequence[str | Path]) -> dict[st
 
 
 def merged_tasks(some: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
-    """Return the header field ``merged`` of an encoder that not all tasks went into; nothing if all did."""
+    """Return the header field ``merged`` of an encoder that merges only some of the tasks; empty if it merges all."""
     return {} if len(some) == len(tasks) else {"merged": SEPARATOR.join(some)}
 
 
 def merged_of(path: str | Path) -> dict[str, str]:
-    """Return the field that :func:`merged_tasks` made, from the header of a task vector or an encoder."""
+    """Return the field of :func:`merged_tasks` from the header of a task vector or an encoder."""
     return {key: value for key, value in read_metadata(path).items() if key == "merged"}

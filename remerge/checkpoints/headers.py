@@ -1,4 +1,4 @@
-"""Headers of safetensors files: read without torch, the same in every run, and written ahead of the tensors."""
+"""Headers of safetensors files: read without torch, deterministic, and written ahead of the tensors."""
 
 import json
 import os
@@ -33,10 +33,10 @@ def open_file(path: str | Path, framework: str) -> safe_open:
 
     Args:
         path: The file.
-        framework: What its tensors are read as, ``pt`` or ``np``.
+        framework: Type of the tensors read from it, ``pt`` or ``np``.
 
     Raises:
-        RemergeError: There is no such file, or it cannot be read, is cut short or no safetensors file.
+        RemergeError: The file does not exist, cannot be read, is truncated or is not a safetensors file.
     """
     try:
         return safe_open(path, framework=framework)
@@ -60,13 +60,13 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def sort_metadata(path: Path) -> None:
-    """Sort the free text fields of a file's header in place; safetensors shuffles them anew in every process."""
+    """Sort the free text fields of a file's header in place; safetensors orders them differently in every process."""
     with path.open("r+b") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(size))
         if "__metadata__" in header:
             header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        # As compact as safetensors writes it, so that it fills the same bytes, which end in blanks.
+        # As compact as safetensors writes it, so that it fits the same bytes; the rest is padded with blanks.
         file.seek(8)
         file.write(json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size))
 
@@ -74,15 +74,15 @@ def sort_metadata(path: Path) -> None:
 def write_header(
     path: Path, tensors: Mapping[str, tuple["torch.dtype", "torch.Size"]], metadata: Mapping[str, str]
 ) -> tuple[int, dict[str, tuple[int, int]]]:
-    """Write a header and make room for the tensors after it.
+    """Write a header and allocate space for the tensors after it.
 
     Args:
-        path: The file; what it held is lost.
+        path: The file; any previous content is lost.
         tensors: Dtype and shape of each tensor.
         metadata: Free text fields.
 
     Returns:
-        Where the tensors' bytes begin in the file, and each tensor's offset from there and length in bytes.
+        The position in the file where tensors start, and each tensor's offset from there and length, in bytes.
 
     Raises:
         RemergeError: A dtype cannot be written.
@@ -105,7 +105,7 @@ def write_header(
         file.write(struct.pack("<Q", len(text)) + text)
         file.flush()
         if offset and hasattr(os, "posix_fallocate"):
-            # Room that is promised now cannot run out under a memory-mapped file, where it would kill the process.
+            # A disk that fills up under a memory-mapped file kills the process; allocating now raises instead.
             os.posix_fallocate(file.fileno(), 8 + len(text), offset)
         else:
             file.truncate(8 + len(text) + offset)

@@ -12,7 +12,7 @@ from remerge.checkpoints.torch_files import read_torch_file
 from remerge.errors import RemergeError
 
 VISUAL = "model.visual."
-# Modules within modules, and tensors in all: far beyond any encoder, and an end to modules that hold themselves.
+# Limits on nesting and on the number of tensors: far beyond any encoder, but they stop modules that contain themselves.
 DEEPEST = 50
 MOST = 20_000
 
@@ -23,27 +23,27 @@ def read_module_state(path: str | Path) -> dict[str, Tensor]:
     Nothing in the file is executed (:mod:`remerge.checkpoints.pickles`).
 
     Raises:
-        PickleRefusedError: The file asks for something to be executed, describes tensors beyond their storage, or
-            is cut short.
-        RemergeError: It holds no module and no mapping of tensors.
+        PickleRefusedError: The file tries to execute something, describes tensors beyond their storage, or is
+            truncated.
+        RemergeError: It contains neither a module nor a mapping of tensors.
     """
-    found = read_torch_file(path)
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    records = _in_module(found) if isinstance(found, Inert) else _in_mapping(found)
+    content = read_torch_file(path)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    records = _in_module(content) if isinstance(content, Inert) else _in_mapping(content)
     state: dict[str, Tensor] = {}
     for name, record in records:
         if len(state) == MOST:
             raise PickleRefusedError(f"{path}: holds more than {MOST} tensors")
         state[name] = _built(record, f"{path}: {name}")
     if not state:
-        raise RemergeError(f"{path}: holds a {type(found).__name__} without tensors, no module")
+        raise RemergeError(f"{path}: holds a {type(content).__name__} without tensors, no module")
     return state
 
 
-def _in_mapping(found: Any) -> Iterator[tuple[str, TensorRecord]]:
-    if isinstance(found, Mapping):
-        yield from ((str(name), record) for name, record in found.items() if isinstance(record, TensorRecord))
+def _in_mapping(content: Any) -> Iterator[tuple[str, TensorRecord]]:
+    if isinstance(content, Mapping):
+        yield from ((str(name), record) for name, record in content.items() if isinstance(record, TensorRecord))
 
 
 def _in_module(module: Inert, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, TensorRecord]]:
@@ -65,7 +65,7 @@ def _entries(module: Inert, kind: str) -> Iterable[tuple[Any, Any]]:
 
 
 def _built(record: TensorRecord, name: str) -> Tensor:
-    """The tensor a record describes, in memory of its own, if its storage holds it."""
+    """A copy of the tensor that a record describes, if it fits its storage."""
     entries = 1
     last = record.offset
     for size, stride in zip(record.size, record.stride, strict=True):
@@ -81,17 +81,17 @@ def _built(record: TensorRecord, name: str) -> Tensor:
 
 
 def image_encoder_weights(path: str | Path) -> tuple[dict[str, Tensor], int]:
-    """Return the image encoder in a checkpoint, in open_clip's names, and what else it holds.
+    """Return the image encoder in a checkpoint, with open_clip's names, and the number of its other parameters.
 
     Args:
-        path: A pickled ``ImageEncoder`` of the authors', or a module that has one.
+        path: A pickled ``ImageEncoder`` of the authors, or a module that contains one.
 
     Returns:
-        Float32 weights, and the number of floating-point parameters beside them: the remains of the text tower,
-        which the authors' TIES counts in its trim.
+        Float32 weights, and the number of other floating-point parameters: the remains of the text tower, which the
+        authors' TIES counts when trimming.
 
     Raises:
-        RemergeError: There is no image encoder in it; the message tells what there is.
+        RemergeError: It contains no image encoder; the message says what it does contain.
     """
     state = read_module_state(path)
     prefixes = {name[: name.index(VISUAL) + len(VISUAL)] for name in state if VISUAL in f".{name}"}
@@ -99,12 +99,12 @@ def image_encoder_weights(path: str | Path) -> tuple[dict[str, Tensor], int]:
         raise RemergeError(f"{path}: has no image encoder under {VISUAL!r}; there are: {', '.join(list(state)[:10])}")
     (prefix,) = prefixes
     encoder = {name.removeprefix(prefix): tensor.float() for name, tensor in state.items() if name.startswith(prefix)}
-    own = prefix.removesuffix("visual.")
+    encoder_prefix = prefix.removesuffix("visual.")
     beside = sum(
         tensor.numel()
         for name, tensor in state.items()
         # The causal mask, minus infinity above its diagonal, is a constant.
-        if name.startswith(own)
+        if name.startswith(encoder_prefix)
         and not name.startswith(prefix)
         and tensor.is_floating_point()
         and "attn_mask" not in name

@@ -1,8 +1,8 @@
-"""Pickles read without running anything in them.
+"""Reading pickles without running anything in them.
 
-A pickle is a program: it names callables and has them called. Here every name is either one of a few stand-ins,
-which only note down what they were called with, or an inert class for the modules that old checkpoints are made of;
-any other name is refused, by name, before anything of it is imported.
+A pickle is a program that names callables and calls them. Here, every name maps to one of a few stand-ins that only
+record their arguments, or to an inert class for the modules in old checkpoints. Any other name is refused, with an
+error that says which, before anything is imported.
 """
 
 import io
@@ -17,7 +17,7 @@ import torch
 
 from remerge.errors import RemergeError
 
-# Packages whose classes the checkpoints hold instances of. Nothing is ever imported from them.
+# Packages whose classes have instances in the checkpoints. Nothing is ever imported from them.
 INERT_PACKAGES = ("src", "open_clip", "clip", "torch.nn", "torchvision.transforms", "argparse")
 
 STORAGES = {
@@ -35,14 +35,14 @@ STORAGES = {
 
 
 class PickleRefusedError(RemergeError):
-    """A pickle that asks for something this reader does not hand out, or that is cut short or broken."""
+    """A pickle uses a name that is not allowed, or is truncated or broken."""
 
 
 class Inert:
-    """An instance of a class that was not imported: the arguments and the state it was given."""
+    """An instance of a class that was not imported; it only keeps its arguments and state."""
 
     def __new__(cls, *arguments: Any, **named: Any) -> "Inert":
-        """Note the arguments down."""
+        """Keep the arguments."""
         made = super().__new__(cls)
         made.__dict__.update(arguments=arguments, state={})
         return made
@@ -51,7 +51,7 @@ class Inert:
         pass
 
     def __setstate__(self, state: Any) -> None:
-        # As pickle hands over objects with slots: what is in the dictionary, what is in slots.
+        # The state of an object with slots is a pair: its dictionary and its slots.
         parts = state if isinstance(state, tuple) else (state,)
         for part in parts:
             if isinstance(part, dict):
@@ -60,20 +60,20 @@ class Inert:
 
 @dataclass(frozen=True)
 class Storage:
-    """Memory that tensors look into."""
+    """Memory shared by tensors."""
 
     dtype: torch.dtype
     content: bytes
 
     @property
     def numel(self) -> int:
-        """How many entries it holds."""
+        """Number of entries."""
         return len(self.content) // self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """A tensor as the pickle describes it: not yet checked, not yet built."""
+    """A tensor as described by the pickle, not yet checked or built."""
 
     storage: Storage
     offset: int
@@ -83,7 +83,7 @@ class TensorRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What a pickle gets for a name that it may call; slots keep it from being tampered with."""
+    """The stand-in for a name that a pickle may call; slots protect it from being modified."""
 
     function: Callable[..., Any]
 
@@ -92,10 +92,10 @@ class _Call:
 
 
 def tensor_record(storage: Any, offset: Any, size: Any, stride: Any, *ignored: Any) -> TensorRecord:
-    """Return a tensor's description, if it is one.
+    """Check and return a tensor's description.
 
     Raises:
-        PickleRefusedError: It has no storage, or a negative or no number where one belongs.
+        PickleRefusedError: It has no storage, or something is negative or not a number.
     """
     numbers = [offset, *size, *stride]
     if not isinstance(storage, Storage) or not all(isinstance(n, int) and n >= 0 for n in numbers):
@@ -104,14 +104,14 @@ def tensor_record(storage: Any, offset: Any, size: Any, stride: Any, *ignored: A
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
-    """How old protocols write bytes."""
+    """Bytes as old protocols write them."""
     if encoding != "latin1" or not isinstance(text, str):
         raise PickleRefusedError(f"asks for the encoding {encoding!r}")
     return text.encode("latin1")
 
 
 def _reconstruct(kind: Any, base: Any, state: Any) -> Any:
-    """How old protocols write objects."""
+    """Objects as old protocols write them."""
     if not (isinstance(kind, type) and issubclass(kind, Inert)):
         raise PickleRefusedError("asks to reconstruct something that is no module")
     return kind()
@@ -145,7 +145,7 @@ def _builders(load_storage: Callable[[bytes], Storage]) -> dict[str, Any]:
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that hands out stand-ins and inert classes only."""
+    """An unpickler that only returns stand-ins and inert classes."""
 
     def __init__(
         self, file: io.BytesIO, load_storage: Callable[[bytes], Storage], persistent: Callable[[Any], Any]
@@ -181,22 +181,22 @@ def read_pickle(
     load_storage: Callable[[bytes], Storage] = _refuse_storage,
     persistent: Callable[[Any], Any] = _refuse_persistent,
 ) -> Any:
-    """Read one pickle, from where the file stands, and leave the file after it.
+    """Read one pickle from the file's current position, and leave the position after it.
 
     Args:
-        file: The pickle, and perhaps more.
-        load_storage: What to make of a storage that the pickle holds as bytes.
-        persistent: What to make of a reference to something outside the pickle.
+        file: The pickle, possibly followed by more data.
+        load_storage: Builds a storage that the pickle contains as bytes.
+        persistent: Resolves a reference to something outside the pickle.
 
     Returns:
         Plain containers and numbers, :class:`Inert` instances and :class:`TensorRecord` s.
 
     Raises:
-        PickleRefusedError: It asks for anything else, or is cut short or broken.
+        PickleRefusedError: It uses any other name, or is truncated or broken.
     """
     begin = file.tell()
     try:
-        # Read through once without acting on it: lengths that point beyond the end would be believed otherwise.
+        # Scan it once without executing it; otherwise lengths that point beyond the end would be trusted.
         for opcode, _, _ in pickletools.genops(file):
             if opcode.name.startswith("EXT"):
                 raise PickleRefusedError(f"uses the opcode {opcode.name}, which no checkpoint needs")
@@ -207,11 +207,11 @@ def read_pickle(
         return found
     except PickleRefusedError:
         raise
-    # What a broken pickle makes the unpickler raise is not limited to its own errors.
+    # A broken pickle can make the unpickler raise almost any exception.
     except Exception as error:
         raise PickleRefusedError(f"is cut short or no whole pickle ({type(error).__name__}: {error})") from error
 
 
 def state_of(module: Any) -> Mapping[str, Any]:
-    """Return the attributes of an inert instance; none of anything else."""
+    """Return the attributes of an inert instance; empty for anything else."""
     return module.__dict__["state"] if isinstance(module, Inert) else {}

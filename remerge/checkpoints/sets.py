@@ -1,4 +1,4 @@
-"""Checkpoints in several files, as larger models come: read as one, written in the same parts."""
+"""Checkpoints split into several files, as is common for larger models: read as one, written in the same parts."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,16 +18,16 @@ INDEX = "*.safetensors.index.json"
 
 
 class CheckpointSet(Mapping[str, Tensor]):
-    """The tensors of all parts of a checkpoint, each read when asked for; the files are memory-mapped."""
+    """The tensors of all parts of a checkpoint, each read on access; the files are memory-mapped."""
 
     def __init__(self, path: str | Path) -> None:
         """Open a checkpoint.
 
         Args:
-            path: A safetensors file, or a folder with one or, beside a ``*.safetensors.index.json``, several.
+            path: A safetensors file, or a folder with one, or with several and a ``*.safetensors.index.json``.
 
         Raises:
-            RemergeError: There is none, a part that the index names is missing, or a tensor is not where it says.
+            RemergeError: There is no checkpoint, or a part or a tensor that the index lists is missing.
         """
         self.path = Path(path)
         self.index = _index(self.path)
@@ -79,10 +79,10 @@ def _only_file(path: Path) -> str:
 
 
 class CheckpointWriter:
-    """Files of the same names, tensors, shapes and dtypes as another checkpoint's, written in place.
+    """Files with the same names, tensors, shapes and dtypes as another checkpoint, written in place.
 
-    They appear under their names when the block ends without an error, and not at all otherwise. What is written
-    goes to memory-mapped files, so that the checkpoint never is in memory as a whole.
+    They appear under their names only if the block ends without an error. They are memory-mapped while they are
+    written, so that the whole checkpoint is never in memory.
     """
 
     def __init__(self, like: CheckpointSet, folder: str | Path) -> None:
@@ -93,7 +93,7 @@ class CheckpointWriter:
         self._maps: list[np.memmap] = []
 
     def __enter__(self) -> "CheckpointWriter":
-        """Make room for every file.
+        """Allocate space for all files.
 
         Raises:
             OSError: The disk is full.
@@ -114,7 +114,7 @@ class CheckpointWriter:
         return self
 
     def __exit__(self, *failure: object) -> bool | None:
-        """Write what is still in memory, and let the files appear."""
+        """Flush the files and move them to their final names."""
         self.tensors.clear()
         for mapped in self._maps:
             mapped.flush()

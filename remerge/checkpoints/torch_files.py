@@ -1,4 +1,4 @@
-"""The three containers that torch has written checkpoints in, and plain pickles: read, never executed."""
+"""Reading the three container formats of torch checkpoints, and plain pickles, without executing anything."""
 
 import io
 import struct
@@ -17,15 +17,15 @@ PROTOCOL = 1001
 
 
 def read_torch_file(path: str | Path) -> Any:
-    """Return what a file holds that ``torch.save`` or ``pickle.dump`` wrote.
+    """Return the content of a file that ``torch.save`` or ``pickle.dump`` wrote.
 
     Reads zip archives (torch 1.6 and later), streams (before 1.6), tar archives (0.1) and plain pickles.
 
     Returns:
-        What :func:`remerge.checkpoints.pickles.read_pickle` returns.
+        The same as :func:`remerge.checkpoints.pickles.read_pickle`.
 
     Raises:
-        PickleRefusedError: It asks for something to be executed, claims sizes it does not have, or is cut short.
+        PickleRefusedError: It tries to execute something, declares wrong sizes, or is truncated.
     """
     path = Path(path)
     try:
@@ -38,7 +38,7 @@ def read_torch_file(path: str | Path) -> Any:
         raise RemergeError(f"{path}: no such file") from error
     except PickleRefusedError as error:
         raise PickleRefusedError(f"{path}: {error}") from error
-    # Archives cut short or tampered with make the standard library raise almost anything.
+    # Truncated or manipulated archives make the standard library raise almost anything.
     except (
         *(zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, struct.error, NotImplementedError),
         *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError),
@@ -83,7 +83,7 @@ def _read_stream_or_pickle(content: bytes) -> Any:
 
 
 def _storage_in_bytes(content: bytes) -> Storage:
-    """A storage by itself, as a tensor pickled without torch's help carries it: a stream within the pickle."""
+    """A single storage, in a stream within the pickle: tensors are saved this way by plain ``pickle``."""
     found = _read_stream(io.BytesIO(content))
     if not isinstance(found, Storage):
         raise PickleRefusedError("holds bytes that are no storage")
@@ -91,7 +91,7 @@ def _storage_in_bytes(content: bytes) -> Storage:
 
 
 class _Pending(Storage):
-    """A storage that stands in the pickle before its content has been read."""
+    """A storage that the pickle refers to before its content has been read."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__(dtype, b"")
@@ -109,7 +109,7 @@ def _read_stream(file: io.BytesIO) -> Any:
 
     def persistent(identifier: Any) -> Any:
         if identifier[0] == "module":
-            # The class, its file and its source, which old torch saved for comparison.
+            # The class, its file and its source, which old versions of torch saved for comparison.
             return identifier[1]
         kind, dtype, key, _, _, *view = identifier
         if kind != "storage" or not isinstance(dtype, torch.dtype) or (view and view[0] is not None):
@@ -125,7 +125,7 @@ def _read_stream(file: io.BytesIO) -> Any:
 
 
 def _sized(file: io.BytesIO, dtype: torch.dtype) -> bytes:
-    """Entries, after how many there are."""
+    """Entries, preceded by their number."""
     (numel,) = struct.unpack("<q", file.read(8))
     length = numel * dtype.itemsize
     content = file.read(length) if numel >= 0 else b""

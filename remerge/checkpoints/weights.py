@@ -1,4 +1,4 @@
-"""Checkpoints: names mapped to tensors, read lazily from safetensors files, and whether they can be merged."""
+"""Checkpoints as mappings of names to tensors, read lazily from safetensors files, and checks before merging."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ from remerge.errors import MismatchError, RemergeError
 from remerge.run.atomic import atomic_path
 
 Weights = Mapping[str, Tensor]
-"""Names mapped to tensors: a state dict, or a file's content read tensor by tensor."""
+"""A mapping of names to tensors: a state dict, or the content of a file, read tensor by tensor."""
 
 FAULTS_SHOWN = 10
 
 
 class LazyWeights(Mapping[str, Tensor]):
-    """The tensors of a safetensors file, each read when asked for; the file is memory-mapped."""
+    """The tensors of a safetensors file, each read on access; the file is memory-mapped."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -31,7 +31,7 @@ class LazyWeights(Mapping[str, Tensor]):
         return self._file.get_tensor(key)
 
     def __contains__(self, key: object) -> bool:
-        # Mapping's own would read the tensor to find out.
+        # The method of Mapping would read the tensor to find out.
         return key in self._keys
 
     def __iter__(self) -> Iterator[str]:
@@ -50,7 +50,7 @@ def load_weights(path: str | Path) -> LazyWeights:
     """Open a safetensors file.
 
     Raises:
-        RemergeError: There is no such file, or it cannot be read, is cut short or no safetensors file.
+        RemergeError: The file does not exist, cannot be read, is truncated or is not a safetensors file.
     """
     return LazyWeights(path)
 
@@ -58,7 +58,7 @@ def load_weights(path: str | Path) -> LazyWeights:
 def save_weights(path: str | Path, weights: Weights, metadata: Mapping[str, str] | None = None) -> None:
     """Write weights to a safetensors file; equal weights and metadata give equal bytes.
 
-    Tensors that share memory, as tied weights do, are written once per name.
+    Tensors that share memory, such as tied weights, are written once per name.
 
     Raises:
         RemergeError: A tensor holds NaN or infinity; nothing has been written.
@@ -78,19 +78,20 @@ def save_weights(path: str | Path, weights: Weights, metadata: Mapping[str, str]
 
 
 def check_finite(path: str | Path, weights: Weights, remedy: str) -> None:
-    """Refuse weights that hold NaN or infinity, which make plausible numbers of nothing.
+    """Refuse weights with NaN or infinity, which would lead to meaningless scores that look plausible.
 
     Args:
-        path: The file that they are in or were to be written to, for the message.
-        weights: Tensors of any dtype; those of integers pass.
+        path: The file that they are in or would be written to, for the message.
+        weights: Tensors of any dtype; integer tensors are not checked.
         remedy: What to do about it, for the message.
 
     Raises:
-        RemergeError: Some do; the message names the file, the first tensor and how many of its entries.
+        RemergeError: Some weights are not finite; the message names the file and the first such tensor, and says how
+            many of its entries are not finite.
     """
     for key in weights:
         tensor = weights[key]
-        # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
+        # If the sum is finite, so are all entries. If it is not, it may have overflowed, so check the entries.
         if not tensor.is_floating_point() or tensor.sum(dtype=computing_dtype(tensor.dtype)).isfinite():
             continue
         if count := int((~tensor.isfinite()).sum()):
@@ -101,8 +102,8 @@ def check_compatible(pretrained: Weights, finetuned: Sequence[Weights]) -> None:
     """Refuse checkpoints that cannot be merged.
 
     Raises:
-        MismatchError: There is no fine-tuned checkpoint, or keys, shapes or dtypes differ from the
-            pre-trained one's; the message names every checkpoint and key at fault, up to ten.
+        MismatchError: There is no fine-tuned checkpoint, or keys, shapes or dtypes differ from those of the pre-trained
+            one; the message names every checkpoint and key at fault, up to ten.
     """
     if not finetuned:
         raise MismatchError("no fine-tuned checkpoint was given: merging needs at least one")
@@ -130,5 +131,5 @@ def check_compatible(pretrained: Weights, finetuned: Sequence[Weights]) -> None:
 
 
 def computing_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype weights of ``dtype`` are merged in: float64 in itself, every shorter float in float32."""
+    """The dtype in which weights of ``dtype`` are merged: float64 for float64, float32 for shorter floats."""
     return torch.float64 if dtype == torch.float64 else torch.float32

@@ -1,1 +1,1 @@
-"""CLIP: architectures, image encoders, zero-shot heads, and their training."""
+"""CLIP: architectures, image encoders, zero-shot heads, and training."""

@@ -1,4 +1,4 @@
-"""The CLIP architectures, as plain data: tables and configuration checks read it without importing torch."""
+"""The CLIP architectures as plain data, which tables and configuration checks read without importing torch."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ class Architecture:
     """One CLIP architecture.
 
     Attributes:
-        name: Its name here and, but for ``mini``, in open_clip.
+        name: Its name here and, except for ``mini``, in open_clip.
         image_size: Side of its square input images in pixels.
-        activation: ``gelu`` or ``quickgelu``. OpenAI's weights need the latter; run with the other they lose
-            points of accuracy without any error.
+        activation: ``gelu`` or ``quickgelu``. OpenAI's weights need the latter; with the former they silently lose
+            several points of accuracy.
         embedding: Length of the image and text features.
-        text_parameters: Parameters of the text side that the Task Arithmetic authors' checkpoints keep beside the
-            image encoder (token and positional embedding, final norm, projection, logit scale). Never trained, but
-            part of the flattened vector that their TIES takes its top share of.
-        hub: What the Hub calls it in the names of transformers' checkpoints.
-        open_clip: The Hub's repository of OpenAI's weights in open_clip's own names.
+        text_parameters: Number of parameters of the text side that the Task Arithmetic authors' checkpoints keep with
+            the image encoder (token and positional embedding, final norm, projection, logit scale). They are never
+            trained, but are part of the flattened vector whose largest entries the authors' TIES keeps.
+        hub: Its name in the names of transformers' checkpoints on the Hub.
+        open_clip: The Hub's repository of OpenAI's weights with open_clip's names.
     """
 
     name: str
@@ -65,5 +65,5 @@ ARCHITECTURES = {
 
 
 def described(architecture: str) -> dict[str, str]:
-    """Return what the header of a weights file says of its architecture."""
+    """Return the header fields that describe a weights file's architecture."""
     return {"architecture": architecture, "activation": ARCHITECTURES[architecture].activation}

@@ -1,4 +1,4 @@
-"""CLIP encoders: the architectures, built by open_clip, and the way images enter them."""
+"""CLIP encoders, built by open_clip, and the normalisation of their input images."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from remerge.checkpoints.weights import check_finite, load_weights
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.errors import RemergeError
 
-# A CLIP small enough to be pre-trained in a minute on two cores.
+# A CLIP small enough to pre-train in a minute on two cores.
 MINI: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32},
@@ -43,10 +43,10 @@ def tokenizer(architecture: str) -> open_clip.SimpleTokenizer:
 
 
 def architecture_in(path: str | Path) -> str:
-    """Return the architecture a weights file was made for.
+    """Return the architecture that a weights file was made for.
 
     Raises:
-        RemergeError: The header does not tell architecture and activation, or tells another activation than the
+        RemergeError: The header lacks architecture or activation, or the activation differs from the one that the
             architecture is run with here.
     """
     metadata = read_metadata(path)
@@ -65,7 +65,7 @@ def load_clip(path: str | Path) -> open_clip.CLIP:
     """Return the CLIP, both towers, stored in a safetensors file, in evaluation mode.
 
     Raises:
-        RemergeError: The file does not tell its architecture, or its weights are not those of a CLIP or not finite.
+        RemergeError: The header lacks the architecture, or the weights are not those of a CLIP or not finite.
     """
     return _filled(build_clip(architecture_in(path)), path).eval()
 
@@ -76,10 +76,10 @@ def load_encoder(path: str | Path) -> nn.Module:
     The module maps float ``[n, 3, height, width]`` (see :func:`to_input`) to features ``[n, d]``, not normalised.
 
     Raises:
-        RemergeError: The file does not tell its architecture, or its weights are not those of an image encoder, or not
+        RemergeError: The header lacks the architecture, or the weights are not those of an image encoder or not
             finite.
     """
-    # Only the image tower is wanted: on the meta device the text tower costs nothing.
+    # Only the image tower is needed; on the meta device the text tower costs nothing.
     with torch.device("meta"):
         encoder = build_clip(architecture_in(path)).visual
     return _filled(encoder, path, assign=True).eval()

@@ -1,4 +1,4 @@
-"""Zero-shot heads: a linear classifier per task, from class names through the pre-trained text tower."""
+"""Zero-shot heads: a linear classifier per task, built from class names with the pre-trained text tower."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def zero_shot_head(
     classes: Sequence[str],
     templates: Sequence[str],
 ) -> Tensor:
-    """Build a head as the Task Arithmetic authors do.
+    """Build a head in the same way as the Task Arithmetic authors.
 
     Every template is filled with the class name, encoded and normalised; a class's features are averaged,
     normalised again, and multiplied by the logit scale.
@@ -28,7 +28,7 @@ def zero_shot_head(
         float32 ``[features, classes]``; logits are ``normalize(image_features) @ head``.
 
     Raises:
-        RemergeError: The prompts of two classes are the same up to the last token that the text tower reads.
+        RemergeError: The prompts of two classes are identical up to the last token that the text tower reads.
     """
     columns = []
     known: dict[bytes, str] = {}

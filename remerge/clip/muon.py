@@ -1,7 +1,7 @@
 """Muon in float32.
 
-PyTorch's casts to bfloat16, for which many processors have no instructions: on those a step takes six times as long.
-Its coarse rounding, which differs between processors, also takes their trainings further apart than float32's.
+PyTorch's Muon casts to bfloat16. On the many processors without bfloat16 instructions, a step takes six times as long.
+Its coarse rounding also differs between processors, so that training runs diverge more than in float32.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 class Muon(torch.optim.Muon):
     """PyTorch's Muon with its Newton-Schulz iteration in the dtype of the parameters; arguments are the same.
 
-    Learning rates are adjusted as in Muon's first publication: times ``sqrt(max(1, rows / columns))``.
+    Learning rates are multiplied by ``sqrt(max(1, rows / columns))``, as in the first publication of Muon.
     """
 
     @torch.no_grad()
@@ -40,10 +40,10 @@ def orthogonalised(matrix: Tensor, coefficients: tuple[float, float, float], ste
     """Return a matrix with the singular vectors of ``matrix``, ``[rows, columns]``, and singular values near 1.
 
     Args:
-        matrix: What to orthogonalise; it is not modified.
-        coefficients: Of the odd polynomial of fifth degree that every step applies to the singular values.
-        steps: Newton-Schulz steps.
-        eps: The least norm to divide by.
+        matrix: The matrix to orthogonalise; it is not modified.
+        coefficients: Coefficients of the odd fifth-degree polynomial that each step applies to the singular values.
+        steps: Number of Newton-Schulz steps.
+        eps: Smallest norm to divide by.
     """
     a, b, c = coefficients
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix

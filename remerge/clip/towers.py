@@ -1,4 +1,4 @@
-"""The towers of a CLIP as weights, checked against the architecture they are said to be of."""
+"""The towers of a CLIP as weights, checked against their declared architecture."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ VISUAL = "visual."
 
 
 def both_towers(weights: Weights, architecture: str) -> dict[str, Tensor]:
-    """Return a CLIP's weights in float32, in open_clip's names.
+    """Return a CLIP's weights in float32, with open_clip's names.
 
     Raises:
         MismatchError: They are not those of the architecture; the message names the keys.
@@ -20,7 +20,7 @@ def both_towers(weights: Weights, architecture: str) -> dict[str, Tensor]:
 
 
 def image_tower(clip: Weights) -> dict[str, Tensor]:
-    """Return the image encoder of a CLIP in open_clip's names."""
+    """Return the image encoder of a CLIP with open_clip's names."""
     return {key.removeprefix(VISUAL): clip[key] for key in clip if key.startswith(VISUAL)}
 
 
@@ -34,13 +34,13 @@ def checked_image_tower(weights: Weights, architecture: str) -> dict[str, Tensor
 
 
 def build_meta(architecture: str) -> dict[str, Tensor]:
-    """Return the names and shapes of an architecture's weights, without memory for them."""
+    """Return the names and shapes of an architecture's weights, without allocating memory for them."""
     with torch.device("meta"):
         return build_clip(architecture).state_dict()
 
 
 def _checked(weights: Weights, expected: Weights, architecture: str) -> dict[str, Tensor]:
-    # Older files keep the text tower's mask, a constant, beside the weights.
+    # Older files also store the text tower's mask, which is a constant.
     found = {key: weights[key].float() for key in weights if not key.endswith("attn_mask")}
     try:
         check_compatible(expected, [found])

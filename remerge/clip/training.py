@@ -20,19 +20,19 @@ from remerge.images.store import ImageSet
 from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
 
-# open_clip's token embeddings start so small that names sharing most words stay alike for hundreds of steps.
+# open_clip's token embeddings start so small that names with many words in common stay similar for hundreds of steps.
 TOKEN_EMBEDDING_GAIN = 10.0
 
 
 def _warmup_cosine(step: int, steps: int, warmup: int) -> float:
-    """Learning-rate factor: linear warm-up, then half a cosine down to zero."""
+    """Learning-rate factor: linear warm-up, then cosine decay to zero."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def _batches(image_set: ImageSet, batch_size: int, steps: int, seed: int) -> "list[np.ndarray]":
-    """Indices of each step's batch: epoch after epoch, each in an order of its own."""
+    """Indices of each step's batch; every epoch has a new random order."""
     generator = np.random.Generator(np.random.PCG64(seed))
     epochs = math.ceil(steps * batch_size / len(image_set))
     order = np.concatenate([generator.permutation(len(image_set)) for _ in range(epochs)])
@@ -45,7 +45,7 @@ def _tensors(image_set: ImageSet, chosen: "np.ndarray", device: str) -> tuple[Te
 
 
 def _resumed(progress: Progress | None, parts: Mapping[str, Any]) -> int:
-    """Put the parts of a training back to where it was cut off, and return the step to go on with."""
+    """Restore the state of an interrupted training run, and return the step to continue with."""
     kept = progress.load() if progress else None
     if kept is None:
         return 0
@@ -55,13 +55,13 @@ def _resumed(progress: Progress | None, parts: Mapping[str, Any]) -> int:
 
 
 def _keep(progress: Progress | None, step: int, parts: Mapping[str, Any]) -> None:
-    """Save the parts of a training, if it is time."""
+    """Save the state of a training run, if it is time."""
     if progress:
         progress.save(lambda: {"step": step, **{name: part.state_dict() for name, part in parts.items()}})
 
 
 def _finite(loss: Tensor, step: int) -> float:
-    """Return the loss, or stop a training that nothing can come of."""
+    """Return the loss, or stop a training run whose loss is not finite."""
     value = loss.item()
     if not math.isfinite(value):
         raise RemergeError(f"the loss is {value} at step {step}; lower the learning_rate in training")
@@ -83,22 +83,22 @@ def pretrain(
 ) -> open_clip.CLIP:
     """Train a CLIP from random weights to match images with their class names.
 
-    The images of a batch are contrasted with the captions of all classes, so that two images of one class in
-    a batch are no false negatives. Token embeddings stay random and frozen. Matrices of the transformers'
-    blocks are trained by Muon, everything else by AdamW at a twentieth of its rate: in a few hundred steps AdamW
-    alone does not get far.
+    The images of a batch are contrasted with the captions of all classes, so that two images of the same class
+    are not false negatives. Token embeddings stay random and frozen. The matrices of the transformer blocks are
+    trained with Muon, everything else with AdamW at a twentieth of the learning rate; AdamW alone does not get far
+    in a few hundred steps.
 
     Args:
         image_set: Images with labels.
         architecture: Key of :data:`remerge.clip.architectures.ARCHITECTURES`.
-        classes: Class names in label order, of which captions are made.
+        classes: Class names in label order, for the captions.
         templates: Captions with one ``{}`` for the class name.
         steps: Optimiser steps.
         batch_size: Images per step.
-        learning_rate: Muon's peak rate.
-        seed: Of weights and batches.
+        learning_rate: Muon's peak learning rate.
+        seed: Seed of weights and batches.
         device: Where to train.
-        progress: Where to go on from, and to save to, if the work may be cut off.
+        progress: Saved state to resume from and to save to, if the work may be interrupted.
 
     Returns:
         The trained CLIP, on the CPU, in evaluation mode.
@@ -160,26 +160,26 @@ def finetune(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> nn.Module:
-    """Fine-tune an image encoder on one task, or on several at once, the zero-shot heads frozen.
+    """Fine-tune an image encoder on one task, or on several at once, with frozen zero-shot heads.
 
-    The Task Arithmetic authors' recipe: AdamW, cosine schedule with linear warm-up, gradient norm clipped at 1,
-    cross-entropy, the whole image encoder trained. They crop the original images; here the prepared ones, which
-    have been resized and cropped already, are cropped again.
+    This is the Task Arithmetic authors' recipe: AdamW, cosine schedule with linear warm-up, gradient norm clipped
+    at 1, cross-entropy; the whole image encoder is trained. The authors crop the original images; here the crops are
+    taken from the prepared images, which are already resized and cropped.
 
     Args:
         encoder: The pre-trained image encoder; it is not modified.
         heads: One per task, float32 ``[features, classes]``.
-        image_sets: Training images and labels of each task. With several, every step has as many images of each,
-            at least one, and the tasks' losses are averaged.
+        image_sets: Training images and labels of each task. With several tasks, every step has the same number of
+            images of each, at least one, and the tasks' losses are averaged.
         steps: Optimiser steps.
-        batch_size: Images per step, of all tasks together; more where there are more tasks.
-        learning_rate: Peak rate.
-        weight_decay: AdamW's.
+        batch_size: Images per step, over all tasks; more if there are more tasks than that.
+        learning_rate: Peak learning rate.
+        weight_decay: AdamW's weight decay.
         warmup: Steps of linear warm-up.
-        crop: Smallest share of an image's area that random crops keep; 1 crops nothing.
-        seed: Of the order of images and of the crops.
+        crop: Smallest share of an image's area that random crops keep; 1 disables cropping.
+        seed: Seed of the order of images and of the crops.
         device: Where to train.
-        progress: Where to go on from, and to save to, if the work may be cut off.
+        progress: Saved state to resume from and to save to, if the work may be interrupted.
 
     Returns:
         The expert, on the CPU, in evaluation mode.
@@ -226,8 +226,8 @@ def _cropped(images: Tensor, smallest: float, seed: int) -> Tensor:
 
     Args:
         images: uint8 ``[n, height, width, 3]``.
-        smallest: Share of the area that a crop keeps at least.
-        seed: Of the crops.
+        smallest: Smallest share of the area that a crop keeps.
+        seed: Seed of the crops.
     """
     size = list(images.shape[1:3])
     crop = RandomResizedCrop(size, scale=(smallest, 1.0), interpolation=InterpolationMode.BICUBIC, antialias=True)

@@ -1,7 +1,7 @@
-"""CLIP's image tower in transformers' names, turned into open_clip's.
+"""Conversion of CLIP's image tower from transformers' names to open_clip's.
 
-Both libraries hold the same tensors under other names; open_clip stacks the query, key and value projections of
-attention, and keeps the projection into the common space transposed.
+Both libraries have the same tensors under different names. open_clip stacks the query, key and value projections of
+attention, and transposes the projection into the common space.
 """
 
 import re
@@ -15,9 +15,9 @@ from remerge.checkpoints.weights import Weights
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.errors import MismatchError, RemergeError
 
-# Patch, width and layers of the image tower tell the architectures apart.
+# Patch size, width and number of layers of the image tower identify the architecture.
 VISION = {"ViT-B-32": (32, 768, 12), "ViT-B-16": (16, 768, 12), "ViT-L-14": (14, 1024, 24)}
-# What transformers takes when a configuration does not say.
+# Defaults of transformers for missing fields.
 DEFAULTS = {"patch_size": 32, "hidden_size": 768, "num_hidden_layers": 12, "hidden_act": "quick_gelu"}
 
 _BLOCK = {
@@ -31,7 +31,7 @@ _VISION = {
     "embeddings.class_embedding": "class_embedding",
     "embeddings.patch_embedding.weight": "conv1.weight",
     "embeddings.position_embedding.weight": "positional_embedding",
-    # The name has been misspelt in every file since the first.
+    # The name is misspelt in all files since the first.
     "pre_layrnorm.weight": "ln_pre.weight",
     "pre_layrnorm.bias": "ln_pre.bias",
     "post_layernorm.weight": "ln_post.weight",
@@ -40,14 +40,14 @@ _VISION = {
 
 
 def check_config(config: Mapping[str, Any], architecture: str) -> None:
-    """Refuse a checkpoint whose ``config.json`` tells another architecture or activation.
+    """Refuse a checkpoint whose ``config.json`` has a different architecture or activation.
 
     Args:
         config: transformers' configuration of a CLIP, or of its image tower alone.
-        architecture: What the checkpoint is taken for.
+        architecture: The expected architecture.
 
     Raises:
-        RemergeError: It is something else; the message tells what.
+        RemergeError: It differs; the message says how.
     """
     vision = DEFAULTS | dict(config.get("vision_config") or config)
     found = (vision["patch_size"], vision["hidden_size"], vision["num_hidden_layers"])
@@ -64,11 +64,11 @@ def check_config(config: Mapping[str, Any], architecture: str) -> None:
 
 
 def image_encoder_weights(weights: Weights, projection: Tensor) -> dict[str, Tensor]:
-    """Return an image tower's weights in the names of ``open_clip.CLIP(...).visual``.
+    """Return an image tower's weights with the names of ``open_clip.CLIP(...).visual``.
 
     Args:
-        weights: Those of transformers' ``CLIPVisionModel``, which has no projection, or of the model with one.
-        projection: The pre-trained projection, ``[width, features]``, for files without one: it was not fine-tuned.
+        weights: Weights of transformers' ``CLIPVisionModel``, which has no projection, or of the model with one.
+        projection: The pre-trained projection, ``[width, features]``, for files without one; it was not fine-tuned.
 
     Raises:
         MismatchError: A tensor is missing or unknown.
@@ -84,7 +84,7 @@ def image_encoder_weights(weights: Weights, projection: Tensor) -> dict[str, Ten
 
 
 def _tower(weights: Weights, prefix: str, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """One tower's tensors by open_clip's names, without those of the projection into the common space."""
+    """One tower's tensors with open_clip's names, without the projection into the common space."""
     converted: dict[str, Tensor] = {}
     blocks: set[str] = set()
     for key in weights:

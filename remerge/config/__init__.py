@@ -1,4 +1,4 @@
-"""The configuration: read, checked as a whole, and every fault told at once, before anything runs."""
+"""Reading and checking the configuration: all faults are reported at once, before anything runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,18 +18,18 @@ __all__ = ["Config", "FolderTask", "Method", "Tune", "inspect_tasks", "load_conf
 
 _ABSENT = object()
 LISTS = ("pools", "suites", "tasks", "methods", "studies")
-"""Sections whose entries have names of the user's choice."""
+"""Sections whose entries are named by the user."""
 
 
 def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config:
     """Check a configuration.
 
     Args:
-        values: The configuration after all files and the command line were laid over each other.
-        files: The files it came from, later ones over earlier ones; faults are told with the file's name.
+        values: The configuration, with all files and the command line merged.
+        files: The files it came from, later ones overriding earlier ones; messages name the file at fault.
 
     Raises:
-        ConfigError: Something is wrong; the message has a line per fault with file, key and remedy.
+        ConfigError: The configuration has faults; the message has one line per fault, with file, key and remedy.
     """
     contents = {path: read_yaml(path) for path in files}
     values = _in_order(values, list(contents.values()))
@@ -45,11 +45,11 @@ def load_config(values: Mapping[str, Any], files: Sequence[Path] = ()) -> Config
 
 
 def _in_order(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Bring entries into the files' order, first files first, and drop those that a later file sets to null.
+    """Sort entries as in the files, earlier files first, and drop those that a later file sets to null.
 
-    With a suite go the studies of it, and a method goes from studies too.
+    Dropping a suite also drops its studies, and dropping a method removes it from studies.
 
-    Snakemake lays files over each other so that a later file's entries come first.
+    Snakemake merges files such that a later file's entries come first.
     """
     ordered = dict(values)
     dropped: dict[str, set[str]] = {section: set() for section in LISTS}
@@ -57,9 +57,9 @@ def _in_order(values: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) 
         entries = ordered.get(section)
         if not isinstance(entries, Mapping):
             continue
-        named = [_value(content, (section,)) for content in contents]
-        names = [name for own in named if isinstance(own, Mapping) for name in own]
-        given = {name for own in named if isinstance(own, Mapping) for name in own if own[name] is not None}
+        in_files = [part for content in contents if isinstance(part := _value(content, (section,)), Mapping)]
+        names = [name for part in in_files for name in part]
+        given = {name for part in in_files for name in part if part[name] is not None}
         ordered[section] = {
             name: entries[name]
             for name in dict.fromkeys([*names, *entries])
@@ -82,14 +82,14 @@ def _is_void(study: Mapping[str, Any], written: Mapping[str, Any], suites: set[s
 
 
 def _without(study: Any, methods: set[str]) -> Any:
-    """A study without the methods that a later file leaves out."""
+    """A study without the methods that a later file drops."""
     if not isinstance(study, Mapping) or not isinstance(study.get("methods"), list):
         return study
     return {**study, "methods": [name for name in study["methods"] if str(name) not in methods]}
 
 
 def _origin(location: Location, values: Mapping[str, Any], contents: Mapping[Path, Any]) -> str:
-    """Where to look: the last file that says what stands there, the command line, or what holds a missing key."""
+    """Where to look: the last file that sets this value, the command line, or the parent of a missing key."""
     for depth in range(len(location), 0, -1):
         given = _value(values, location[:depth])
         if given is _ABSENT:
@@ -102,7 +102,7 @@ def _origin(location: Location, values: Mapping[str, Any], contents: Mapping[Pat
 
 
 def _value(content: Any, location: Location) -> Any:
-    """What stands at a location, or ``_ABSENT``."""
+    """The value at a location, or ``_ABSENT``."""
     for part in location:
         try:
             content = content[part]
@@ -111,9 +111,9 @@ def _value(content: Any, location: Location) -> Any:
     return content
 
 
-def _same(found: Any, given: Any) -> bool:
-    """Whether a file's value is the one in force; mappings of several files are merged and so never quite equal."""
-    if isinstance(found, Mapping) and isinstance(given, Mapping):
+def _same(in_file: Any, given: Any) -> bool:
+    """Whether a file's value is the one in effect; mappings are merged across files, so they are never quite equal."""
+    if isinstance(in_file, Mapping) and isinstance(given, Mapping):
         return True
-    # A value that is not a number (nan) does not equal itself, but looks the same.
-    return found is not _ABSENT and (found == given or repr(found) == repr(given))
+    # NaN does not equal itself, but has the same repr.
+    return in_file is not _ABSENT and (in_file == given or repr(in_file) == repr(given))

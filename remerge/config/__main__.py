@@ -1,4 +1,4 @@
-"""``python -m remerge.config``: write config/README.md and the schema anew."""
+"""``python -m remerge.config``: regenerate config/README.md and the JSON schema."""
 
 from pathlib import Path
 

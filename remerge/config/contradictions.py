@@ -1,4 +1,4 @@
-"""Faults between keys, each of which is fine by itself."""
+"""Contradictions between keys that are each valid on their own."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +19,8 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield every contradiction.
 
     Args:
-        values: The configuration as written. What is no mapping, list or text where one belongs is passed over,
-            so that these faults are told together with the models'.
+        values: The configuration as written. Values of the wrong type are ignored here, so that contradictions are
+            reported together with the models' faults.
     """
     sections = {kind: _mapping(values.get(kind)) for kind in RESERVED}
     for suite, tasks in sections["suites"].items():
@@ -98,10 +98,10 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
 
 def _of_suite(location: Location, named: Any, suite: str, tasks: Sequence[str]) -> Iterator[Fault]:
     named = _list(named)
-    for task in [task for own in named for task in (own if isinstance(own, list) else [own])]:
+    for task in [task for entry in named for task in (entry if isinstance(entry, list) else [entry])]:
         if isinstance(task, str) and task not in tasks:
             yield location, f"{task!r} is no task of suite {suite!r}; {did_you_mean(task, tasks)}"
-    if any(isinstance(own, list) and set(tasks) <= set(map(str, own)) for own in named):
+    if any(isinstance(entry, list) and set(tasks) <= set(map(str, entry)) for entry in named):
         yield location, "every task of the suite is left out; leave one to merge"
 
 
@@ -138,7 +138,7 @@ def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
-    """Drawn tasks have the mini encoder's size and no other."""
+    """Drawn tasks only come in the mini encoder's image size."""
     large = [name for name, pool in sections["pools"].items() if _mapping(pool).get("architecture", "mini") != "mini"]
     if not large:
         return
@@ -153,7 +153,7 @@ def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
 
 
 def _in_gates(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
-    """Downloaded encoders are checked by their zero-shot accuracy, which a method must measure."""
+    """Downloaded encoders are checked by their zero-shot accuracy, so some method must measure it."""
     downloaded = [
         name
         for name, pool in sections["pools"].items()

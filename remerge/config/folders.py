@@ -1,4 +1,4 @@
-"""The folders that tasks are read from, read through before the first job starts."""
+"""Checks of the image folders of tasks, before the first job starts."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,18 +12,18 @@ from remerge.tasks.folder import FolderSummary, class_names, inspect_folder, lab
 def inspect_tasks(
     tasks: Mapping[str, FolderTask], clip_tasks: Mapping[str, ClipImages], cache: str | Path
 ) -> dict[str, FolderSummary]:
-    """Check every folder that a task is read from, and that its class folders are the task's classes.
+    """Check every image folder of a task, and that its class folders match the task's classes.
 
     Args:
-        tasks: The user's own tasks by name.
-        clip_tasks: Where images of the papers' tasks come from; those without a folder are passed over.
-        cache: A folder for what was found, so that images are decoded again only after one of them changed.
+        tasks: The user's tasks by name.
+        clip_tasks: Where images of the papers' tasks come from; those without a folder are ignored.
+        cache: A folder for the summaries, so that images are decoded again only if one of them changed.
 
     Returns:
-        What was found, by task.
+        A summary of the folder, by task.
 
     Raises:
-        ConfigError: A folder or its classes are at fault; the message has a paragraph per task.
+        ConfigError: Something is wrong with a folder or its classes; the message has a paragraph per task.
     """
     summaries: dict[str, FolderSummary] = {}
     faults = [*_in_own(tasks, cache, summaries), *_in_papers(clip_tasks, cache, summaries)]

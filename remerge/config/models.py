@@ -1,4 +1,4 @@
-"""What config.yaml may say: every key with its type, default and meaning."""
+"""Models of config.yaml: every key with its type, default and meaning."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Literal, Union
@@ -17,13 +17,14 @@ from remerge.tasks.clip import CLIP_TASKS
 
 
 class Pool(Strict):
-    """A pre-trained encoder and one fine-tuned checkpoint per task, all of one origin."""
+    """A pre-trained encoder and one fine-tuned checkpoint per task, all from the same origin."""
 
     origin: Literal["trained", "task-vectors", "fusionbench", "finetuned", "random"] = Field(
         "trained",
         description="Where the checkpoints come from. `trained`: pre-trained and fine-tuned here. `task-vectors`: the "
-        "Task Arithmetic authors' of 2022. `fusionbench`: FusionBench's on the Hugging Face Hub. `finetuned`: OpenAI's "
-        "CLIP, fine-tuned here by the papers' recipe. `random`: random weights, to try the machinery.",
+        "Task Arithmetic authors' checkpoints of 2022. `fusionbench`: FusionBench's checkpoints on the Hugging Face "
+        "Hub. `finetuned`: OpenAI's CLIP, fine-tuned here with the papers' recipe. `random`: random weights, to test "
+        "the workflow.",
     )
     architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14"] = Field(
         "mini", description="The encoder. `mini` is small enough to be trained here in minutes."
@@ -31,8 +32,8 @@ class Pool(Strict):
     seed: int = Field(
         0,
         ge=0,
-        description="Seeds initial weights, the order of batches, and AdaMerging's draws. Pools that differ in nothing "
-        "else are also judged together, in tables over seeds.",
+        description="Seed of the initial weights, the order of batches, and AdaMerging's batches. Pools that differ "
+        "only in the seed also get joint tables, with means over seeds.",
     )
     folder: InputPath | None = Field(
         None,
@@ -41,8 +42,8 @@ class Pool(Strict):
     )
     revision: Text | None = Field(
         None,
-        description="For `fusionbench`: the branch or tag of every expert's repository. Default: the newest. Commits "
-        "stand in the file that `downloads` names.",
+        description="For `fusionbench`: the branch or tag of every expert's repository. Default: the newest. To fix "
+        "commits, use `downloads`.",
     )
 
     @model_validator(mode="after")
@@ -52,13 +53,13 @@ class Pool(Strict):
         if self.origin not in ("trained", "random") and self.architecture == "mini":
             raise ValueError(f"origin {self.origin} needs an architecture: ViT-B-32, ViT-B-16 or ViT-L-14")
         if self.folder is not None and self.origin != "task-vectors":
-            raise ValueError("`folder` is for origin task-vectors alone; remove it")
+            raise ValueError("`folder` is only for origin task-vectors; remove it")
         if self.revision is not None and self.origin != "fusionbench":
-            raise ValueError("`revision` is for origin fusionbench alone; remove it")
+            raise ValueError("`revision` is only for origin fusionbench; remove it")
         if self.revision is not None and re.fullmatch("[0-9a-fA-F]{40}", self.revision):
             raise ValueError(
-                "`revision` is a commit, which only one of a pool's repositories has; name a branch or tag, or give "
-                "commits by `downloads`"
+                "`revision` is a commit, which exists in only one of the pool's repositories; name a branch or tag, or "
+                "fix commits with `downloads`"
             )
         return self
 
@@ -69,7 +70,7 @@ class Pool(Strict):
 
     @property
     def is_published(self) -> bool:
-        """Whether others have scored the same checkpoints."""
+        """Whether published scores of the same checkpoints exist."""
         return self.origin not in ("trained", "random")
 
     @property
@@ -93,12 +94,12 @@ class Pool(Strict):
 
     @property
     def frozen_entries(self) -> int:
-        """Parameters beside the image encoder that the authors of the checkpoints flatten along with it."""
+        """Number of text parameters that the authors of the checkpoints flatten along with the image encoder."""
         return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0
 
 
 def _told_apart(classes: dict[str, str] | None) -> dict[str, str] | None:
-    # Equal class names have equal columns in the zero-shot head, of which only the first can ever win.
+    # Equal class names have equal columns in the zero-shot head, and only the first of them can ever be predicted.
     if classes and len(set(classes.values())) != len(classes):
         raise ValueError("two class folders have the same class name")
     return classes
@@ -115,9 +116,9 @@ def _one_blank(template: str) -> str:
 class FolderTask(Strict):
     """A task of your own: images under `folder/{train,test}/{class}/{image}`."""
 
-    folder: str = Field(min_length=1, description="The folder, relative to where snakemake runs, or absolute.")
+    folder: str = Field(min_length=1, description="The folder, absolute or relative to where snakemake runs.")
     classes: Annotated[dict[str, Text] | None, AfterValidator(_told_apart)] = Field(
-        None, description="Class name per class folder, for the prompts. Default: the folders' names."
+        None, description="The class name of each class folder, for the prompts. Default: the folder's name."
     )
     templates: list[Annotated[str, AfterValidator(_one_blank)]] = Field(
         ["a picture of the {}.", "the {}."], min_length=1, description="Prompts; `{}` is the class name."
@@ -133,20 +134,20 @@ class ClipImages(Strict):
     source: Literal["hub", "torchvision", "none"] = Field(
         "hub",
         description="`hub`: the Hugging Face Hub. `torchvision`: downloaded by torchvision (SVHN, GTSRB, MNIST, "
-        "EuroSAT, DTD); its EuroSAT lies on the Hub, too. `none`: go on without the task's images; averages then say "
-        "over how many tasks they are.",
+        "EuroSAT, DTD); EuroSAT still comes from the Hub. `none`: run without the task's images; averages then say how "
+        "many tasks they cover.",
     )
     folder: Text | None = Field(
         None,
-        description="A folder `{train,test}/{class}/{image}` to read instead; class folders are named as the prompts "
-        "name the classes, or by their label number.",
+        description="A folder `{train,test}/{class}/{image}` to read instead. Class folders are named after the "
+        "classes in the prompts, or by label number.",
     )
-    revision: Text | None = Field(None, description="The Hub's branch, tag or commit. Default: the newest.")
+    revision: Text | None = Field(None, description="Branch, tag or commit on the Hub. Default: the newest.")
     test_images: int | None = Field(
         None,
         ge=1,
-        description="Score only the first N of a seeded random draw of test images; tables say so, and the zero-shot "
-        "check allows for it. Default: all.",
+        description="Score only N random test images, drawn with a fixed seed. Tables say so, and the zero-shot check "
+        "allows for the sampling error. Default: all.",
     )
 
 
@@ -155,10 +156,10 @@ class Scoring(Strict):
 
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="What forward passes are computed in. With `bfloat16`, on a GPU, every score file also counts on "
-        "how many of the first images of each task float32 predicts the same.",
+        description="Precision of forward passes. With `bfloat16`, on a GPU, every score file also counts, on the "
+        "first images of each task, how many predictions agree with float32.",
     )
-    batch_size: int = Field(256, ge=1, description="Images per forward pass; halved as often as memory demands.")
+    batch_size: int = Field(256, ge=1, description="Images per forward pass; halved while memory is too small.")
 
 
 class Pretraining(Strict):
@@ -170,7 +171,7 @@ class Pretraining(Strict):
 
 
 class Finetuning(Strict):
-    """How experts are fine-tuned: AdamW, cosine schedule, gradient norm clipped at 1, head frozen."""
+    """How experts are fine-tuned: AdamW, cosine schedule, gradient norm clipped at 1, frozen head."""
 
     steps: int = Field(130, ge=1, description="Optimiser steps.")
     batch_size: int = Field(128, ge=1, description="Images per step.")
@@ -178,26 +179,26 @@ class Finetuning(Strict):
     weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay.")
     warmup: int = Field(10, ge=0, description="Steps of linear warm-up.")
     crop: Share = Field(
-        1.0, description="Smallest share of an image's area that random crops keep (the papers: 0.9); 1 crops nothing."
+        1.0, description="Smallest share of an image's area that random crops keep (papers: 0.9); 1 disables cropping."
     )
 
 
 class Training(Strict):
-    """How the workflow trains the checkpoints it does not download."""
+    """How checkpoints that are not downloaded are trained."""
 
     pretraining: Pretraining = Field(Pretraining(), description="How a pool's CLIP is pre-trained.")
     finetuning: Finetuning = Field(Finetuning(), description="How experts are fine-tuned.")
 
 
 class Figures(Strict):
-    """What figures show beyond the tables' numbers."""
+    """What figures show in addition to the tables' numbers."""
 
     scalings: Grid = Field(
         [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
         min_length=2,
-        description="Values of lambda on the curves of accuracy against lambda, on test images.",
+        description="Values of lambda at which the curves of test accuracy against lambda are measured.",
     )
-    every: int = Field(10, ge=1, description="AdaMerging steps between two points of accuracy against step.")
+    every: int = Field(10, ge=1, description="AdaMerging steps between two points of the curve of accuracy over steps.")
 
 
 if TYPE_CHECKING:
@@ -217,34 +218,34 @@ class Config(Strict):
         min_length=1,
         description="Suites by name: lists of tasks whose checkpoints are merged into one encoder.",
     )
-    tasks: dict[Name, FolderTask] = Field({}, description="Tasks of your own, by name; built-in ones need no entry.")
+    tasks: dict[Name, FolderTask] = Field({}, description="Your own tasks, by name. Built-in tasks need no entry.")
     clip_tasks: dict[Literal[CLIP_TASKS], ClipImages] = Field(  # type: ignore[valid-type]
         {}, description="Where images of the papers' tasks come from, by task. Default: the Hugging Face Hub."
     )
     downloads: Text | None = Field(
         None,
-        description="A copy of the lock file, `results/downloads.lock.yaml`, of another run: the same files are "
-        "downloaded, others are refused, and so is a lock file that leaves anything open. Default: the newest.",
+        description="A copy of another run's lock file, `results/downloads.lock.yaml`: exactly the same files are "
+        "downloaded. Any other file is rejected, and so is an incomplete lock file. Default: the newest files.",
     )
     methods: dict[Name, AnyMethod] = Field(
         min_length=1,
-        description="Methods by name: an algorithm and its parameters. Rows of the main table, in order.",
+        description="Methods by name: an algorithm and its parameters. They are the rows of the main table, in order.",
     )
     studies: dict[Name, AnyStudy] = Field(
-        {}, description="Studies by name, beyond the main table: a kind, the suite it is about, and its settings."
+        {}, description="Studies beyond the main table, by name: a kind, a suite, and the kind's settings."
     )
-    training: Training = Field(Training(), description="How the workflow trains the checkpoints it does not download.")
+    training: Training = Field(Training(), description="How checkpoints that are not downloaded are trained.")
     scoring: Scoring = Field(Scoring(), description="How encoders are scored.")
     device: Literal["auto", "cpu"] = Field(
         "auto",
-        description="Where models run. `auto`: on a GPU where there is one or the profile asks for one, and a job that "
-        "was given one and cannot use it stops and says why. `cpu`: on the CPU, whatever there is.",
+        description="Where models run. `auto`: on a GPU if there is one or the profile asks for one; a job that was "
+        "given a GPU and cannot use it fails and says why. `cpu`: always on the CPU.",
     )
-    figures: Figures = Field(Figures(), description="What figures show beyond the tables' numbers.")
+    figures: Figures = Field(Figures(), description="What figures show in addition to the tables' numbers.")
     zero_shot_tolerance: Positive = Field(
         1.0,
-        description="Points by which a downloaded encoder's zero-shot accuracy may differ, on any task, from the "
-        "published. Beyond that nothing is merged.",
+        description="By how many points a downloaded encoder's zero-shot accuracy may differ from the published one, "
+        "on any task. If it differs by more, the run stops before merging.",
     )
 
     def methods_of_kind(self, *kinds: Kind) -> dict[str, Method]:
@@ -263,5 +264,5 @@ class Config(Strict):
         return "folder" if images.folder else images.source
 
     def images_of(self, task: str) -> ClipImages:
-        """What is said of the images of one of the papers' tasks."""
+        """The settings of the images of one of the papers' tasks."""
         return self.clip_tasks.get(task, ClipImages())

@@ -1,4 +1,4 @@
-"""Names of the user's choice: they become parts of file names, and columns of tables."""
+"""Checks of names that the user chooses: they become parts of file names, and columns of tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from remerge.run.csvs import TEXTS
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
 
-# Names under which the workflow keeps something else in the same place.
+# Names that the workflow uses for other files in the same folder.
 RESERVED: Mapping[str, Sequence[str]] = {
     "pools": ["images", "downloads", "provenance", "check-clip"],
     "suites": [],

@@ -1,4 +1,4 @@
-"""Methods of the user's own, read without being run: what is wrong with a file is told before the first job starts."""
+"""Checks of the files of user-written methods, without running them, before the first job starts."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ def faults_of(location: Location, method: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with a method's file and arguments.
 
     Args:
-        location: Where the method stands in the configuration.
+        location: The method's place in the configuration.
         method: Its keys, as written; ``file`` is text.
     """
     file = Path(method["file"])

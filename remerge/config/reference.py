@@ -1,4 +1,4 @@
-"""What a configuration may say, for people (config/README.md) and editors (the JSON schema)."""
+"""Reference of all configuration keys, for people (config/README.md) and editors (the JSON schema)."""
 
 import json
 import types
@@ -20,46 +20,46 @@ INTRODUCTION = """\
 
 <!-- Made from remerge/config/models.py and remerge/methods/ by `make docs`; a test keeps it in step. -->
 
-`config.yaml` is the default: the mini benchmark. Change it, or lay a file over it with `--configfile FILE`: its keys
-join those already there or replace their values, and lists are replaced whole. An entry under `pools`, `suites`,
-`tasks`, `methods` or `studies` that is set to `null` is left out.
+`config.yaml` is the default configuration, the mini benchmark. Edit it, or override parts of it with a file of your own
+(`--configfile FILE`): keys in that file are added or replace existing values, and lists are replaced as a whole. To
+remove an entry under `pools`, `suites`, `tasks`, `methods` or `studies`, set it to `null`.
 
 ```yaml
 # snakemake --cores all --configfile more.yaml
 pools:
-  mini-1: {architecture: mini, seed: 1}      # the same encoder from another seed
+  mini-1: {architecture: mini, seed: 1}      # the same encoder, trained with another seed
 suites:
-  pair: [digits, latin]                      # merge two tasks only
+  pair: [digits, latin]                      # merge only two tasks
 methods:
   ties: {scaling: 0.4}                       # change one parameter of a method
   weight-averaging: null                     # leave a method out
   ties-half: {label: "TIES (50 %)", algorithm: ties, keep: 0.5}
 ```
 
-Names of pools, suites, tasks, methods and studies become parts of file names: letters, digits, `.`, `_` and `-`,
-beginning with a letter or digit, at most 100 of them; no two may differ only in case. In YAML put names like `"101"`,
-`"null"` or `"true"` in quotes. Every fault is told before the first job starts, with its file, key and remedy.
-`workflow/schemas/config.schema.yaml` says the same to editors.
+Names of pools, suites, tasks, methods and studies become parts of file names. They consist of up to 100 letters,
+digits, `.`, `_` and `-`, begin with a letter or digit, and must not differ only in case. In YAML, put names like
+`"101"`, `"null"` or `"true"` in quotes. All errors in a configuration are reported before the first job starts, each
+with its file, its key and how to fix it. Editors can check the file against `workflow/schemas/config.schema.yaml`.
 
 ## The papers' benchmark
 
 `config/clip-vit-b-32.yaml`, `config/clip-vit-b-16.yaml` and `config/clip-vit-l-14.yaml` set up CLIP's encoders on
-SUN397, Cars, RESISC45, EuroSAT, SVHN, GTSRB, MNIST and DTD. Images come from the Hugging Face Hub; with a mirror, a
-token or no network, its own variables hold: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`. The official
-addresses of Cars and SUN397 are dead: if the Hub is out of reach, place their images as a folder and name it:
+SUN397, Cars, RESISC45, EuroSAT, SVHN, GTSRB, MNIST and DTD. Images come from the Hugging Face Hub. To use a mirror, a
+token or an existing cache, set the usual variables: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`. The
+official addresses of Cars and SUN397 are dead. If you cannot reach the Hub, put their images in a folder and name it:
 
 ```yaml
 clip_tasks:
   Cars: {folder: data/cars}        # data/cars/{train,test}/Acura RL Sedan 2012/00001.jpg, 8,144 and 8,041 images
-  SUN397: {source: none}           # or go on without: averages then say 7/8
+  SUN397: {source: none}           # or run without the task: averages are then marked 7/8
 ```
 
-A task whose images cannot be had is left out of averages in the same way, with a warning, and tried again in the next
-run.
+Tasks whose images are unavailable are skipped in the same way, with a warning. The next run tries them again.
 
-To let another person download the very same bytes, give them your configuration and `results/downloads.lock.yaml`, in
-which every run says what it downloaded; they run `snakemake --cores all --configfile FILE --config downloads=lock.yaml`
-with the path of their copy. What it leaves open is refused before a job starts, other bytes as soon as they arrive.
+Every run lists its downloads in `results/downloads.lock.yaml`. To let someone else download exactly the same files,
+give them your configuration and this lock file. They run
+`snakemake --cores all --configfile FILE --config downloads=lock.yaml` with the path of their copy. If the lock file is
+incomplete, the run stops before the first job; if a downloaded file differs, it is rejected.
 
 ## A task of your own
 
@@ -75,20 +75,21 @@ suites:
   with-shapes: [digits, latin, shapes]
 ```
 
-The task is then fine-tuned, merged and scored like the others. `snakemake -n` names what is wrong with the folder:
-a class that is missing from a split, an image that cannot be read. The images are resized and cropped to the
-encoder's size, as CLIP's are.
+The task is then fine-tuned, merged and scored like the others. `snakemake -n` reports problems with the folder, such as
+a class that is missing from a split or an image that cannot be read. Images are resized and cropped to the encoder's
+input size, as CLIP does.
 
 ## A method of your own
 
-One Python file, named by an entry with `algorithm: own`, is a method like the others: a row of the main table, a curve
-over lambda, and a side of claims and studies. [CONTRIBUTING.md](../CONTRIBUTING.md#try-a-method-of-your-own) has one of
-ten lines. The file is checked, without being run, before the first job starts.
+To add a method, write one Python file and name it in an entry with `algorithm: own`. Like the built-in methods, it gets
+a row in the main table and a curve over lambda, and can be used in claims and studies.
+[CONTRIBUTING.md](../CONTRIBUTING.md#try-a-method-of-your-own) has an example of ten lines. The file is checked, but not
+run, before the first job starts.
 """
 
 
 def model_at(location: Sequence[str | int]) -> type[Strict]:
-    """Return the model whose keys may stand at a location that pydantic reports, its last part being a key."""
+    """Return the model whose keys are valid at a location that pydantic reports; the last part is a key."""
     match tuple(location):
         case ("methods", _, _, "scaling", _, _):
             return Tune
@@ -116,7 +117,7 @@ def model_at(location: Sequence[str | int]) -> type[Strict]:
 
 
 def keys_at(location: Sequence[str | int]) -> list[str]:
-    """Return the keys that may stand where pydantic reports a fault."""
+    """Return the keys that are valid at a location that pydantic reports."""
     return list(model_at(location).model_fields)
 
 

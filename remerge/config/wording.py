@@ -1,4 +1,4 @@
-"""Pydantic's findings in words a person can act on."""
+"""Pydantic's errors, reworded so that a user can act on them."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -33,7 +33,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def in_words(details: ErrorDetails) -> Fault:
-    """Return where a fault is, as the user wrote it, and what is wrong."""
+    """Return the location of a fault, as the user wrote it, and what is wrong."""
     location = _as_written(details["loc"])
     given, bounds = details["input"], details.get("ctx", {})
     match details["type"]:
@@ -85,7 +85,7 @@ def in_words(details: ErrorDetails) -> Fault:
 
 
 def _as_written(location: Location) -> Location:
-    """Drop what Pydantic adds: the alternative it read a method, study or scaling as, and a mark for keys."""
+    """Drop what pydantic adds: the union member that a method, study or scaling was read as, and a marker of keys."""
     parts = tuple(part for part in location if part != "[key]")
     if len(parts) > 2 and parts[0] == "methods":
         name, parameter = parts[:2], parts[3:]
@@ -94,7 +94,7 @@ def _as_written(location: Location) -> Location:
 
 
 def _tag(location: Location) -> tuple[str, Iterable[str]]:
-    """The key that says what an entry is, and what it may say."""
+    """The key that selects an entry's model, and its valid values."""
     return ("kind", KINDS) if location[0] == "studies" else ("algorithm", ALGORITHMS)
 
 
@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
 
 
 def _unquoted(text: Any) -> str:
-    """How to write a number that arrived as text, if it is one."""
+    """A hint on how to write a number that was given as text, if it is one."""
     try:
         number = float(text) if isinstance(text, str) else None
     except ValueError:

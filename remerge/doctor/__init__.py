@@ -1,6 +1,6 @@
-"""Whether this machine can run a configuration, said before anything large is fetched.
+"""Checks whether this machine can run a configuration, before anything large is downloaded.
 
-Packages are imported by the checks that need them, so that a missing one is a line with a remedy like any other fault.
+Checks import the packages they need themselves, so that a missing package is reported like any other fault.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,11 +18,11 @@ __all__ = ["Check", "configuration", "examine", "report"]
 
 
 def configuration(root: Path, file: Path | None) -> "Config":
-    """Return the configuration of a project, a file laid over it as Snakemake does.
+    """Return the configuration of a project, merged with another file as Snakemake does.
 
     Raises:
-        ConfigError: It cannot be run.
-        ImportError: A package that reads it is missing.
+        ConfigError: The configuration has faults.
+        ImportError: A package needed to read it is missing.
     """
     from snakemake.utils import update_config
 
@@ -37,13 +37,13 @@ def configuration(root: Path, file: Path | None) -> "Config":
 
 
 def examine(root: Path, file: Path | None, results: Path = Path("results"), profile: Path | None = None) -> list[Check]:
-    """Return everything that was looked at.
+    """Return all checks.
 
     Args:
         root: The project's folder.
-        file: A file laid over its ``config.yaml``.
-        results: Where results will go.
-        profile: The folder of the profile that the run will be given; no cluster is looked at without one.
+        file: A file that overrides parts of its ``config.yaml``.
+        results: The results folder.
+        profile: The folder of the run's profile; without one, no cluster is checked.
     """
     checks = _guarded("packages", lambda: [machine.packages(root / "pyproject.toml")])
     try:
@@ -68,7 +68,7 @@ def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         return list(look())
     except ImportError as error:
         return [_unimportable(name, error)]
-    # Machines come in any state: what nobody thought of is a line as well, and hides no other check.
+    # An unexpected error on an unusual machine is reported as a line too, and must not hide other checks.
     except Exception as error:
         return [Check(name, "cannot tell", f"{type(error).__name__}: {error}")]
 

@@ -1,4 +1,4 @@
-"""What a check says."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +9,12 @@ INSTALL = "make .venv/installed, or pip install -r requirements.lock"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: What it is.
-        verdict: Whether the run will get past it; ``warning`` where it will, with less than was asked for.
-        told: What was found.
+        name: What was checked.
+        verdict: Whether the run will succeed in this respect; ``warning`` if it will, but without some images.
+        told: A description of the result.
         remedy: What to do, if anything.
     """
 
@@ -25,6 +25,6 @@ class Check:
 
 
 def lines(check: Check) -> str:
-    """Return a check as it is printed: a line, and one more with the remedy where there is one."""
+    """Return a check as printed: one line, and another with the remedy if there is one."""
     text = f"{check.verdict:<12}{check.name}: {check.told}"
     return f"{text}\n{'':12}-> {check.remedy}" if check.remedy else text

@@ -1,4 +1,4 @@
-"""Checks of the disks that results and downloads are written to."""
+"""Checks of disk space for results and downloads."""
 
 import shutil
 from collections import defaultdict
@@ -19,9 +19,9 @@ BYTES = 4
 
 
 def results_bytes(config: Config) -> dict[str, int]:
-    """Return the room that a run takes in the folder of its results, by stage; mini's own images are too few to count.
+    """Return the disk space that a run needs in its results folder, by stage, ignoring the mini benchmark's images.
 
-    Training images count only where experts are fine-tuned on them: elsewhere they are hashed and not stored.
+    Training images only count if experts are fine-tuned on them; otherwise they are hashed and not stored.
     """
     stages: dict[str, int] = defaultdict(int)
     for size in {pool.image_size for pool in config.pools.values()}:
@@ -37,7 +37,7 @@ def results_bytes(config: Config) -> dict[str, int]:
 
 
 def room_for_results(config: Config) -> str:
-    """Return, for people, how much room results take and how much there is; empty where they take less than 1 GB."""
+    """Return a message with the space that results need and the free space; empty if they need less than 1 GB."""
     stages = results_bytes(config)
     if (needed := sum(stages.values()) / 1e9) < 1:
         return ""
@@ -59,7 +59,7 @@ def _images(config: Config, *, trained: bool) -> dict[str, int]:
         counts["test and validation images"] += found["test"] + found["validation"]
         counts["training images"] += found["train"] if trained else 0
         largest = max(largest, *(found[split] for split in found if trained or split != "train"))
-    # A split that is being prepared lies there twice, so that it can go on after a break.
+    # A split that is being prepared is stored twice, so that the job can be resumed.
     counts["images being prepared"] = largest
     corrupted = {
         (task, study.images_of(part))
@@ -73,7 +73,7 @@ def _images(config: Config, *, trained: bool) -> dict[str, int]:
 
 
 def pool_bytes(config: Config, pool: Pool) -> dict[str, int]:
-    """Return the room that a pool's files take, by what they are."""
+    """Return the disk space of a pool's files, by kind."""
     encoder, both = (BYTES * count for count in PARAMETERS[pool.architecture])
     count = len(Tasks(config).used())
     made = config.methods_of_kind("joint", *MERGING)
@@ -103,11 +103,11 @@ def hub_bytes(config: Config) -> int:
 
 
 def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[Check]:
-    """Whether each disk has room for what will be written on it.
+    """Check whether each disk has enough space for what will be written to it.
 
     Args:
         config: The configuration.
-        results: The folder that results go to; what is there already is not written again.
+        results: The results folder; files that already exist are not written again.
         downloads: Bytes that will be downloaded, by folder.
     """
     stages: dict[int, dict[str, int]] = defaultdict(dict)
@@ -141,6 +141,6 @@ def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[
 
 
 def _existing(folder: Path) -> Path:
-    """The folder itself, or the nearest above it that is there."""
+    """The folder, or its nearest existing parent."""
     folder = folder.absolute()
     return next(path for path in (folder, *folder.parents) if path.exists())

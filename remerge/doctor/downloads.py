@@ -1,4 +1,4 @@
-"""Checks of what will be downloaded: only what is known of files is asked for, never a file itself."""
+"""Checks of what will be downloaded; they request metadata of files, never the files themselves."""
 
 import urllib.error
 import urllib.request
@@ -42,7 +42,7 @@ def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
 
 def _check(wanted: Wanted, verdict: Verdict, told: str, remedy: str = "") -> Check:
     if verdict == "will fail" and wanted.kind == "dataset":
-        # The workflow goes on without images that cannot be had, as it does not without checkpoints.
+        # The workflow continues without unavailable images, but not without checkpoints.
         verdict, told = "warning", f"{told}; the task is left out, and averages say over how many tasks they are"
     return Check(wanted.purpose, verdict, f"{wanted.repository}: {told}", remedy)
 

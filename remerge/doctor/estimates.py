@@ -1,7 +1,6 @@
-"""What architectures and data sets take, in round numbers: good enough to tell a machine that can from one that cannot.
+"""Rough requirements of architectures and data sets, good enough to decide whether a machine can run them.
 
-README's table of the presets is made of these, as is everything that ``python -m remerge doctor`` says of hours, disk
-and GPU memory.
+README's table of presets and all estimates of ``python -m remerge doctor`` (hours, disk, GPU memory) use these numbers.
 """
 
 PARAMETERS = {

@@ -1,4 +1,4 @@
-"""Checks of the GPU, and how long the work takes on it, or on the CPU without one."""
+"""Checks of the GPU, with estimates of the run time on the GPU or, without one, on the CPU."""
 
 import importlib.util
 import runpy

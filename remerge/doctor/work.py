@@ -25,10 +25,10 @@ def images(config: Config, task: str) -> dict[str, int]:
         held_out = min(5000, described.train // 10)
         test = described.test if drawn is None else min(drawn, described.test)
         return {"train": described.train - held_out, "validation": held_out, "test": test}
-    own = config.tasks[task]
-    found = {split: sum(1 for _ in Path(own.folder).glob(f"{split}/*/*")) for split in ("train", "test")}
-    held_out = int(own.validation * found["train"])
-    return {"train": found["train"] - held_out, "validation": held_out, "test": found["test"]}
+    folder_task = config.tasks[task]
+    counts = {split: sum(1 for _ in Path(folder_task.folder).glob(f"{split}/*/*")) for split in ("train", "test")}
+    held_out = int(folder_task.validation * counts["train"])
+    return {"train": counts["train"] - held_out, "validation": held_out, "test": counts["test"]}
 
 
 def operations(config: Config) -> tuple[float, float]:

@@ -1,1 +1,1 @@
-"""Files fetched from elsewhere, checked, and recorded."""
+"""Downloading, checking and recording files."""

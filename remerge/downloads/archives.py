@@ -1,4 +1,4 @@
-"""Data sets that torchvision downloads: which archives it brought."""
+"""Archives of data sets that torchvision downloads."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -11,17 +11,17 @@ from remerge.tasks.torchvision_sets import archives, training_and_test
 
 
 def record(path: str | Path, task: str, root: str | Path, *, pin: Pin | None = None) -> None:
-    """Have torchvision download a data set unless it is there, and write what its archives are to a JSON file.
+    """Have torchvision download a data set unless it exists, and write names and hashes of archives to a JSON file.
 
     Args:
         path: The JSON file.
         task: A task of :data:`remerge.tasks.clip.TORCHVISION`.
         root: Where torchvision keeps its files.
-        pin: The SHA-256 that archives must have, by name.
+        pin: The required SHA-256 of archives, by name.
 
     Raises:
-        RemergeError: They cannot be had.
-        WrongContentError: They are not those of the pin; the message names both hashes.
+        RemergeError: The archives cannot be downloaded.
+        WrongContentError: They differ from the pin; the message names both hashes.
     """
     Path(root).mkdir(parents=True, exist_ok=True)
     with FileLock(Path(root) / f"{task}.lock"):

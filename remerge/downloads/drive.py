@@ -1,6 +1,7 @@
 """The Task Arithmetic authors' checkpoints, from their public Google Drive folder.
 
-Drive tells no hashes and limits how often a file is fetched: files are kept, hashed, and never fetched twice.
+Drive provides no hashes and limits how often a file can be downloaded, so files are kept, hashed, and never downloaded
+twice.
 """
 
 import json
@@ -38,7 +39,7 @@ KNOWN = {
 LISTING = Path(".snakemake/remerge/drive.json")
 RETRIES = 5
 TIMEOUT = 60  # seconds without a byte
-# The smallest of them, a ViT-B-32, has 350 megabytes; a page that tells of a quota has kilobytes.
+# The smallest checkpoint, a ViT-B-32, has 350 megabytes; a page with an error about the quota has kilobytes.
 AT_LEAST = 10_000_000
 
 
@@ -47,9 +48,9 @@ class DriveFile:
     """One of the authors' files.
 
     Attributes:
-        path: Where it lies.
-        identifier: Its id on Google Drive; None for a file that was put there and is not known by name.
-        size: In bytes.
+        path: Path of the file.
+        identifier: Its id on Google Drive; None for a file that was placed by hand and has an unknown name.
+        size: Size in bytes.
         sha256: Its hash.
     """
 
@@ -60,16 +61,16 @@ class DriveFile:
 
 
 def record(path: str | Path, name: str, *, pin: Pin | None = None) -> None:
-    """Download one file unless it is there, and write what it is to a JSON file.
+    """Download one file unless it exists, and write its id and hash to a JSON file.
 
     Args:
         path: The JSON file.
         name: The file's path in the folder, such as ``ViT-B-32/MNIST/finetuned.pt``.
-        pin: The ``id`` and ``sha256`` it must have.
+        pin: The required ``id`` and ``sha256``.
 
     Raises:
-        DownloadError: It cannot be had.
-        WrongContentError: It is not that of the pin; the message names both hashes.
+        DownloadError: The file cannot be downloaded.
+        WrongContentError: It differs from the pin; the message names both hashes.
     """
     try:
         fetched = fetch(name, *((pin["id"], pin["sha256"]) if pin else ()))
@@ -80,11 +81,11 @@ def record(path: str | Path, name: str, *, pin: Pin | None = None) -> None:
 
 
 def recorded(path: str | Path) -> Path:
-    """Return the very file of a record, downloaded again if it is no longer there.
+    """Return the exact file of a record, downloading it again if it no longer exists.
 
     Raises:
-        DownloadError: It cannot be had.
-        WrongContentError: It is another now.
+        DownloadError: The file cannot be downloaded.
+        WrongContentError: The file has changed.
     """
     told = json.loads(Path(path).read_text(encoding="utf-8"))
     ((name, sha256),) = told["files"].items()
@@ -92,16 +93,16 @@ def recorded(path: str | Path) -> Path:
 
 
 def fetch(name: str, identifier: str | None = None, expected: str | None = None) -> DriveFile:
-    """Return one file, downloaded unless it is there; a page that Drive sends in its place is never taken for it.
+    """Return one file, downloading it unless it exists; error pages that Drive sends instead are rejected.
 
     Args:
         name: Its path in the folder, such as ``ViT-B-32/MNIST/finetuned.pt``.
-        identifier: Its id on Google Drive; the folder's listing is asked when None.
-        expected: Its SHA-256, where known.
+        identifier: Its id on Google Drive; if None, it is looked up in the folder's listing.
+        expected: Its SHA-256, if known.
 
     Raises:
-        DownloadError: The folder does not list it, or Drive does not hand it out; the message tells what to do.
-        WrongContentError: Its hash is not the expected; the message names both.
+        DownloadError: The folder does not list it, or Drive does not serve it; the message says what to do.
+        WrongContentError: Its hash is not the expected one; the message names both.
     """
     path = PICKLES / name
     identifier = identifier or KNOWN.get(name)
@@ -133,7 +134,7 @@ def _download(name: str, identifier: str, path: Path) -> None:
 
 
 def _listed(name: str) -> str:
-    """Return a file's id from the folder's listing, which is asked for once and kept."""
+    """Return a file's id from the folder's listing, which is requested once and kept."""
     listing = _kept_listing()
     if not (ids := _ids(listing, name)):
         listing = _list(name)

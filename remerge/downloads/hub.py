@@ -1,9 +1,9 @@
-"""Files from the Hugging Face Hub, at one commit, checked against the hashes that the Hub tells.
+"""Files from the Hugging Face Hub, at one commit, checked against the Hub's hashes.
 
-``huggingface_hub`` does the transfers and its own variables hold: ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``,
-``HF_HUB_CACHE``, ``HF_HUB_DOWNLOAD_TIMEOUT``. It resumes broken transfers and waits when the Hub is busy; what it does
-not do is here: one commit for all files, hashes, and failures in words. The cache belongs to other programs too:
-nothing in it is removed or replaced here.
+``huggingface_hub`` does the transfers and respects its usual variables: ``HF_ENDPOINT``, ``HF_TOKEN``,
+``HF_HUB_OFFLINE``, ``HF_HUB_CACHE``, ``HF_HUB_DOWNLOAD_TIMEOUT``. It resumes broken transfers and waits when the Hub is
+busy. This module adds what it lacks: one commit for all files, checks of hashes, and readable errors. The cache is
+shared with other programs, so nothing in it is removed or replaced.
 """
 
 import errno
@@ -38,7 +38,7 @@ from remerge.errors import RemergeError
 Kind = Literal["model", "dataset"]
 
 ATTEMPTS = 4
-# Seconds between two attempts, unless a busy server asks for more, and the most that it is granted.
+# Seconds between two attempts, unless a busy server asks for more, and the longest wait that it may ask for.
 WAIT = wait_exponential_jitter(multiplier=2, max=60)
 LONGEST_WAIT = 600
 NAMES_SHOWN = 12
@@ -51,10 +51,10 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class DownloadError(RemergeError):
-    """Files that cannot be had.
+    """Files that cannot be downloaded.
 
     Attributes:
-        permanent: Whether asking again, without changing anything, is in vain.
+        permanent: Whether trying again, without changing anything, is pointless.
     """
 
     def __init__(self, message: str, *, permanent: bool) -> None:
@@ -63,7 +63,7 @@ class DownloadError(RemergeError):
 
 
 class WrongContentError(DownloadError):
-    """A file whose content is not what the Hub or a record tells."""
+    """A file whose content differs from what the Hub or a record says."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class HubFiles:
     Attributes:
         repository: Owner and name.
         revision: The commit, 40 hexadecimal digits.
-        paths: Where they lie, by name.
-        sha256: Their hashes, by name.
+        paths: Paths of the files, by name.
+        sha256: Hashes of the files, by name.
     """
 
     repository: str
@@ -91,18 +91,18 @@ def fetch(
     revision: str | None = None,
     expected: Mapping[str, str] | None = None,
 ) -> HubFiles:
-    """Return files of a repository, downloaded to the Hub's cache unless they are there.
+    """Return files of a repository, downloading them to the Hub's cache unless they are there.
 
     Args:
         repository: Owner and name.
-        patterns: Shell patterns of the files' names; each must match one. ``a|b`` takes what ``b`` matches only where
-            nothing matches ``a``.
+        patterns: Shell patterns of file names; each must match at least one file. ``a|b`` uses the matches of ``b``
+            only if nothing matches ``a``.
         kind: ``model`` or ``dataset``.
-        revision: Branch, tag or commit; the newest when None.
-        expected: SHA-256 of files by name, where known; the Hub is asked for others.
+        revision: Branch, tag or commit; the newest if None.
+        expected: SHA-256 of files by name, if known; the Hub is asked for the others.
 
     Raises:
-        DownloadError: They cannot be had; the message tells why and what to do.
+        DownloadError: The files cannot be downloaded; the message says why and what to do.
     """
     expected = expected or {}
     try:
@@ -160,9 +160,9 @@ def _downloaded(
 
 
 def _file(repository: str, name: str, kind: Kind, commit: str, expected: str | None) -> tuple[Path, str]:
-    """Download one file to the cache, or to one of the project's own.
+    """Download one file to the cache, or to the project's separate cache.
 
-    What is wrong in the cache is left there; it may be a whole cluster's, and may only be read.
+    Wrong files in the cache are left there: a whole cluster may use it, and it may be read-only.
     """
     own: dict[str, Any] = {"cache_dir": OWN_CACHE}
     for options in ({}, own):
@@ -186,7 +186,7 @@ def _file(repository: str, name: str, kind: Kind, commit: str, expected: str | N
 def _cached(
     repository: str, patterns: Sequence[str], kind: Kind, revision: str | None, expected: Mapping[str, str]
 ) -> HubFiles:
-    """The same without network: what an earlier download left in the cache."""
+    """The same without network, from what an earlier download left in the cache."""
     commit = _commit(repository, kind, revision)
     snapshots = [_snapshots(cache, repository, kind) / commit for cache in _caches()]
     files = [(path, snapshot) for snapshot in snapshots for path in snapshot.rglob("*") if path.is_file()]
@@ -213,7 +213,7 @@ def _commit(repository: str, kind: Kind, revision: str | None) -> str:
     try:
         return Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True)).name
     except LocalEntryNotFoundError:
-        # Downloads of a commit leave no note in the cache of which commit is the newest.
+        # After downloads of a specific commit, the cache does not say which commit is the newest.
         kept = {path.name for cache in _caches() for path in _snapshots(cache, repository, kind).glob("*")}
         if revision in kept:
             return str(revision)
@@ -237,9 +237,9 @@ def _snapshots(cache: Path, repository: str, kind: Kind) -> Path:
 
 
 def _etag(path: Path) -> str | None:
-    """The hash that the Hub told of a cached file: its link's target in the repository's own ``blobs``.
+    """The Hub's hash of a cached file, which is the name of its link's target in the repository's ``blobs``.
 
-    That may be a link in turn, to a store whose names are hashes of another kind, and is not followed.
+    The target may itself be a link, to a store with names of another kind of hash; it is not followed.
     """
     if not path.is_symlink():
         return None
@@ -248,10 +248,10 @@ def _etag(path: Path) -> str | None:
 
 
 def matching(repository: str, patterns: Sequence[str], listed: Sequence[str]) -> list[str]:
-    """Return the names of a repository's files that patterns mean, as :func:`fetch` takes them.
+    """Return the names of a repository's files that match patterns, as for :func:`fetch`.
 
     Raises:
-        DownloadError: A pattern matches none, or a name leads out of the repository.
+        DownloadError: A pattern matches no file, or a name points outside the repository.
     """
     for name in listed:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:

@@ -1,4 +1,4 @@
-"""The lock file: everything a run downloaded, by which another run downloads the same bytes."""
+"""The lock file: it lists everything a run downloaded, so that another run can download the same bytes."""
 
 import json
 import re
@@ -46,7 +46,7 @@ class Repository(Strict):
 
 
 class Missing(Strict):
-    """Files that could not be had from the Hub."""
+    """Files that could not be downloaded from the Hub."""
 
     repository: Text
     kind: Kind
@@ -72,13 +72,13 @@ class Lock(Strict):
     torchvision: dict[str, Files] = Field({})
 
     def of_files(self, wanted: Wanted) -> Pin:
-        """Return what is said of one download from the Hub.
+        """Return the entry of one download from the Hub.
 
         Returns:
             The ``commit`` and the ``files`` with their SHA-256, or why the files were ``missing``.
 
         Raises:
-            RemergeError: Nothing, or not of every file.
+            RemergeError: There is no entry, or it lacks a file.
         """
         same = (wanted.repository, wanted.kind)
         of_repository = [entry for entry in self.hub if (entry.repository, entry.kind) == same]
@@ -104,7 +104,7 @@ class Lock(Strict):
         raise RemergeError(f"{wanted.repository}{at} ({wanted.purpose}) is not in it{instead}")
 
     def of_pickle(self, name: str) -> Pin:
-        """Return what is said of one of the Task Arithmetic authors' files, such as ``ViT-B-32/MNIST/finetuned.pt``."""
+        """Return the entry of one of the Task Arithmetic authors' files, such as ``ViT-B-32/MNIST/finetuned.pt``."""
         return self.drive[name].model_dump()
 
     def of_archives(self, task: str) -> Pin:
@@ -113,7 +113,7 @@ class Lock(Strict):
 
 
 def write_lock(path: str | Path, records: Iterable[str | Path]) -> None:
-    """Write what records of downloads tell to one lock file.
+    """Combine records of downloads into one lock file.
 
     Raises:
         RemergeError: The same file of the same revision was downloaded twice and had changed in between.
@@ -159,7 +159,7 @@ def _refuse_changes(records: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _repositories(records: Sequence[Mapping[str, Any]]) -> list[Repository]:
-    """One entry for each revision and commit, but for those whose files all stand in another entry of the revision."""
+    """One entry per revision and commit, except those whose files are all in another entry of the revision."""
     files: dict[tuple[Any, ...], dict[str, str]] = {}
     for told in records:
         files.setdefault((*_asked(told).values(), told["revision"]), {}).update(told["files"])
@@ -178,7 +178,7 @@ def read_lock(path: str | Path) -> Lock:
     """Return the content of a lock file that the key `downloads` names.
 
     Raises:
-        RemergeError: It is the one this run writes, there is no such file, or it is no lock file.
+        RemergeError: It is the file that this run writes, does not exist, or is not a lock file.
     """
     if Path(path).resolve() == LOCK.resolve():
         raise RemergeError(f"downloads: {path} is what this run writes itself; name a copy of it in another place")
@@ -197,10 +197,10 @@ def read_lock(path: str | Path) -> Lock:
 
 
 def check_lock(lock: Lock, config: Config) -> None:
-    """Refuse a lock file that leaves anything open of what a configuration downloads.
+    """Refuse a lock file that does not cover all downloads of a configuration.
 
     Raises:
-        RemergeError: The message names every repository and file that is not in it.
+        RemergeError: Something is not in the lock file; the message names every such repository and file.
     """
     if lacking := list(_lacking(lock, config)):
         raise RemergeError(
@@ -228,7 +228,7 @@ def _lacking(lock: Lock, config: Config) -> Iterator[str]:
 
 
 def _gaps(names: Sequence[str]) -> list[str]:
-    """Parts of a data set, ``train-00003-of-00014.parquet``, that are not among their fellows."""
+    """Missing parts of a data set, such as ``train-00003-of-00014.parquet``."""
     gaps = []
     for name in names:
         if found := re.fullmatch(r"(.*-)(\d+)-of-(\d+)(\..*)", name):

@@ -1,4 +1,4 @@
-"""The original images of tasks, from wherever they are: labels at once, images one after the other."""
+"""The original images of tasks from all sources; labels are read at once, images one by one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Split:
     Attributes:
         labels: int64 ``[n]``, indices into the task's class names.
         encoded: The ``n`` images in the same order.
-        missing: Why there are none, if there are none.
+        missing: Why there are no images, if there are none.
     """
 
     labels: npt.NDArray[np.int64]
@@ -67,7 +67,7 @@ def read_split(
 
 
 def absent(reason: str) -> Split:
-    """Return a split of no images."""
+    """Return a split without images."""
     return Split(np.empty(0, np.int64), (), reason)
 
 
@@ -101,10 +101,10 @@ def from_folder(folder: str | Path, classes: Sequence[str], split: str, test_ima
 
 def from_torchvision(task: str, split: str, test_images: int | None = None, root: Path = TORCHVISION_ROOT) -> Split:
     """Read a split of a data set that torchvision downloads."""
-    # It imports torch, which the other ways do without.
+    # It imports torch, which the other sources do not need.
     from remerge.tasks.torchvision_sets import decoded, labels_of, training_and_test
 
-    # Jobs of a task's other splits want the same files at the same time.
+    # Jobs for the task's other splits need the same files at the same time.
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f"{task}.lock"):
         training, test = training_and_test(task, root, download=True)

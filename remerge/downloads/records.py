@@ -27,7 +27,7 @@ def record(
     may_be_missing: bool = False,
     attempt: int = 1,
 ) -> None:
-    """Download files from the Hub and write what they are to a JSON file.
+    """Download files from the Hub and write their commit and hashes to a JSON file.
 
     Args:
         path: The JSON file.
@@ -35,13 +35,13 @@ def record(
         patterns: Shell patterns of the files wanted.
         kind: ``model`` or ``dataset``.
         revision: Branch, tag or commit; the newest when None.
-        pin: The ``commit`` and the ``files`` with their SHA-256 to take instead, or why they were ``missing``.
-        may_be_missing: Whether files that cannot be had, now or later, are recorded as missing, with the reason.
-        attempt: How often this has been tried (:func:`remerge.plan.downloads.next_attempt`).
+        pin: The required ``commit`` and ``files`` with their SHA-256, or why they were ``missing``.
+        may_be_missing: Whether files that are permanently unavailable are recorded as missing, with the reason.
+        attempt: Number of the attempt (:func:`remerge.plan.downloads.next_attempt`).
 
     Raises:
-        DownloadError: They cannot be had, and ``may_be_missing`` is false, or trying again may help.
-        WrongContentError: They are not those of the pin; the message names both hashes.
+        DownloadError: The files are unavailable, and ``may_be_missing`` is false or trying again may help.
+        WrongContentError: They differ from the pin; the message names both hashes.
     """
     told: dict[str, object] = {
         "repository": repository,
@@ -64,7 +64,7 @@ def record(
     except WrongContentError as error:
         raise against(error, pin) from error
     except DownloadError as error:
-        # Whoever gave the lock had these files: without them, results would be others.
+        # The run that wrote the lock file had these files; without them, results would differ.
         if not (may_be_missing and error.permanent) or (pin is not None and "missing" not in pin):
             raise
         told["missing"] = str(error)
@@ -72,10 +72,10 @@ def record(
 
 
 def recorded(path: str | Path) -> HubFiles:
-    """Return the very files of a record, from the Hub's cache, or downloaded again if they are no longer there.
+    """Return the exact files of a record, from the Hub's cache, downloading them again if they no longer exist.
 
     Raises:
-        DownloadError: They cannot be had.
+        DownloadError: They cannot be downloaded.
     """
     told = json.loads(Path(path).read_text(encoding="utf-8"))
     return fetch(
@@ -88,12 +88,12 @@ def recorded(path: str | Path) -> HubFiles:
 
 
 def missing(path: str | Path) -> str:
-    """Return why a record's files could not be had; empty if they could."""
+    """Return why a record's files are missing; empty if they are not."""
     return str(json.loads(Path(path).read_text(encoding="utf-8"))["missing"])
 
 
 def against(error: WrongContentError, pin: Pin | None) -> WrongContentError:
-    """Return the error with where the expected hash stands and what to do, if that is a lock file."""
+    """Add to an error where the expected hash comes from and what to do, if that is a lock file."""
     if pin is None:
         return error
     return WrongContentError(

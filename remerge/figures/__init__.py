@@ -1,1 +1,1 @@
-"""Figures: functions from tidy score frames to matplotlib figures, one module each, one style for all."""
+"""Figures: functions that draw score frames with matplotlib, one module per figure, in a common style."""

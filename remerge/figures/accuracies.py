@@ -20,11 +20,11 @@ def draw(evidence: Evidence) -> Figure:
 def accuracies_figure(
     scores: pd.DataFrame, labels: Mapping[str, str], looks: Mapping[str, Look], tasks: Sequence[str]
 ) -> Figure:
-    """Draw accuracy per task, methods side by side, with 95 % intervals; the average stands apart at the right.
+    """Draw accuracy per task, with methods side by side and 95 % intervals; the average is set apart on the right.
 
     Args:
         scores: Test scores of all methods of one suite.
-        labels: Methods' names for people, in order.
+        labels: Display names of methods, in order.
         looks: Methods' looks.
         tasks: Tasks in order.
     """
@@ -33,13 +33,14 @@ def accuracies_figure(
     names = [name for name in labels if (scores["method"] == name).any()]
     averages = average_accuracy(scores, ["method"]).set_index("method")
     for index, name in enumerate(names):
-        own = scores[scores["method"] == name].set_index("task").reindex(list(tasks)).dropna(subset="n")
+        rows = scores[scores["method"] == name].set_index("task").reindex(list(tasks)).dropna(subset="n")
         intervals = pd.DataFrame(
-            [wilson_interval(c, n) for c, n in zip(own["correct"], own["n"], strict=True)], index=own.index
+            [wilson_interval(c, n) for c, n in zip(rows["correct"], rows["n"], strict=True)],
+            index=rows.index,
         )
-        percent = accuracy(own)
+        percent = accuracy(rows)
         offset = (index - (len(names) - 1) / 2) * 0.8 / len(names)
-        places = [list(tasks).index(task) + offset for task in own.index] + [len(tasks) + 0.4 + offset]
+        places = [list(tasks).index(task) + offset for task in rows.index] + [len(tasks) + 0.4 + offset]
         average = averages.loc[name]
         axes.errorbar(
             places,

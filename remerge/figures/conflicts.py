@@ -18,10 +18,10 @@ def draw(evidence: Evidence) -> Figure:
 
 
 def conflicts_figure(table: pd.DataFrame) -> Figure:
-    """Draw the share of entries whose signs oppose each other, one line per share of entries kept.
+    """Draw the share of entries with opposing signs, with one line per share of entries kept.
 
     Args:
-        table: What :func:`remerge.merging.conflicts.sign_conflicts` returned.
+        table: The result of :func:`remerge.merging.conflicts.sign_conflicts`.
     """
     figure = new_figure(2.6, 4.5)
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Entropy against loss: what AdaMerging minimises, and what it wants to be small."""
+"""Entropy, which AdaMerging minimises, against loss, which should be small."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,10 +14,10 @@ def draw(evidence: Evidence) -> Figure:
 
 
 def entropy_figure(table: pd.DataFrame) -> Figure:
-    """Draw, per task, the mean loss of test images in groups of rising entropy.
+    """Draw, per task, the mean loss of test images in groups of increasing entropy.
 
     Args:
-        table: What :func:`remerge.scoring.entropy.entropy_table` returned.
+        table: The result of :func:`remerge.scoring.entropy.entropy_table`.
     """
     tasks = list(dict.fromkeys(table["task"]))
     rows = -(-len(tasks) // 4)
@@ -26,10 +26,10 @@ def entropy_figure(table: pd.DataFrame) -> Figure:
     for panel in panels.flat[len(tasks) :]:
         panel.set_visible(False)
     for panel, task in zip(panels.flat, tasks, strict=False):
-        own = table[table["task"] == task]
-        panel.plot(own["entropy"], own["loss"], color="black", marker="o", markersize=3)
-        # Of one image, or of entropies that are all the same, there is no rank correlation.
-        spearman = own["spearman"].iloc[0]
+        groups = table[table["task"] == task]
+        panel.plot(groups["entropy"], groups["loss"], color="black", marker="o", markersize=3)
+        # There is no rank correlation for a single image, or if all entropies are equal.
+        spearman = groups["spearman"].iloc[0]
         known = f"{spearman:.2f}" if spearman == spearman else "–"
         panel.set_title(f"{task}: \N{GREEK SMALL LETTER RHO} = {known}")
         panel.set(xlim=(0, None), ylim=(0, None))

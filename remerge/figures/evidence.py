@@ -1,4 +1,4 @@
-"""What a figure is drawn from: files by what they are, and what the configuration says of tasks, methods and pool."""
+"""The data that a figure is drawn from: files by kind, and the configuration of tasks, methods and pool."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from remerge.scoring.scores import average_accuracy, merged_tasks, read_scores
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that is known of one pool and suite when a figure of them is drawn.
+    """Everything that a figure of one pool and suite can use.
 
     Attributes:
-        files: Paths by what they are: the ``needs`` of the figure's entry in :mod:`remerge.figures.registry`.
+        files: Paths by kind, as in ``needs`` of the figure's entry in :mod:`remerge.figures.registry`.
         tasks: The suite's tasks, in order.
-        methods: All methods by id, in order: ``label``, ``algorithm``, its parameters and its family of ``looks``.
-        origin: Where the pool's checkpoints come from.
+        methods: All methods by id, in order: ``label``, ``algorithm``, parameters and family of ``looks``.
+        origin: Origin of the pool's checkpoints.
         architecture: The pool's encoder.
     """
 
@@ -32,7 +32,7 @@ class Evidence:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The methods' names for people, by id, in order."""
+        """Display names of methods, by id, in order."""
         return labels(self.methods)
 
     @property
@@ -41,7 +41,7 @@ class Evidence:
         return looks(self.methods)
 
     def labels_in(self, scores: pd.DataFrame) -> dict[str, str]:
-        """The methods' names for people; of those that do not merge all tasks, with how many they merge."""
+        """Display names of methods; for those that do not merge all tasks, with the number that they merge."""
         merged = {str(name): merged_tasks(own) for name, own in scores.groupby("method")}
         return {
             name: f"{label} ({told.count('+') + 1}/{len(self.tasks)} tasks)" if (told := merged.get(name)) else label
@@ -53,7 +53,7 @@ class Evidence:
         return [name for name, method in self.methods.items() if method["algorithm"] in algorithms]
 
     def merge_alike(self, one: str, other: str) -> bool:
-        """Whether two methods differ in nothing but their scaling, and so lie on one curve."""
+        """Whether two methods differ only in their scaling, and so lie on one curve."""
         first, second = (
             {key: value for key, value in self.methods[name].items() if key not in ("label", "scaling")}
             for name in (one, other)
@@ -74,10 +74,10 @@ class Evidence:
         return {name: float(averages[name]) for name in self.methods_of(*algorithms) if name in averages}
 
     def table(self, need: str) -> pd.DataFrame:
-        """Return the one table of a kind."""
+        """Return the table of a kind that has only one."""
         (path,) = self.files[need]
         return read_csv(path)
 
     def by_label(self, need: str) -> dict[str, pd.DataFrame]:
-        """Return tables of methods, which bear the methods' ids, by the methods' names for people."""
+        """Return tables of methods, whose files are named after the methods' ids, by display name."""
         return {self.labels[Path(path).stem]: read_csv(path) for path in self.files[need]}

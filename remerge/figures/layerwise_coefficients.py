@@ -1,4 +1,4 @@
-"""AdaMerging's coefficients, one per task and layer: where in the network they end."""
+"""AdaMerging's final coefficients, one per task and layer."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ def draw(evidence: Evidence) -> Figure:
 
 
 def depth(layer: str) -> tuple[int, int, str]:
-    """Order state-dict keys as an image passes them: embedding, blocks by number, last norm, projection."""
+    """Sort state-dict keys from input to output: embedding, blocks by number, last norm, projection."""
     if block := re.search(r"resblocks\.(\d+)\.", layer):
         inner = ["ln_1", "attn", "ln_2", "mlp.c_fc", "mlp.c_proj"]
         place = next((i for i, part in enumerate(inner) if part in layer), len(inner))
@@ -40,7 +40,7 @@ def _section(layer: str) -> str:
 
 
 def layerwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str]) -> Figure:
-    """Draw the last coefficients as a heat map, tasks by layers from input to output, a panel per method.
+    """Draw the last coefficients as a heat map of tasks by layers, from input to output, with a panel per method.
 
     Args:
         histories: Coefficient files (step, task, layer, value) by method label.

@@ -16,7 +16,7 @@ from remerge.scoring.scores import accuracy
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
     experts, *_ = evidence.methods_of("individual")
-    # One of each kind: more polygons than that hide each other.
+    # One of each kind, because more polygons would hide each other.
     kinds = {(m["algorithm"], m.get("granularity")): name for name, m in reversed(list(evidence.methods.items()))}
     scores = evidence.scores()
     labels = {name: label for name, label in evidence.labels_in(scores).items() if name in kinds.values()}
@@ -32,8 +32,8 @@ def radar_figure(
 
     Args:
         scores: Test scores of all methods of one suite.
-        experts: The method that is the tasks' own experts.
-        labels: Of the methods to draw, in order.
+        experts: The method that stands for the tasks' experts.
+        labels: Display names of the methods to draw, in order.
         looks: Methods' looks.
         tasks: Tasks, clockwise from the top.
     """
@@ -44,7 +44,7 @@ def radar_figure(
     axes = cast(PolarAxes, figure.add_subplot(projection="polar"))
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
-    # Nothing can be divided by an expert that is never right, or that there is none of.
+    # Tasks without an expert, or whose expert has accuracy 0, cannot be normalised.
     ceiling = percent.loc[experts].where(percent.loc[experts] > 0)
     for name, label in labels.items():
         values = (100 * percent.loc[name] / ceiling).tolist()
@@ -56,7 +56,7 @@ def radar_figure(
     axes.tick_params(axis="x", pad=4)
     between = math.pi / percent.shape[1]
     for share in (25, 50, 75, 100):
-        # Written by hand: the axis's own labels lie under the lines.
+        # Drawn separately, because the axis draws its labels below the lines.
         text = axes.text(between, share, f"{share} %", fontsize=6.5, ha="center", va="center", zorder=4)
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
     figure.legend(loc="outside right center")

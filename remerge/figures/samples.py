@@ -1,4 +1,4 @@
-"""What the tasks look like: some test images of each."""
+"""Sample test images of each task."""
 
 from collections.abc import Sequence
 
@@ -20,19 +20,19 @@ def draw(evidence: Evidence) -> Figure:
 
 
 def samples_figure(image_sets: Sequence[ImageSet]) -> Figure:
-    """Draw one row of images per task, class after class, and tell which are rendered and which are real.
+    """Draw one row of images per task, class by class, and mark which are rendered and which are real.
 
     Args:
-        image_sets: The sets to draw from, one row each.
+        image_sets: The image sets, one row each.
     """
     figure = new_figure(0.1 + 0.5 * len(image_sets))
     panels = figure.subplots(len(image_sets), 1, squeeze=False)[:, 0]
     for panel, image_set in zip(panels, image_sets, strict=True):
-        own = [np.flatnonzero(image_set.labels == label) for label in np.unique(image_set.labels)]
-        labels = np.arange(PER_TASK) % len(own)
-        rounds = np.arange(PER_TASK) // len(own)
-        # A small set shows an image again rather than leave a gap.
-        chosen = [own[k][r % len(own[k])] for k, r in zip(labels, rounds, strict=True)]
+        of_class = [np.flatnonzero(image_set.labels == label) for label in np.unique(image_set.labels)]
+        labels = np.arange(PER_TASK) % len(of_class)
+        rounds = np.arange(PER_TASK) // len(of_class)
+        # A small set repeats images instead of leaving gaps.
+        chosen = [of_class[k][r % len(of_class[k])] for k, r in zip(labels, rounds, strict=True)]
         panel.imshow(np.concatenate(image_set.images[chosen], axis=1), interpolation="nearest")
         panel.set_axis_off()
         panel.text(

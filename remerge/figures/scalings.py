@@ -53,13 +53,12 @@ def scaling_figure(
     Args:
         sweeps: Test scores of methods at a grid of scalings.
         references: Average accuracy (percent) of methods drawn as horizontal lines.
-        chosen: On each swept method's curve, the scalings in the main table of the methods, by id, that it is the
-            curve of; marked by their markers.
-        labels: Methods' names for people.
+        chosen: For each curve, the scalings that the main table uses, by the id of the method; drawn as markers.
+        labels: Display names of methods.
         looks: Methods' looks.
         tasks: Tasks in order, one small panel each.
-        published: Columns ``method``, ``scaling`` and ``average``: what others measured on the same checkpoints, by the
-            method whose curve it belongs to.
+        published: Published numbers for the same checkpoints, with columns ``method`` (whose curve they belong to),
+            ``scaling`` and ``average``.
     """
     rows = -(-len(tasks) // 4)
     figure = new_figure(2.9 + 1.25 * rows)
@@ -100,7 +99,7 @@ def scaling_figure(
 
 
 def _mark(axes: Axes, curve: pd.Series, scaling: float, look: Look, label: str | None) -> None:
-    """Mark a scaling the main table uses, on the curve; between two points of the grid, on the line."""
+    """Mark a scaling of the main table on the curve, interpolating between points of the grid."""
     if not curve.index.min() <= scaling <= curve.index.max():
         return
     points = pd.concat([curve, pd.Series({scaling: None}, dtype=float)]) if scaling not in curve.index else curve

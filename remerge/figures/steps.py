@@ -30,7 +30,7 @@ def steps_figure(
     Args:
         trajectories: Test scores of AdaMerging's encoders at some steps.
         references: Average accuracy (percent) of methods drawn as horizontal lines.
-        labels: Methods' names for people.
+        labels: Display names of methods.
         looks: Methods' looks.
     """
     figure = new_figure(3.0)
@@ -42,7 +42,7 @@ def steps_figure(
         low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
         axes.fill_between(curve["step"], low, high, color=look.color, alpha=0.12, linewidth=0)
     for name, value in references.items():
-        # In the legend, not on the line: fixed methods often lie within a line's width of each other.
+        # In the legend, not on the line, because fixed methods are often within a line's width of each other.
         axes.axhline(value, linewidth=1, label=labels[name], zorder=1, **looks[name].line())
     axes.set(xlabel="AdaMerging step", ylabel="average accuracy (%)")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

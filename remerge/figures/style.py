@@ -1,4 +1,4 @@
-"""One look for every figure: sizes, fonts, and a colour, line and marker per method that also tell apart in grey."""
+"""Common style of all figures: sizes, fonts, and a colour, line and marker per method, distinguishable in grey."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from remerge.run.atomic import atomic_path
 
 WIDTH = 6.5
-"""Width of a text column pair in inches: figures are printed at their own size."""
+"""Width of two text columns in inches; figures are printed at their original size."""
 
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -87,11 +87,11 @@ FAMILIES = {
     "adamerging layer ++": [Look(_RED, "--", "D"), Look(_RED, "-.", "d")],
     "other": [Look(_BROWN, "-", "o"), Look(_BROWN, "--", "s"), Look(_BROWN, ":", "^"), Look(_BROWN, "-.", "D")],
 }
-"""Looks by family, taken in turn by its methods; those of a family that is not here have the looks of ``other``."""
+"""Looks by family, assigned to its methods in turn; families that are not listed use the looks of ``other``."""
 
 
 def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
-    """Return each method's look, the same in every figure: colour by family, line and marker by its place there.
+    """Return each method's look, the same in every figure: the family sets the colour, the index line and marker.
 
     Args:
         methods: All methods of the configuration, in order, by id, each with its family of ``looks``.
@@ -107,23 +107,23 @@ def looks(methods: Mapping[str, Mapping[str, object]]) -> dict[str, Look]:
 
 
 def labels(methods: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
-    """Return each method's name for people, by id, in order, as figures are to draw it.
+    """Return each method's display name, by id, in order, escaped for matplotlib.
 
     Args:
         methods: As for :func:`looks`, with ``label``.
     """
-    # Matplotlib takes what stands between two dollar signs for mathematics.
+    # Matplotlib treats text between two dollar signs as mathematics.
     return {name: str(method["label"]).replace("$", r"\$") for name, method in methods.items()}
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure of this height and width in inches, laid out so that nothing overlaps."""
+    """Return an empty figure of this height and width in inches, with a layout that avoids overlaps."""
     mpl.rcParams.update(_STYLE)
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def reference_line(axes: Axes, value: float, label: str, look: Look) -> None:
-    """Draw a labelled horizontal line, the label at the right end above it."""
+    """Draw a horizontal line with a label above its right end."""
     axes.axhline(value, linewidth=1, **look.line())
     axes.annotate(
         label,
@@ -139,7 +139,7 @@ def reference_line(axes: Axes, value: float, label: str, look: Look) -> None:
 
 
 def tell_absent(figure: Figure, shown: Iterable[str], tasks: Sequence[str]) -> Figure:
-    """Head a figure with a line that names the tasks it says nothing of, if there are any, and return it."""
+    """Add a heading that names the tasks missing from a figure, if any, and return the figure."""
     present = set(shown)
     if absent := [task for task in tasks if task not in present]:
         count = len(tasks) - len(absent)

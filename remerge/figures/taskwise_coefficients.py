@@ -1,4 +1,4 @@
-"""AdaMerging's coefficients, one per task: their way over the steps."""
+"""AdaMerging's coefficients, one per task, over the steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def draw(evidence: Evidence) -> Figure:
 
 
 def taskwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str]) -> Figure:
-    """Draw each task's coefficient against the step, a panel per method.
+    """Draw each task's coefficient against the step, with a panel per method.
 
     Args:
         histories: Coefficient files (step, task, layer, value) by method label.
@@ -37,8 +37,8 @@ def taskwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str])
     }
     for panel, (label, history) in zip(panels, histories.items(), strict=True):
         for task in tasks:
-            own = history[history["task"] == task]
-            panel.plot(own["step"], own["value"], **styles[task])
+            of_task = history[history["task"] == task]
+            panel.plot(of_task["step"], of_task["value"], **styles[task])
         panel.set(title=label, xlabel="AdaMerging step")
     panels[0].set_ylabel(r"merging coefficient $\lambda_k$")
     handles = [Line2D([], [], label=task, **styles[task]) for task in tasks]

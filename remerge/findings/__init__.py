@@ -1,1 +1,1 @@
-"""What people read: tables, comparisons with published numbers, claims and the report, from score files alone."""
+"""Tables, comparisons with published numbers, verdicts on claims and the report, made from score files alone."""

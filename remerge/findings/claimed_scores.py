@@ -1,4 +1,4 @@
-"""The scores that a side of a claim is about, from the files that a claims table's job declares."""
+"""The scores behind each side of a claim, from the files that a claims table's job declares."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from remerge.studies.kind import load
 
 @dataclass(frozen=True)
 class Scores:
-    """The score files that claims are judged from, each read when asked for; no other file is looked at.
+    """The score files for judging claims, each read on demand; no other file is used.
 
     Attributes:
         methods: Files of the main table's methods, by method.
@@ -23,7 +23,7 @@ class Scores:
         trajectories: Files of AdaMerging's steps, by method.
         studies: Files of all parts of a study, by study.
         kinds: Every study's kind.
-        merged: The methods among which the best merged encoder is looked for.
+        merged: The candidates for the best merged encoder.
     """
 
     methods: Mapping[str, Path] = field(default_factory=dict)
@@ -37,13 +37,13 @@ class Scores:
     def declared(
         cls, inputs: Mapping[str, Any], params: Mapping[str, Any], results: Path = Path("results")
     ) -> "Scores":
-        """Return the scores that the claims table's job declares, which names them in its parameters.
+        """Return the scores that the claims table's job declares in its inputs and parameters.
 
         Args:
-            inputs: Paths under ``results/``, by the names they have in the rule.
-            params: What each path of ``scores``, ``sweeps``, ``trajectories`` and ``studies`` belongs to, in their
-                order, as ``methods``, ``swept``, ``learned`` and ``studies``; ``kinds``; and ``merged``.
-            results: Where the results folder lies.
+            inputs: Paths under ``results/``, by their names in the rule.
+            params: ``methods``, ``swept``, ``learned`` and ``studies``, which say what each path of ``scores``,
+                ``sweeps``, ``trajectories`` and ``studies`` belongs to, in order; ``kinds``; and ``merged``.
+            results: The results folder.
         """
 
         def named(key: str, names: str) -> list[tuple[str, Path]]:
@@ -66,7 +66,7 @@ class Scores:
         """Return the rows of one side of a claim, on test images.
 
         Returns:
-            One entry, or one for each encoder that the side is the best of; none if they were not made.
+            One entry, or one per candidate if the side is the best of several encoders; none if they were not made.
         """
         match side:
             case OfMethod():
@@ -85,11 +85,11 @@ class Scores:
         return read_scores(self.methods[method]) if method in self.methods else None
 
     def tasks(self) -> set[str]:
-        """Return the tasks that have images: all that some method is scored on."""
+        """Return the tasks that have images, which are those that any method is scored on."""
         return {task for path in self.methods.values() for task in read_scores(path)["task"]}
 
     def _of_most_tasks(self, found: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame | None]:
-        """Those that merge the most tasks: to merge fewer makes it easier to be best on them."""
+        """Encoders that merge the most tasks; with fewer merged tasks it is easier to be best on them."""
         merged = {name: merged_tasks(scores) for name, scores in found.items() if scores is not None}
         most = "" if "" in merged.values() else max(merged.values(), key=lambda told: told.count("+"), default="")
         return {name: found[name] for name, told in merged.items() if told == most}

@@ -1,4 +1,4 @@
-"""The papers' claims as data: read, and put in a run's terms."""
+"""The papers' claims as data: reading them, and translating them to the names of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 
 AUTHORS = "task-vectors"
-"""Origin of the checkpoints that the papers' numbers were measured on."""
+"""Origin of the checkpoints on which the papers' numbers were measured."""
 
 
 class _Strict(BaseModel):
@@ -42,7 +42,7 @@ class OfTrajectory(_Strict):
 
 
 class OfStudy(BaseModel):
-    """Encoders of a study: rows of its score files, by values of their columns and of its kind's ``LABELS``."""
+    """Encoders of a study: rows of its score files, selected by values of columns and of its kind's ``LABELS``."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, str | float]
@@ -51,7 +51,7 @@ class OfStudy(BaseModel):
 
     @property
     def columns(self) -> Mapping[str, str | float]:
-        """The wanted value of each column."""
+        """The required value of each column."""
         return self.__pydantic_extra__
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class OfStudy(BaseModel):
 
 
 def _labels() -> dict[str, tuple[str, ...]]:
-    """The columns by which some kind of study tells encoders apart, beyond those of score files, and their values."""
+    """Columns, beyond those of score files, that some kind of study uses to identify encoders, and their values."""
     labels: dict[str, tuple[str, ...]] = {}
     for kind in KINDS:
         for column, values in getattr(load(kind), "LABELS", {}).items():
@@ -75,7 +75,7 @@ def _labels() -> dict[str, tuple[str, ...]]:
 
 
 class OfBest(_Strict):
-    """The best of all merged encoders of the main table, by test images."""
+    """The best merged encoder of the main table on test images."""
 
     best_of: Literal["merged"]
 
@@ -84,7 +84,7 @@ Side = OfMethod | OfSweep | OfTrajectory | OfStudy | OfBest
 
 
 class Published(_Strict):
-    """The papers' own numbers, and the checkpoints they were measured on."""
+    """The papers' numbers, and the checkpoints they were measured on."""
 
     above: float
     below: float
@@ -104,14 +104,14 @@ class Claim(_Strict):
     by: float = 0.0
     published: Published | None = None
     other_parameters: tuple[str, ...] = ()
-    """Methods that a run has with other parameters than published; :func:`of_run` fills it in."""
+    """Methods whose parameters in the run differ from the published ones; :func:`of_run` fills it in."""
 
 
 def read_claims(path: str | Path) -> dict[str, Claim]:
     """Read a file of claims, by id.
 
     Raises:
-        RemergeError: It is not such a file; the message names every claim and key at fault.
+        RemergeError: The file is invalid; the message names every claim and key at fault.
     """
     content = read_yaml(Path(path))
     claims, faults = {}, []
@@ -126,23 +126,23 @@ def read_claims(path: str | Path) -> dict[str, Claim]:
 
 
 def _where(location: tuple[int | str, ...]) -> str:
-    # Of a side, which may be one of several things, pydantic tells the fault of each.
+    # A side is a union of types, and pydantic reports the errors of each member.
     return "".join(f".{part}" for part in location if not str(part).startswith(("Of", "function-")))
 
 
 def of_run(
     claims: Mapping[str, Claim], methods: Methods, measured: Mapping[str, Mapping[str, Measured]]
 ) -> dict[str, Claim]:
-    """Return claims with methods named as a run names them, and those noted that it has with other parameters.
+    """Return claims with the run's names of methods, noting methods whose parameters differ in the run.
 
-    A claim means a method by what it was published with: a run's method that has the same algorithm and parameters,
-    whatever its name, or else the one of the same name.
+    A method in a claim corresponds to the run's method with the published algorithm and parameters, whatever its name,
+    or else to the one with the same name.
 
     Args:
         claims: The claims by id.
         methods: The run's methods.
-        measured: What published methods were measured with, by origin; claims without published numbers mean the
-            authors' own.
+        measured: Settings with which published methods were measured, by origin; claims without published numbers refer
+            to the authors' settings.
     """
     fitted = {}
     for name, claim in claims.items():
@@ -155,13 +155,13 @@ def of_run(
 
 
 def _side_of_run(side: Side, methods: Methods, known: Mapping[str, Measured]) -> tuple[Side, str]:
-    """A side with its method named as in a run, and that name if its parameters are not the published ones."""
+    """A side with the run's name of its method, and that name if its parameters differ from the published ones."""
     field = next((key for key in ("method", "sweep", "trajectory") if getattr(side, key, None)), "")
     wanted = getattr(side, field, "")
     if wanted not in known:
         return side, ""
     free = ["scaling"] if field == "sweep" else []
     same = [name for name, method in methods.items() if known[wanted].is_of(method, but=free)]
-    # Of methods that differ in the scaling alone the first has the curve.
+    # Among methods that differ only in the scaling, the first has the curve.
     found = wanted if wanted in same and not free else same[0] if same else wanted
     return side.model_copy(update={field: found}), "" if same or wanted not in methods else wanted

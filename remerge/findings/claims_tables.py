@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
-    """Return what to bear in mind: what was best, contaminated splits, checkpoints and parameters not as published."""
+    """Return caveats: which encoder was best, contaminated splits, and unpublished checkpoints or parameters."""
     told = [f"best: {name}" for name in verdict.best]
     if contaminated := [task for task in verdict.tasks if task in flags]:
         told.append(f"contaminated split: {', '.join(contaminated)}")
@@ -44,14 +44,14 @@ def claims_table(
 
     Args:
         claims: The claims by id, in order.
-        scores: Where the answers are.
+        scores: The scores of all encoders.
         flags: By task, what is wrong with its splits.
         encoder: The pool's architecture.
-        origin: Where its checkpoints come from.
+        origin: Origin of its checkpoints.
         tasks: The suite's tasks; caveats name those without images.
 
     Returns:
-        :data:`COLUMNS`; accuracies in percent, the difference, its interval and the margin in points.
+        :data:`COLUMNS`; accuracies are in percent; the difference, its interval and the margin are in points.
     """
     judged = {name: judge(claim, scores) for name, claim in claims.items()}
     absent = without_images(scores.tasks(), tasks)
@@ -68,9 +68,9 @@ def without_images(present: Collection[str], tasks: Sequence[str]) -> list[str]:
 def table_row(
     name: str, verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str, absent: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what tables say of a claim, in the columns :data:`COLUMNS`.
+    """Return a claim's row, with the columns :data:`COLUMNS`.
 
-    Arguments are as for :func:`claims_table`; ``absent`` is what :func:`without_images` returned.
+    Arguments are those of :func:`claims_table`; ``absent`` is the result of :func:`without_images`.
     """
     claim = verdict.claim
     published = claim.published
@@ -95,7 +95,7 @@ def table_row(
 
 
 def claims_markdown(table: pd.DataFrame, total: int) -> str:
-    """Return the verdicts in Markdown, with a line on how to read them."""
+    """Return the verdicts in Markdown, with an explanation of how to read them."""
     if table.empty:
         return f"None of {total} claims can be judged: their encoders were not made.\n"
     cells = [

@@ -1,4 +1,4 @@
-"""Our numbers beside the published ones: difference, interval, and what must be known to compare them."""
+"""Comparison of our numbers with published ones: difference, interval, and caveats."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,35 +26,36 @@ def compare(
 ) -> pd.DataFrame:
     """Return one row per method and task that was both scored and published, and an average per method.
 
-    A method whose algorithm was published with other parameters only has the average alone, beside no number.
+    A method whose algorithm was only published with different parameters has just the average, without a published
+    number.
 
     Args:
         scores: Test scores of one suite.
-        published: Numbers measured on the pool's own checkpoints (:func:`remerge.findings.published.of_pool`).
+        published: Numbers measured on the pool's checkpoints (:func:`remerge.findings.published.of_pool`).
         methods: Rows in order.
         tasks: The suite's tasks in order.
-        flags: By task, what the audit found wrong with its splits.
-        elsewhere: By task, the origin whose zero-shot accuracy ours agrees with, where it is not the pool's own.
-        names: Under which name each method was published (:func:`remerge.methods.measured.published_as`).
-        notes: By published name, what to know before comparing with it.
+        flags: By task, problems of its splits according to the audit.
+        elsewhere: By task, the origin whose zero-shot accuracy ours agrees with, if it is not the pool's origin.
+        names: The published name of each method (:func:`remerge.methods.measured.published_as`).
+        notes: Caveats of the comparison, by published name.
 
     Returns:
         Columns ``method``, ``task``, ``correct``, ``n``, ``ours``, ``low``, ``high`` (95 % Wilson interval; percent),
-        ``published``, ``difference`` (points), ``agrees`` (the published value, as far as its decimals tell it, lies
-        in the interval) and ``flags``. Averages are over the tasks in both, and say over how many.
+        ``published``, ``difference`` (points), ``agrees`` (whether the published value, to its printed precision, lies
+        in the interval) and ``flags``. Averages are over the tasks in both, and say how many these are.
     """
     theirs = published.rename(columns={"method": "published as"})
     joined = scores.assign(**{"published as": scores["method"].map(names)}).merge(theirs, on=["published as", "task"])
     rows = []
     for method in methods:
-        own = joined[joined["method"] == method].set_index("task")
-        found = [task for task in tasks if task in own.index]
+        of_method = joined[joined["method"] == method].set_index("task")
+        compared = [task for task in tasks if task in of_method.index]
         note = notes.get(names.get(method, ""), "")
-        for task in found:
-            cell = _cell(own.loc[task], flags.get(task), elsewhere.get(task), note)
+        for task in compared:
+            cell = _cell(of_method.loc[task], flags.get(task), elsewhere.get(task), note)
             rows.append({"method": method, "task": task, **cell})
-        if found:
-            rows.append({"method": method, "task": f"average ({len(found)}/{len(tasks)})", **_average(rows, method)})
+        if compared:
+            rows.append({"method": method, "task": f"average ({len(compared)}/{len(tasks)})", **_average(rows, method)})
         elif names.get(method) == "":
             scored = scores[(scores["method"] == method) & scores["task"].isin(tasks)]
             average = {"ours": accuracy(scored).mean(), "flags": OTHER_PARAMETERS}
@@ -67,7 +68,7 @@ def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dic
     ours = 100 * row["correct"] / row["n"]
     is_exact = not pd.isna(row["exact"])
     value = row["exact"] if is_exact else row["accuracy"]
-    # What was printed stands for any value that prints the same.
+    # A printed number can be any value that rounds to it.
     below, above = {"truncated": (0.0, 0.1), "rounded": (0.05, 0.05), "unknown": (0.05, 0.1)}[row["decimals"]]
     told = [
         _part(str(row.name), int(row["n"])),
@@ -92,18 +93,18 @@ def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dic
 
 
 def _part(task: str, n: int) -> str:
-    """Say so where fewer test images were scored than others scored."""
+    """A note if we scored fewer test images than the published numbers."""
     whole = clip_task(task).test if task in CLIP_TASKS else n
     return f"{n} of {whole} test images" if n < whole else ""
 
 
 def _average(rows: Sequence[Mapping[str, object]], method: str) -> dict[str, object]:
-    own = pd.DataFrame([row for row in rows if row["method"] == method])
-    return {name: own[name].mean() for name in ("ours", "published", "difference")}
+    of_method = pd.DataFrame([row for row in rows if row["method"] == method])
+    return {name: of_method[name].mean() for name in ("ours", "published", "difference")}
 
 
 def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    """Return the comparison in Markdown, a row per method and task."""
+    """Return the comparison in Markdown, with a row per method and task."""
     body = [
         [
             MARKDOWN.plain(labels[row.method]),

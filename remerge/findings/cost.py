@@ -1,4 +1,4 @@
-"""What every method took: time, memory, storage and data, from the files that the workflow's jobs left."""
+"""The cost of every method (time, memory, storage and data), from files written by the workflow's jobs."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,16 +29,16 @@ def cost_table(
 
     Args:
         methods: By id, ``label`` and ``uses``.
-        jobs: Snakemake's benchmark files of the jobs that make encoders, each with its method's id. Of a job that was
-            cut off and went on, Snakemake measures the last run alone: include what
-            :func:`remerge.run.resume.write_earlier` wrote.
+        jobs: Snakemake's benchmark files of the jobs that make encoders, each with its method's id. For a job that was
+            interrupted and resumed, Snakemake only measures the last run; include the file that
+            :func:`remerge.run.resume.write_earlier` wrote for the earlier runs.
         results: The merged results' shared files, by method.
 
     Returns:
-        Columns ``method``, ``seconds`` (wall time of its jobs together, start-up included), ``memory`` (megabytes
-        resident of the largest, memory-mapped files included), ``shared`` and ``per_task`` (megabytes stored for all
-        tasks together, and on average for each task besides), ``task_name`` (``needed`` if the encoder depends on the
-        name of the image's task), ``uses``.
+        Columns ``method``, ``seconds`` (total wall time of its jobs, including start-up), ``memory`` (peak resident
+        megabytes of the largest job, including memory-mapped files), ``shared`` and ``per_task`` (megabytes stored for
+        all tasks together, and on average for each task in addition), ``task_name`` (``needed`` if the encoder depends
+        on the name of the image's task), ``uses``.
 
     Raises:
         RemergeError: See :class:`remerge.merging.assemblies.MergedFiles`.
@@ -47,7 +47,7 @@ def cost_table(
     found: dict[str, list[tuple[float, float]]] = {}
     for method, path in jobs:
         row = pd.read_csv(path, sep="\t").iloc[0]
-        # Of jobs too short to be looked at Snakemake notes no memory.
+        # Snakemake records no memory for very short jobs.
         found.setdefault(method, []).append((float(row["s"]), float(pd.to_numeric(row["max_rss"], errors="coerce"))))
     rows = [
         {
@@ -66,7 +66,7 @@ def cost_table(
 
 
 def cost_table_markdown(table: pd.DataFrame) -> str:
-    """Return what :func:`cost_table` returned in Markdown."""
+    """Return the result of :func:`cost_table` in Markdown."""
     shown = table.assign(method=table["method"].map(MARKDOWN.plain)).astype({"task_name": object}).fillna("–")
     formats = ("", ".1f", ".1f", ".1f", ".2f", "", "")
     text = tabulate(shown, HEADERS, tablefmt="github", floatfmt=formats, showindex=False, disable_numparse=[0])

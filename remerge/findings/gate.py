@@ -1,4 +1,4 @@
-"""The zero-shot gate: a downloaded encoder that does not score as others found it is not merged."""
+"""The zero-shot gate: a downloaded encoder is only merged if it reproduces the published zero-shot accuracy."""
 
 import math
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from remerge.tasks.clip import clip_task
 
 # An encoder that knows its classes is far above chance; one whose classes are mixed up is near it.
 NEAR_CHANCE = 3.0
-# The wrong activation costs points on every task; a wrong split or template on one.
+# A wrong activation costs points on every task; a wrong split or template costs points on one.
 MANY = 0.5
-# Standard errors to either side that hold 95 % of a normal distribution.
+# Half-width, in standard errors, of the central 95 % of a normal distribution.
 Z = 1.96
 
 
@@ -22,20 +22,20 @@ def judge(
     tolerance: float,
     drawn: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
-    """Compare zero-shot accuracy with the published.
+    """Compare zero-shot accuracy with the published one.
 
     Args:
         scores: Test scores of the pre-trained encoder.
-        references: Published accuracies (percent) by origin and task, the pool's own origin first. A value of
-            another origin was measured with the same weights on other copies of the images.
+        references: Published accuracies (percent) by origin and task, the pool's origin first. The values of other
+            origins were measured with the same weights on other copies of the images.
         tolerance: Points by which a task may differ.
-        drawn: How many test images the configuration has drawn, by task, where not all. Such a task may differ by
-            the sampling error of the draw as well.
+        drawn: Number of test images that the configuration samples, by task, if not all. For such a task the sampling
+            error is added to the tolerance.
 
     Returns:
         A row per scored task with a published value: ``task``, ``correct``, ``n``, ``ours``, ``origin`` and
-        ``published`` of the reference that is met, or of the first, ``difference``, ``allowed`` (points), ``wanted``
-        (how many images should have been scored), and ``passes``.
+        ``published`` of the reference that it matches, or else of the first one, ``difference``, ``allowed`` (points),
+        ``wanted`` (how many images should have been scored), and ``passes``.
     """
     rows = []
     for score, ours in zip(scores.itertuples(), accuracy(scores), strict=True):
@@ -44,7 +44,7 @@ def judge(
             continue
         whole = clip_task(score.task).test
         wanted = min((drawn or {}).get(score.task, whole), whole)
-        # Another number of images than was drawn is no draw, and nothing is allowed for it.
+        # If the number of images is not the sample's, something else is wrong, and no sampling error is allowed.
         n = score.n if score.n == wanted else whole
         allowed = [tolerance + sampling_error(value, n, whole) for _, value in known]
         met = [index for index, (_, value) in enumerate(known) if abs(ours - value) <= allowed[index]]
@@ -58,13 +58,13 @@ def judge(
 
 
 def sampling_error(percent: float, n: int, whole: int) -> float:
-    """Return by how many points the accuracy on ``n`` of ``whole`` images may differ from that on all (95 %)."""
+    """Return the half-width, in points, of the 95 % sampling error of the accuracy on ``n`` of ``whole`` images."""
     share = percent / 100
     return 100 * Z * math.sqrt(share * (1 - share) / n * (1 - n / whole))
 
 
 def likely_cause(verdicts: pd.DataFrame, task: str) -> str:
-    """Return what probably makes a task's zero-shot accuracy differ, and where to look."""
+    """Return the likely cause of a task's zero-shot accuracy being off, and where to look."""
     row = verdicts.set_index("task").loc[task]
     described = clip_task(task)
     if row["ours"] < NEAR_CHANCE * 100 / len(described.classes) < row["published"]:

@@ -1,4 +1,4 @@
-"""Claims and averages over training seeds, of pools that differ in nothing but the seed, from score files alone."""
+"""Claims and averages over training seeds, for pools that differ only in the seed, from score files alone."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ from remerge.scoring.scores import average_accuracy, merged_tasks
 MARKS = {"holds": "✓", "does not hold": "✗", "undecided": "?"}
 NOT_JUDGED = "·"
 ELSEWHERE = ("best: ", "published ")
-"""How caveats begin that have no column: parentheses mark published numbers of other encoders, and the CSV has all."""
+"""Prefixes of caveats without a column: parentheses mark published numbers of other encoders; the CSV has them all."""
 
 
 def by_seed(files: Sequence[str], seeds: Mapping[str, int]) -> dict[int, Sequence[str]]:
-    """Return by seed the files that a job lists pool after pool, in the order of ``seeds``, as many for each."""
+    """Group by seed the files that a job lists pool by pool, in the order of ``seeds``, the same number for each."""
     each = len(files) // len(seeds)
     return {seed: files[place * each : (place + 1) * each] for place, seed in enumerate(seeds.values())}
 
@@ -33,10 +33,10 @@ def scores_by_seed(
     """Return the scores that the job of the claims over seeds declares, by seed.
 
     Args:
-        inputs: As for :meth:`remerge.findings.claimed_scores.Scores.declared`, each name listing one pool's files after
-            another's.
-        params: As there, and ``seeds``: the seed of each pool, in the same order.
-        results: Where the results folder lies.
+        inputs: As for :meth:`remerge.findings.claimed_scores.Scores.declared`; each name lists the files of all pools,
+            pool by pool.
+        params: As there, and ``seeds``, the seed of each pool in the same order.
+        results: The results folder.
     """
     files = {name: by_seed(inputs[name], params["seeds"]) for name in ("scores", "sweeps", "trajectories", "studies")}
     return {
@@ -58,16 +58,16 @@ def claims_over_seeds(
 
     Args:
         claims: The claims by id, in order.
-        scores: Where the answers are, by training seed.
-        verdicts: Each seed's own :func:`remerge.findings.claims_tables.claims_table`.
+        scores: The scores of all encoders, by training seed.
+        verdicts: The result of :func:`remerge.findings.claims_tables.claims_table` for each seed.
         flags: By task, what is wrong with its splits.
         encoder: The pools' architecture.
-        origin: Where their checkpoints come from.
+        origin: Origin of their checkpoints.
         tasks: The suite's tasks; caveats name those without images.
 
     Returns:
-        :data:`remerge.findings.claims_tables.COLUMNS`, accuracies and difference being means over seeds; ``seeds``, how
-        many it is judged by; and for each seed ``seed {seed}``, its verdict alone, and ``difference {seed}``.
+        :data:`remerge.findings.claims_tables.COLUMNS`, with accuracies and difference averaged over seeds; ``seeds``,
+        how many there are for the claim; and for each seed ``seed {seed}``, its verdict, and ``difference {seed}``.
     """
     words = {seed: dict(zip(table["id"], table["verdict"], strict=True)) for seed, table in verdicts.items()}
     judged = {name: judge_over_seeds(claim, scores) for name, claim in claims.items()}
@@ -84,13 +84,13 @@ def claims_over_seeds(
 
 
 def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int, seeded: str) -> str:
-    """Return the verdicts in Markdown, with a line on how to read them.
+    """Return the verdicts in Markdown, with an explanation of how to read them.
 
     Args:
-        table: What :func:`claims_over_seeds` returned.
+        table: The result of :func:`claims_over_seeds`.
         seeds: All training seeds.
-        total: How many claims there are.
-        seeded: What another seed changes, in words.
+        total: Number of claims.
+        seeded: What the seed changes, in words.
     """
     if table.empty:
         return f"None of {total} claims can be judged: their encoders were not made.\n"
@@ -147,9 +147,9 @@ def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Ro
         tasks: The suite's tasks.
 
     Returns:
-        Columns ``method``, per seed ``seed {seed}``, ``mean`` (percent), ``deviation`` (points; of the sample, n - 1 in
-        the divisor) and ``tasks``, how many are averaged over; where an encoder does not merge, or was not trained on,
-        all tasks, also ``merged``, such as ``a+b``.
+        Columns ``method``, per seed ``seed {seed}``, ``mean`` (percent), ``deviation`` (points; sample standard
+        deviation with divisor n - 1) and ``tasks``, the number of tasks averaged; if an encoder merges, or was trained
+        on, only some of the tasks, also ``merged``, such as ``a+b``.
     """
     rows = []
     for name, method in methods.items():
@@ -167,13 +167,13 @@ def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Ro
 
 
 def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, seeded: str) -> str:
-    """Return the averages in Markdown: one decimal, and of how many tasks where some are missing.
+    """Return the averages in Markdown, with one decimal, and the number of tasks where some are missing.
 
     Args:
-        table: What :func:`main_over_seeds` returned.
+        table: The result of :func:`main_over_seeds`.
         seeds: All training seeds.
-        tasks: How many tasks the suite has.
-        seeded: What another seed changes, in words.
+        tasks: Number of tasks in the suite.
+        seeded: What the seed changes, in words.
     """
     columns = [*(f"seed {seed}" for seed in seeds), "mean", "deviation"]
     cells = [
@@ -192,7 +192,7 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
 
 
 def _fewer(row: Mapping[Hashable, Any], tasks: int) -> str:
-    """As in the main table: of how many tasks an encoder is made, and over how many it is averaged."""
+    """As in the main table: how many tasks an encoder merges, and over how many it is averaged."""
     merged = row.get("merged")
     made = f" ({merged.count('+') + 1}/{tasks} tasks)" if isinstance(merged, str) else ""
     return made + ("" if row["tasks"] == tasks else f" ({row['tasks']}/{tasks})")

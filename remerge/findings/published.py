@@ -1,4 +1,4 @@
-"""Published numbers: read, checked, and selected by what they were measured on."""
+"""Published numbers: reading, checking, and selecting them by the checkpoints they were measured on."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from remerge.run.csvs import read_csv
 COLUMNS = ("origin", "architecture", "method", "task", "accuracy", "exact", "decimals", "source", "note")
 KEY = ["origin", "architecture", "method", "task"]
 SHARED_WEIGHTS = {"finetuned": "task-vectors"}
-"""Origins whose pre-trained encoder is scored like another's: OpenAI's, in open_clip."""
+"""Origins whose pre-trained encoder scores the same as another's: OpenAI's, in open_clip."""
 
 
 def read_published(path: str | Path) -> pd.DataFrame:
     """Read published accuracies.
 
     Raises:
-        RemergeError: A column is missing, a value is no percentage, or a number stands twice; the message names the
-            file and the line.
+        RemergeError: A column is missing, a value is not a percentage, or an entry is listed twice; the message names
+            the file and the line.
     """
     frame = read_csv(path, ["origin", "architecture", "source", "note"])
     if tuple(frame.columns) != COLUMNS:
@@ -37,9 +37,9 @@ def of_pool(published: pd.DataFrame, origin: str, architecture: str) -> pd.DataF
 
 
 def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str) -> dict[str, dict[str, float]]:
-    """Return published zero-shot accuracies (percent) by origin and task, the pool's own origin first.
+    """Return published zero-shot accuracies (percent) by origin and task, the pool's origin first.
 
-    Every origin starts from the same weights, OpenAI's; their values differ by the images they were measured on.
+    All origins start from the same weights, OpenAI's; their values only differ in the images they were measured on.
     """
     first = SHARED_WEIGHTS.get(origin, origin)
     origins = sorted(published["origin"].unique(), key=lambda name: (name != first, name))

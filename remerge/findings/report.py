@@ -1,4 +1,4 @@
-"""The report: one page that holds everything people read, and needs nothing else, neither network nor repository."""
+"""The report: a self-contained page with everything people read; it needs neither network nor repository."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,9 +46,9 @@ class Section:
         pool: The pool's name.
         suite: The suite's.
         tasks: The suite's tasks.
-        about: What was run, line by line.
-        tables: By name, what :data:`TABLES` or the study says of it, and the path of its Markdown.
-        figures: By name, what to see and the path of the SVG.
+        about: Description of the run, line by line.
+        tables: By name, the description from :data:`TABLES` or the study, and the path of the Markdown file.
+        figures: By name, the caption and the path of the SVG.
         flags: By task, of this suite or another, what is wrong with its splits.
     """
 
@@ -67,7 +67,7 @@ def write_report(path: str | Path, template: str | Path, sections: Iterable[Sect
     Args:
         path: The HTML file.
         template: The page's Jinja template.
-        sections: What it shows, in order.
+        sections: The sections of the page, in order.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(Path(template).read_text(encoding="utf-8"))
@@ -102,12 +102,12 @@ def _shown(section: Section) -> dict[str, Any]:
 
 
 def _embedded(path: str | Path) -> str:
-    # As an image, not as markup: what is inside can neither run nor clash with the page.
+    # As an image, not as markup, so that its content can neither run scripts nor interfere with the page.
     return "data:image/svg+xml;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
 
 
 def _made(results: Path, sections: Sequence[Section]) -> dict[str, list[str]]:
-    """What the records of everything shown, and of all it came from, have in common, and where they differ."""
+    """What the records of all shown files and their inputs have in common, and where they differ."""
     shown = [path for section in sections for path in section.tables.values()]
     shown += [path for section in sections for _, path in section.figures.values()]
     records = lineage(results, [str(Path(path).relative_to(results)) for path in shown])

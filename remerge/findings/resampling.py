@@ -18,27 +18,27 @@ Floats = npt.NDArray[np.floating]
 def interval(
     answers: Mapping[str, Counts], sides: Sequence[tuple[int, int]], rows: int, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the difference between two sides' average accuracy, its mean over training seeds.
+    """Return the 95 % interval of the difference between two sides' average accuracy, averaged over training seeds.
 
-    Each resample draws the images of every task anew, once for all training seeds: an image brings all answers to it
-    along. The best of a side is chosen anew in every resample, for each training seed. With one seed the interval is
-    that of the resamples' percentiles.
+    Each resample redraws the images of every task, once for all training seeds, and keeps all answers to an image
+    together. In every resample and for each training seed, the best encoder of a side is chosen again. With one seed,
+    the interval is given by percentiles of the resamples.
 
-    With several, each resample also draws seeds, independently of images, as seeds and images are crossed (the
-    pigeonhole bootstrap: Owen 2007, Annals of Applied Statistics 1:386; it counts their interaction generously). Of n
-    seeds it draws n - 1, for the mean of n drawn from n has a variance that is too small by (n - 1) / n (Rao & Wu 1988,
-    JASA 83:231; Davison & Hinkley 1997, Bootstrap Methods and their Application, section 3.8). That alone leaves the
-    interval too narrow, because so few seeds say little about their own spread (Hesterberg 2015, The American
-    Statistician 69:371): it is therefore the resamples' mean and standard deviation times a quantile of Student's t,
-    with as many degrees of freedom as the seeds' share of the variance leaves (Satterthwaite 1946): n - 1 where nothing
-    but the seed matters, and ever more where images do.
+    With several seeds, each resample also redraws seeds, independently of images, because seeds and images are crossed
+    (the pigeonhole bootstrap: Owen 2007, Annals of Applied Statistics 1:386; it overestimates their interaction). It
+    draws n - 1 of n seeds, because the variance of the mean of n drawn from n is too small by (n - 1) / n (Rao & Wu
+    1988, JASA 83:231; Davison & Hinkley 1997, Bootstrap Methods and their Application, section 3.8). The percentile
+    interval would still be too narrow, because a few seeds say little about their spread (Hesterberg 2015, The American
+    Statistician 69:371). The interval is therefore the mean of the resamples plus or minus their standard deviation
+    times a quantile of Student's t. Its degrees of freedom follow from the seeds' share of the variance (Satterthwaite
+    1946): n - 1 if only the seed matters, and more the more images matter.
 
     Args:
-        answers: By task, how often each image is answered rightly by each encoder, ``[images, encoders]``: seed after
-            seed, and of each seed first the side that is said to be better.
-        sides: For each seed, how many encoders either side is the best of.
-        rows: How many answers to a task, summed over tasks, an encoder's average is over.
-        seed: Of the resamples.
+        answers: By task, how often each encoder classifies each image correctly, ``[images, encoders]``; encoders are
+            sorted by seed, and within a seed the side that is claimed to be better comes first.
+        sides: For each seed, the number of candidates of either side.
+        rows: Number of answers per image, summed over tasks, that an encoder's average is over.
+        seed: Seed of the resampling.
 
     Returns:
         Both ends, as proportions.
@@ -49,7 +49,7 @@ def interval(
     if n == 1:
         low, high = np.quantile(drawn[:, 0], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
         return float(low), float(high)
-    # Takes long to import, and only tables of several seeds need it.
+    # SciPy takes long to import, and only tables over several seeds need it.
     from scipy.special import stdtrit
 
     times = generator.multinomial(n - 1, np.full(n, 1 / n), RESAMPLES)
@@ -82,15 +82,15 @@ def _differences(
 
 
 def _columns(counts: Counts, sides: Sequence[tuple[int, int]]) -> Counts:
-    """What must be known of an image: without a choice to be made the difference, so that fewer kinds of images are."""
+    """The values needed per image: only the difference if no best is chosen, so that fewer images are distinct."""
     begins = np.cumsum([0, *(above + below for above, below in sides)])
     parts = [counts[:, begin:end] for begin, end in pairwise(begins)]
     return np.hstack([part if part.shape[1] > 2 else part[:, :1] - part[:, 1:] for part in parts])
 
 
 def _resampled(values: Counts, generator: np.random.Generator) -> Floats:
-    """Sums over images drawn anew, ``[resamples, columns]``, of ``values``, ``[images, columns]``."""
-    # Images with the same values are of one kind: how many of each kind are drawn is all that matters.
+    """Sums over resampled images, ``[resamples, columns]``, of ``values``, ``[images, columns]``."""
+    # Images with the same values are interchangeable: only the number drawn of each kind matters.
     kinds, own = np.unique(values, axis=0, return_counts=True)
     shares = own / len(values)
     at_once = max(1, WEIGHTS_AT_ONCE // len(kinds))

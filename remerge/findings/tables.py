@@ -1,4 +1,4 @@
-"""Tables as papers print them, with the evidence behind each number, from score files alone."""
+"""Tables as in the papers, with the evidence for each number, from score files alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in pe
 
 @dataclass(frozen=True)
 class Row:
-    """What a table says of a method besides its scores.
+    """What a table says about a method in addition to its scores.
 
     Attributes:
-        label: Its name for people.
-        algorithm: Its algorithm in the registry.
-        uses: Data it looked at beyond the checkpoints.
+        label: The display name.
+        algorithm: The algorithm's name in the registry.
+        uses: The data it used in addition to the checkpoints.
     """
 
     label: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def competes(self) -> bool:
-        """Whether it merges, so that it can be best."""
+        """Whether it merges, and so can be marked as best."""
         return ALGORITHMS[self.algorithm].kind in MERGING
 
 
@@ -41,8 +41,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
     """Return one row per method: accuracy on every task, average, and normalised average.
 
     The normalised average is the mean over tasks of accuracy divided by the expert's (TIES-Merging, section 5);
-    a task whose expert is never right has no such ratio.
-    A task that was not scored is left out of a method's average, and ``tasks`` says how many it is over.
+    tasks whose expert has accuracy 0 are skipped. Tasks that were not scored are left out of a method's average, and
+    ``tasks`` says how many it is over.
 
     Args:
         scores: Test scores of all methods of one suite.
@@ -53,8 +53,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
         Columns ``method``, ``uses`` (which includes the task's name if the encoder depends on it); per task ``{task}``
         (percent), ``{task} correct``, ``{task} n``, ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent);
         ``average``, ``half_width`` (of the average's 95 % interval, points), ``normalised`` (percent) and ``tasks``;
-        where scoring was in bfloat16, also ``compared`` and ``agree`` (see
-        :func:`remerge.scoring.evaluation.score_encoder`); where an encoder does not merge, or was not trained on, all
+        if scoring was in bfloat16, also ``compared`` and ``agree`` (see
+        :func:`remerge.scoring.evaluation.score_encoder`); if an encoder merges, or was trained on, only some of the
         tasks, also ``merged``, such as ``a+b``. Unscored cells are missing.
     """
     experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
@@ -104,7 +104,7 @@ def _cells(task: str, scores: pd.DataFrame) -> dict[str, object]:
 
 
 def experts_table(scores: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Return accuracy (percent) of each expert, a row, on each task, a column."""
+    """Return the accuracy (percent) of each expert (rows) on each task (columns)."""
     percent = scores.assign(accuracy=accuracy(scores))
     matrix = percent.pivot(index="expert", columns="task", values="accuracy")
     return (
@@ -127,11 +127,11 @@ def write_text(path: str | Path, text: str) -> None:
 def main_table_markdown(
     table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
 ) -> str:
-    """Return the main table in Markdown: one decimal, the best merged encoder bold, the second underlined.
+    """Return the main table in Markdown, with one decimal, the best merged encoder bold, and the second underlined.
 
     Args:
-        table: What :func:`main_table` returned.
-        methods: Its rows.
+        table: The result of :func:`main_table`.
+        methods: The methods in its rows.
         origins: By task, whether its images are rendered or real.
         flags: By task, what is wrong with its splits (:func:`remerge.images.audit.contaminated`).
     """
@@ -143,13 +143,13 @@ def main_table_markdown(
 def main_table_latex(
     table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
 ) -> str:
-    """Return the main table in LaTeX (package booktabs), marked like the Markdown one."""
+    """Return the main table in LaTeX (package booktabs), with the same marks as in Markdown."""
     headers, body = _main_layout(table, methods, list(origins), LATEX)
     return _latex(headers, body, LATEX.plain(" ".join(_notes(table, origins, flags))))
 
 
 def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
-    """Return the expert-by-task table in Markdown, each expert's own task bold."""
+    """Return the expert-by-task table in Markdown, with each expert's task in bold."""
     headers, body = _experts_layout(table, MARKDOWN)
     note = MARKDOWN.plain(" ".join(_experts_notes(table, flags)))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
@@ -192,7 +192,7 @@ def _main_layout(
 ) -> tuple[list[str], list[list[str]]]:
     columns = [*tasks, "average", "normalised"]
     merged = _merged(table, len(tasks))
-    # What merges fewer tasks than others has an easier time on those.
+    # An encoder that merges fewer tasks has an advantage on those.
     most = max((count for row, count in zip(methods.values(), merged, strict=True) if row.competes), default=0)
     competes = [row.competes and count == most for row, count in zip(methods.values(), merged, strict=True)]
     marked = {column: _marked(table[column], competes, markup) for column in columns}
@@ -214,13 +214,13 @@ def _main_layout(
 
 
 def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
-    """How many tasks each row merges."""
+    """The number of tasks that each row merges."""
     named = table["merged"] if "merged" in table else [None] * len(table)
     return [text.count("+") + 1 if isinstance(text, str) else tasks for text in named]
 
 
 def _marked(values: pd.Series, competes: Sequence[bool], markup: Markup) -> list[str]:
-    """Numbers as printed, the best and second best of those that compete marked; equal numbers share a mark."""
+    """Numbers as printed, with the best and second best of the eligible ones marked; equal numbers share a mark."""
     printed = [_number(value) for value in values]
     ranks = sorted({float(text) for text, yes in zip(printed, competes, strict=True) if yes and text != "–"})[::-1]
     marks = dict(zip(ranks[:2], (markup.best, markup.second), strict=False))
@@ -240,7 +240,7 @@ def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
 
 
 def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, str]) -> list[str]:
-    """What a reader must know to weigh the numbers."""
+    """The notes below the main table."""
     counts = {task: table.get(f"{task} n", pd.Series(dtype=float)).max() for task in origins}
     sizes = ", ".join(f"{task} {int(n)}" for task, n in counts.items() if not pd.isna(n))
     kinds = "; ".join(
@@ -261,7 +261,7 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
 
 
 def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
-    """What it means that tasks have no images."""
+    """A note on what missing images of tasks mean for the table."""
     scored = [task for task in tasks if f"{task} n" in table and table[f"{task} n"].notna().any()]
     told = []
     if sentence := absence(scored, tasks):
@@ -277,7 +277,7 @@ def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
 
 
 def _precision(table: pd.DataFrame) -> list[str]:
-    """What computing in a shorter precision changed."""
+    """A note on what the lower precision changed."""
     if "compared" not in table or not table["compared"].sum():
         return []
     compared, agree = int(table["compared"].sum()), int(table["agree"].sum())

@@ -17,18 +17,18 @@ from remerge.scoring.scores import merged_tasks
 
 @dataclass(frozen=True)
 class Verdict:
-    """What our scores say of a claim.
+    """What our scores say about a claim.
 
     Attributes:
         claim: The claim.
-        above: Average accuracy in percent of the side said to be better.
-        below: Of the other.
+        above: Average accuracy, in percent, of the side that is claimed to be better.
+        below: Average accuracy of the other side.
         low: Lower end of the interval of the difference, in points.
         high: Its upper end.
-        n: Test images compared, each counting once however often it is answered.
-        tasks: The tasks that are averaged over.
-        best: What was best, for every side that is the best of several encoders.
-        differences: Points between the sides for each training seed.
+        n: Number of test images compared; each counts once, however many answers it has.
+        tasks: The tasks averaged over.
+        best: The best encoder, for every side that is the best of several encoders.
+        differences: Difference between the sides, in points, for each training seed.
     """
 
     claim: Claim
@@ -43,12 +43,12 @@ class Verdict:
 
     @property
     def difference(self) -> float:
-        """Points between the sides."""
+        """Difference between the sides, in points."""
         return self.above - self.below
 
     @property
     def verdict(self) -> str:
-        """``holds`` or ``does not hold`` where the whole interval says so, else ``undecided``."""
+        """``holds`` or ``does not hold`` if the whole interval agrees, else ``undecided``."""
         if self.low >= self.claim.by and self.difference > self.claim.by:
             return "holds"
         return "does not hold" if self.high < self.claim.by else "undecided"
@@ -57,12 +57,12 @@ class Verdict:
 def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
     """Judge a claim, or return None if its encoders were not made.
 
-    The difference of averages gets a paired bootstrap interval: test images are drawn anew within every task, and an
-    image brings all answers to it along, by either side and in every row. The best of several encoders is chosen anew
-    in every resample.
+    The difference of averages gets a paired bootstrap interval: test images are resampled within every task, and all
+    answers to an image, by either side and in every row, stay together. The best of several encoders is chosen again in
+    every resample.
 
     Raises:
-        RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
+        RemergeError: The rows of a task are not for the same images, or a side has duplicate rows.
     """
     return judge_over_seeds(claim, {0: scores}, seed)
 
@@ -70,16 +70,16 @@ def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:
 def judge_over_seeds(claim: Claim, scores: Mapping[int, Scores], seed: int = 0) -> Verdict | None:
     """Judge a claim by all training seeds for which its encoders were made, or return None if there are none.
 
-    The difference is the mean over seeds, each over the same rows; :func:`remerge.findings.resampling.interval` says
-    what its interval covers.
+    The difference is the mean over seeds, each over the same rows; see :func:`remerge.findings.resampling.interval` for
+    its interval.
 
     Args:
         claim: The claim.
-        scores: Of pools that differ in nothing but the seed, by seed.
-        seed: Of the resamples.
+        scores: Scores of pools that differ only in the seed, by seed.
+        seed: Seed of the resampling.
 
     Raises:
-        RemergeError: The rows of a task are not of the same images, or a side has several rows of one kind.
+        RemergeError: The rows of a task are not for the same images, or a side has duplicate rows.
     """
     made = {number: _sides(claim, own) for number, own in scores.items()}
     sides = {number: own for number, own in made.items() if own is not None}
@@ -112,7 +112,7 @@ def judge_over_seeds(claim: Claim, scores: Mapping[int, Scores], seed: int = 0) 
 
 
 def _sides(claim: Claim, scores: Scores) -> list[dict[str, pd.DataFrame]] | None:
-    """The encoders of both sides, or None if they were not made or it was not kept which images they answer rightly."""
+    """The encoders of both sides, or None if they were not made or their answers were not stored."""
     sides = [scores.of(claim.above), scores.of(claim.below)]
     encoders = [encoder for side in sides for encoder in side.values()]
     if not all(sides) or any("right" not in encoder for encoder in encoders):
@@ -121,7 +121,7 @@ def _sides(claim: Claim, scores: Scores) -> list[dict[str, pd.DataFrame]] | None
 
 
 def _comparable(claim: Claim, sides: Sequence[Mapping[str, pd.DataFrame]], merging: Sequence[str]) -> bool:
-    """Whether the encoders merge the same tasks, those that merge any."""
+    """Whether all encoders that merge tasks merge the same ones."""
     merged = set()
     for side, encoders in zip((claim.above, claim.below), sides, strict=True):
         for name, scores in encoders.items():
@@ -132,7 +132,7 @@ def _comparable(claim: Claim, sides: Sequence[Mapping[str, pd.DataFrame]], mergi
 
 
 def _keyed(encoder: pd.DataFrame, claim: Claim) -> pd.DataFrame:
-    """Rows by what pairs them with the other side's: part and merged tasks where a study has several, and task."""
+    """Rows by the keys that pair them with the other side's: part and merged tasks if there are several, and task."""
     several = ("part", "merged") if "study" in encoder else ()
     keys = [column for column in several if column in encoder and encoder[column].notna().all()]
     index = [encoder[column] for column in keys] if keys else [pd.Series("-", index=encoder.index)]
@@ -147,7 +147,7 @@ def _keyed(encoder: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 
 
 def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArray[np.int64]]:
-    """By task, how often each image is answered rightly by each encoder, ``[images, encoders]``."""
+    """By task, how often each encoder classifies each image correctly, ``[images, encoders]``."""
     answers: dict[str, npt.NDArray[np.int64]] = {}
     for column, encoder in enumerate(keyed):
         for task, n, right in zip(encoder["task"], encoder["n"], encoder["right"], strict=True):

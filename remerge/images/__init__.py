@@ -1,1 +1,1 @@
-"""Images of tasks: how they are prepared, stored, corrupted and audited."""
+"""Images of tasks: preparation, storage, corruption and audit."""

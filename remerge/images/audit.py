@@ -1,4 +1,4 @@
-"""Whether images of one split are also in another: test images that were trained on make numbers look better."""
+"""Audit of images that are in more than one split: test images that were trained on inflate the numbers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ COLUMNS = ("task", "split_a", "split_b", "n_a", "n_b", "shared")
 
 
 def overlaps(hashes: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
-    """Count, for every task and two of its splits, the images of the second that are also in the first.
+    """Count, for every task and pair of splits, the images of the second split that are also in the first.
 
     Args:
         hashes: By task and split, a hash of each image's pixels as they enter the encoder.
 
     Returns:
-        Columns ``task``, ``split_a``, ``split_b``, ``n_a``, ``n_b`` and ``shared``: images of ``split_b``, of which
-        there are ``n_b``, with the very pixels of one in ``split_a``. A split beside itself counts repeated images.
+        Columns ``task``, ``split_a``, ``split_b``, ``n_a``, ``n_b`` and ``shared``: how many of the ``n_b`` images of
+        ``split_b`` have the same pixels as an image of ``split_a``. A split paired with itself counts duplicates.
     """
     rows = []
     for task, splits in hashes.items():
@@ -35,23 +35,23 @@ def overlaps(hashes: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
 
 
 def read_hashes(path: str | Path) -> list[str]:
-    """Read the hashes that :func:`remerge.images.store.write_hashes` wrote of a split's images."""
+    """Read the hashes of a split's images that :func:`remerge.images.store.write_hashes` wrote."""
     return Path(path).read_text(encoding="ascii").split()
 
 
 def write_audit(path: str | Path, audit: pd.DataFrame) -> None:
-    """Write what :func:`overlaps` found."""
+    """Write the result of :func:`overlaps`."""
     with atomic_path(path) as temporary:
         audit.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_audit(path: str | Path) -> pd.DataFrame:
-    """Read what :func:`write_audit` wrote."""
+    """Read a file that :func:`write_audit` wrote."""
     return read_csv(path)
 
 
 def contaminated(audit: pd.DataFrame) -> dict[str, str]:
-    """Return, for every task whose test images are also in training or validation, how many they are."""
+    """Return, for every task with test images that are also in training or validation, the number of these."""
     told: dict[str, list[str]] = {}
     for row in audit[(audit["split_b"] == "test") & (audit["split_a"] != "test")].itertuples():
         if row.shared:

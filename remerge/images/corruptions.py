@@ -1,16 +1,16 @@
 """The seven corruptions of AdaMerging's robustness table, with the constants of CIFAR-10-C at severities 1 to 5.
 
-As in FusionBench's script, by which the papers' images were made, they act on the original image, converted to RGB,
-before it is resized and cropped; the constants are those for images of 32 x 32 pixels, whatever the image's size. A
-photograph of a car keeps its details under most of them, and loses nearly all to pixelation, which shrinks every image
-to a square of less than 32 pixels and blows that up to 32 x 32: hence the low published accuracies.
+As in FusionBench's script, which made the papers' images, corruptions are applied to the original image, converted to
+RGB, before it is resized and cropped. The constants are those for images of 32 x 32 pixels, whatever the image's size.
+Most corruptions keep the details of a photograph of a car, but pixelation removes nearly all of them: it shrinks every
+image to a square of less than 32 pixels and enlarges that to 32 x 32. This explains the low published accuracies.
 
-Two differ from the script in how, not in how much: motion blur is a convolution with a one-sided Gaussian line here
-and ImageMagick's there; spatter's drops have edges from a blurred mask here and from OpenCV's edge detector there. At
-severities 4 and 5 the script spatters mud, here it is water at all five.
+Two corruptions are implemented differently from the script, at the same strength: motion blur is a convolution with a
+one-sided Gaussian line here, and ImageMagick's there; the edges of spatter's drops come from a blurred mask here, and
+from OpenCV's edge detector there. At severities 4 and 5 the script spatters mud; here it is water at all severities.
 
-Images may have any size. Floating-point work goes through a few rows at a time, so that a large photograph takes little
-more memory than its pixels.
+Images may have any size. Floating-point work is done a few rows at a time, so that a large photograph needs little more
+memory than its pixels.
 """
 
 import io
@@ -44,9 +44,9 @@ CONSTANTS: dict[str, tuple[Any, ...]] = {
 PIXELATED = 32
 WATER = np.array([175, 238, 238]) / 255
 EDGE = 0.5
-"""Standard deviation, in pixels, by which the edges of drops are blurred."""
+"""Standard deviation, in pixels, of the blur at the edges of drops."""
 VALUES_AT_ONCE = 2**20
-"""Values that are floating-point numbers at a time: 8 MiB, and as much again for each intermediate result."""
+"""Floating-point values held at a time: 8 MiB, and as much again for each intermediate result."""
 
 
 def corrupt(image: Pixels, corruption: str, severity: int, chance: Chance) -> Pixels:
@@ -56,7 +56,7 @@ def corrupt(image: Pixels, corruption: str, severity: int, chance: Chance) -> Pi
         image: uint8 ``[height, width, 3]``, of any size; it is not modified.
         corruption: Key of :data:`CONSTANTS`.
         severity: 1 to 5.
-        chance: Where noise, angles and drops come from.
+        chance: Random generator for noise, angles and drops.
 
     Returns:
         uint8 ``[height, width, 3]``; after pixelation always ``[32, 32, 3]``.
@@ -66,12 +66,12 @@ def corrupt(image: Pixels, corruption: str, severity: int, chance: Chance) -> Pi
 
 @dataclass(frozen=True)
 class Corruption:
-    """A corruption of a whole split, in which every image has a chance of its own: its neighbours do not matter.
+    """A corruption of a whole split. Every image has its own random generator, independent of the other images.
 
     Attributes:
         name: Key of :data:`CONSTANTS`.
         severity: 1 to 5.
-        seed: Seed of all chance.
+        seed: Seed of all random generators.
     """
 
     name: str
@@ -90,18 +90,18 @@ def _to_pixels(image: npt.NDArray[Any]) -> Pixels:
 
 
 def _strips(image: Pixels) -> list[slice]:
-    """Rows of an image, cut into strips of at most :data:`VALUES_AT_ONCE` values, but of at least one row."""
+    """Strips of an image's rows, of at most :data:`VALUES_AT_ONCE` values each but at least one row."""
     rows = max(1, VALUES_AT_ONCE // image[0].size)
     return [slice(begin, min(begin + rows, len(image))) for begin in range(0, len(image), rows)]
 
 
 def _in_strips(image: Pixels, work: Callable[[slice], Pixels], halo: int = 0) -> Pixels:
-    """Let ``work`` return the corrupted rows of one strip of an image after the other, from top to bottom.
+    """Corrupt an image strip by strip, from top to bottom.
 
     Args:
         image: uint8 ``[height, width, 3]``.
-        work: From rows of the image to those rows, corrupted.
-        halo: How many rows above and below a strip its pixels depend on; ``work`` is given them as well.
+        work: Maps rows of the image to the corrupted rows.
+        halo: Number of rows above and below a strip that its pixels depend on; ``work`` receives them as well.
     """
     result = np.empty_like(image)
     for rows in _strips(image):
@@ -160,7 +160,7 @@ def _spatter(image: Pixels, constants: tuple[float, ...], chance: Chance) -> Pix
         cover = (opacity * ndimage.gaussian_filter(wet[rows].astype(float), EDGE))[:, :, None]
         return _to_pixels(image[rows] / 255 * (1 - cover) + WATER * cover)
 
-    # SciPy cuts a Gaussian off at four standard deviations.
+    # SciPy truncates a Gaussian at four standard deviations.
     return _in_strips(image, spattered, halo=int(4 * EDGE + 0.5))
 
 

@@ -19,22 +19,22 @@ from remerge.images.store import Description, pixel_hash, write_hashes, write_im
 from remerge.run.progress import ProgressBar
 from remerge.run.resume import KeptImages
 
-# Pillow warns of large images, and refuses those of twice that size: SUN397 has some that every reference run reads.
+# Pillow warns of large images and refuses those twice as large; SUN397 has large ones that every reference run reads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-# Enough that threads never wait for the writer, few enough that memory stays flat.
+# Enough that threads never wait for the writer, and few enough to keep memory flat.
 IMAGES_AHEAD_PER_THREAD = 16
 
 Pixels = npt.NDArray[np.uint8]
 Change = Callable[[int, Pixels], Pixels]
-"""What is done, before it is resized, to the original image of an index in its split, uint8 ``[height, width, 3]``."""
+"""A change to the original image, uint8 ``[height, width, 3]``, before resizing, given its index in the split."""
 
 
 def open_image(encoded: Path | bytes | Image.Image) -> Image.Image:
     """Decode an image: upright, 8 bits per channel, opaque; grey stays grey.
 
     Args:
-        encoded: A file, its content, or an image that is decoded already.
+        encoded: A file, its content, or a decoded image.
 
     Raises:
         ValueError: It has 32 bits per pixel.
@@ -48,7 +48,7 @@ def open_image(encoded: Path | bytes | Image.Image) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion cuts off at 255, which turns most of such an image white.
+        # Pillow's conversion clips at 255, which turns most of such an image white.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError(f"32 bits per pixel (Pillow's mode {image.mode}); save it with 8 bits per channel")
@@ -63,13 +63,13 @@ def _plain(image: Image.Image) -> Image.Image:
 def prepare(encoded: Path | bytes | Image.Image, size: int, change: Callable[[Pixels], Pixels] | None = None) -> Pixels:
     """Resize the shortest side to ``size`` (bicubic), crop the centre, convert to RGB.
 
-    To the pixel what torchvision's ``Resize`` and ``CenterCrop`` do in open_clip's evaluation transform, which
-    converts to RGB last, so that grey images are resized as grey.
+    The result equals, pixel for pixel, that of torchvision's ``Resize`` and ``CenterCrop`` in open_clip's evaluation
+    transform, which converts to RGB last, so that grey images are resized as grey.
 
     Args:
         encoded: See :func:`open_image`.
         size: Side of the result in pixels.
-        change: Applied to the original image first, which is converted to RGB for it.
+        change: Applied first, to the original image in RGB.
 
     Returns:
         uint8 ``[size, size, 3]``.
@@ -90,16 +90,16 @@ def prepare_all(
     change: Change | None = None,
     begin: int = 0,
 ) -> Iterator[Pixels]:
-    """Prepare images on several threads (Pillow decodes and resizes outside Python's lock), in their order.
+    """Prepare images in order, on several threads (Pillow releases Python's lock to decode and resize).
 
-    Only a few images per thread are in memory, however slowly the result is taken.
+    Only a few images per thread are in memory, however slowly the results are consumed.
 
     Args:
         encoded: See :func:`open_image`.
         size: Side of the prepared images in pixels.
-        threads: How many prepare at once.
-        change: What is done to every original image first.
-        begin: Index of the first of these images in its split.
+        threads: Number of threads.
+        change: Applied to every original image first.
+        begin: Index in the split of the first of these images.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Pixels]] = deque()
@@ -122,18 +122,18 @@ def write_split(
     kept: KeptImages | None = None,
     change: Change | None = None,
 ) -> None:
-    """Prepare a split's images and write them to an image file as they come.
+    """Prepare a split's images and write them to an image file one by one.
 
     Args:
         path: The file.
-        described: What its header says.
+        described: Fields of its header.
         labels: int64 ``[n]``.
         encoded: The ``n`` images.
         size: Side of the prepared images in pixels.
-        threads: How many prepare at once.
+        threads: Number of threads.
         hashes: See :func:`remerge.images.store.write_images`.
-        kept: Images that an earlier run has prepared, and where to keep those of this one.
-        change: What is done to every original image before it is resized, such as
+        kept: Images that an earlier run prepared; the images of this run are added.
+        change: Applied to every original image before it is resized, such as
             :class:`remerge.images.corruptions.Corruption`.
     """
     gigabytes = len(labels) * size * size * 3 / 1e9
@@ -157,16 +157,16 @@ def hash_split(
     threads: int,
     kept: KeptImages,
 ) -> None:
-    """Write the hashes of a split's images as :func:`write_split` would prepare them, and store no image.
+    """Write the hashes of a split's images, prepared as by :func:`write_split`, without storing the images.
 
     Args:
-        path: The file of hashes, the same to the byte as that of :func:`write_split`.
-        name: What the images are, for people.
-        count: How many there are.
+        path: The file of hashes, byte for byte the same as that of :func:`write_split`.
+        name: Display name of the images.
+        count: Number of images.
         encoded: The images.
         size: Side of the prepared images in pixels.
-        threads: How many are prepared at once.
-        kept: Hashes of an earlier run, and where to keep those of this one.
+        threads: Number of threads.
+        kept: Hashes from an earlier run; the hashes of this run are added.
 
     Raises:
         RemergeError: There are more or fewer images.

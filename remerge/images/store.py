@@ -1,4 +1,4 @@
-"""Images as arrays: one safetensors file per task and split, made once and memory-mapped ever after."""
+"""Images as arrays: one safetensors file per task and split, made once and then memory-mapped."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ class ImageSet:
         task: Name of the task.
         split: ``train``, ``validation`` or ``test``.
         origin: ``rendered`` (drawn by this package) or ``real``.
-        missing: Why there are no images, if there are none; empty otherwise.
+        missing: Why there are no images; empty if there are some.
     """
 
     images: npt.NDArray[np.uint8]
@@ -44,9 +44,9 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Description:
-    """What an image file's header says of its images; the fields are :class:`ImageSet`'s.
+    """The header of an image file; the fields are those of :class:`ImageSet`.
 
-    Class names and templates are not among them: other words for the same images make another head and nothing else.
+    It has no class names or templates, because different prompts for the same images only change the head.
     """
 
     task: str
@@ -56,7 +56,7 @@ class Description:
 
 
 def save_images(path: str | Path, image_set: ImageSet, hashes: str | Path | None = None) -> None:
-    """Write ``image_set`` to a safetensors file; its header tells task, split, origin and fingerprint.
+    """Write ``image_set`` to a safetensors file; its header has task, split, origin and fingerprint.
 
     See :func:`write_images` for ``hashes``.
     """
@@ -65,7 +65,7 @@ def save_images(path: str | Path, image_set: ImageSet, hashes: str | Path | None
 
 
 def fingerprint(image_set: ImageSet) -> str:
-    """Return the SHA-256 of shape, labels and pixels: equal when, and only when, the content is."""
+    """Return the SHA-256 of shape, labels and pixels: equal if and only if the content is equal."""
     digest = _begun(image_set.images.shape, image_set.labels)
     digest.update(np.ascontiguousarray(image_set.images).tobytes())
     return digest.hexdigest()
@@ -83,18 +83,18 @@ def write_images(
     images: Iterable[npt.NDArray[np.uint8]],
     hashes: str | Path | None = None,
 ) -> None:
-    """Write images to a safetensors file as they come, one in memory at a time.
+    """Write images to a safetensors file one by one, with one in memory at a time.
 
     Args:
         path: The file.
-        described: What its header says.
+        described: Fields of its header.
         labels: int64 ``[n]``.
         size: Shape of one image, ``(height, width, 3)``.
         images: ``n`` arrays of that shape, uint8.
-        hashes: A second file, for a line per image with the hash of its pixels: equal images have equal lines.
+        hashes: A second file, with one line per image: the hash of its pixels, so that equal images have equal lines.
 
     Raises:
-        RemergeError: There are more or fewer images than labels, or one has another shape.
+        RemergeError: There are more or fewer images than labels, or one has the wrong shape.
     """
     shape = (len(labels), *size)
     digest = _begun(shape, labels)
@@ -109,21 +109,23 @@ def write_images(
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(_header(shape, metadata))
         file.write(np.ascontiguousarray(labels, np.int64).tobytes())
-        found: list[npt.NDArray[np.uint8]] = []
+        digests: list[npt.NDArray[np.uint8]] = []
         for image in images:
             if image.shape != shape[1:] or image.dtype != np.uint8:
-                raise RemergeError(f"{path}: image {len(found)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}")
+                raise RemergeError(
+                    f"{path}: image {len(digests)} is {image.dtype} {image.shape}, not uint8 {shape[1:]}"
+                )
             pixels = image.tobytes()
             digest.update(pixels)
             file.write(pixels)
-            found.append(pixel_hash(image))
-        if len(found) != len(labels):
-            raise RemergeError(f"{path}: {len(found)} images for {len(labels)} labels")
-        # Known only now, and as long as the one in its place.
+            digests.append(pixel_hash(image))
+        if len(digests) != len(labels):
+            raise RemergeError(f"{path}: {len(digests)} images for {len(labels)} labels")
+        # The fingerprint is only known now; it is as long as its placeholder.
         file.seek(0)
         file.write(_header(shape, metadata | {"fingerprint": digest.hexdigest()}))
     if hashes is not None:
-        write_hashes(hashes, found)
+        write_hashes(hashes, digests)
 
 
 def pixel_hash(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -132,13 +134,13 @@ def pixel_hash(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def write_hashes(path: str | Path, hashes: Iterable[npt.NDArray[np.uint8]]) -> None:
-    """Write what :func:`pixel_hash` returned, a line for each image."""
+    """Write the results of :func:`pixel_hash`, one line per image."""
     with atomic_path(path) as temporary:
         temporary.write_text("".join(each.tobytes().hex() + "\n" for each in hashes), encoding="ascii")
 
 
 def _header(shape: tuple[int, ...], metadata: Mapping[str, str]) -> bytes:
-    """The beginning of a safetensors file that holds int64 labels and, after them, uint8 images."""
+    """The start of a safetensors file with int64 labels followed by uint8 images."""
     begin = 8 * shape[0]
     content = {
         "__metadata__": dict(metadata),
@@ -151,10 +153,10 @@ def _header(shape: tuple[int, ...], metadata: Mapping[str, str]) -> bytes:
 
 
 def load_images(path: str | Path) -> ImageSet:
-    """Read a file that :func:`write_images` wrote; the pixels are memory-mapped, and writing to them changes no file.
+    """Read a file from :func:`write_images`; the pixels are memory-mapped, and writing to them leaves the file as is.
 
     Raises:
-        RemergeError: ``path`` is not such a file, or is cut short.
+        RemergeError: ``path`` is not such a file, or is truncated.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -184,7 +186,7 @@ def load_image_sets(tasks: Iterable[str], paths: Iterable[str | Path]) -> dict[s
 
 
 def _mapped(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    # They are the file's last bytes; and nothing, which an empty split holds, cannot be mapped.
+    # The pixels are the file's last bytes; an empty split has none, and empty maps are not allowed.
     if 0 in shape:
         return np.empty(shape, np.uint8)
     offset = Path(path).stat().st_size - int(np.prod(shape))

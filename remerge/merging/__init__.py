@@ -1,1 +1,1 @@
-"""What methods merge with: task vectors, merging tile by tile, trimming, coefficients and how they are learned."""
+"""Building blocks of methods: task vectors, tiled merging, trimming, coefficients and learning them."""

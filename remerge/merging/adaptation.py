@@ -11,17 +11,17 @@ from remerge.images.store import ImageSet
 
 
 def adaptation_batches(image_sets: Sequence[ImageSet], *, batch_size: int, seed: int) -> Callable[[int], list[Tensor]]:
-    """Return a function from a step to one batch of images per task; labels are never read.
+    """Return a function that maps a step to one batch of images per task; labels are never read.
 
-    Like AdaMerging's script, each step draws anew from the whole set, without replacement inside the batch.
+    As in AdaMerging's script, each step samples from the whole set, without replacement within the batch.
 
     Args:
         image_sets: One per task.
-        batch_size: Images per task and step; all of a smaller set.
-        seed: With the step it determines the draw, so that a step's images do not depend on the steps before.
+        batch_size: Images per task and step; smaller sets are used whole.
+        seed: Seed of the sampling, together with the step, so that a step's images do not depend on earlier steps.
 
     Returns:
-        A function whose result holds float32 ``[batch_size, 3, height, width]`` per task.
+        A function that returns float32 ``[batch_size, 3, height, width]`` per task.
     """
 
     def batches(step: int) -> list[Tensor]:

@@ -1,6 +1,6 @@
-"""Merged results as files: one that all tasks share, and beside it, where the assembly needs any, a part for each task.
+"""Files of merged results: one that all tasks share and, if the assembly needs them, one part per task.
 
-Tables ask here what is stored and whether a task's name is needed; nothing here imports torch.
+Tables use this module to find what is stored and whether the task's name is needed; nothing here imports torch.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Assembly:
     """How encoders are made from the files of a merged result.
 
     Attributes:
-        module: Where its class is, a :class:`remerge.merging.merged.Merged`.
-        name: The name of that class.
+        module: The module of its class, a subclass of :class:`remerge.merging.merged.Merged`.
+        name: The name of the class.
         needs_task_name: Whether encoders differ between tasks, so that the task of every image must be known.
     """
 
@@ -26,7 +26,7 @@ class Assembly:
 
 
 ASSEMBLIES = {"plain": Assembly("remerge.merging.merged", "Plain")}
-"""Assemblies by the name in the shared file's header; a header without one means ``plain``."""
+"""Assemblies by the name in the shared file's header; the default is ``plain``."""
 
 
 class MergedFiles:
@@ -34,7 +34,7 @@ class MergedFiles:
 
     Attributes:
         path: The shared file.
-        assembly: How encoders are made of the files.
+        assembly: How encoders are made from the files.
         parts: By task, the file with its part; empty if the assembly needs none.
     """
 
@@ -42,7 +42,7 @@ class MergedFiles:
         """Find the files.
 
         Raises:
-            RemergeError: The shared file or a part is missing or not whole, the assembly is unknown, or a part belongs
+            RemergeError: The shared file or a part is missing or incomplete, the assembly is unknown, or a part belongs
                 to another merged result; the message names the file and the remedy.
         """
         self.path = Path(path)
@@ -69,7 +69,7 @@ class MergedFiles:
 
     @property
     def shared_bytes(self) -> int:
-        """Size of what all tasks share."""
+        """Size of the shared file."""
         return self.path.stat().st_size
 
     @property
@@ -79,5 +79,5 @@ class MergedFiles:
 
 
 def part_path(path: str | Path, task: str) -> Path:
-    """Return where the part of a task lies: in the folder that has the shared file's name."""
+    """Return the path of a task's part, in the folder that is named after the shared file."""
     return Path(path).with_suffix("") / f"{task}.safetensors"

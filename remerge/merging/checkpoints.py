@@ -1,4 +1,4 @@
-"""Merging checkpoints on disk, of any size: parts read and written tile by tile."""
+"""Merging checkpoints of any size on disk, reading and writing tile by tile."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,16 +21,16 @@ def merge_checkpoints(
     *,
     scaling: float,
 ) -> None:
-    """Merge checkpoints by a rule and write the merged one in the pre-trained one's parts.
+    """Merge checkpoints by a rule and write the merged checkpoint, split into files as the pre-trained one is.
 
-    Task vectors are taken, merged and added in float32 (float64 for float64 weights) and rounded once to the
-    pre-trained tensor's dtype; tensors that are no floats are copied.
+    Task vectors are computed, merged and added in float32 (float64 for float64 weights) and rounded once to the
+    pre-trained tensor's dtype; tensors that are not floating-point are copied.
 
     Args:
-        merge_rule: From task vectors to the rule, as the file of a method of kind ``rule`` has it.
-        pretrained: A safetensors file, or a folder with one or with several and their index.
-        finetuned: One per task, with the same tensors; they may be cut into other parts.
-        out: A folder for the merged checkpoint; it may not be one of the inputs'.
+        merge_rule: Maps task vectors to the rule, as defined in the file of a method of kind ``rule``.
+        pretrained: A safetensors file, or a folder with one, or with several and their index.
+        finetuned: One per task, with the same tensors; they may be split differently.
+        out: A folder for the merged checkpoint; it must not be the folder of an input.
         scaling: The merging coefficient lambda.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Merging by coefficients, one per task or one per task and layer, and the file they are kept in.
+"""Merging by coefficients, one per task or one per task and layer, and the files that store them.
 
 A layer is one tensor of the state dict, as in AdaMerging's code (arXiv:2310.02575, section 3.2).
 """
@@ -19,18 +19,18 @@ from remerge.merging.ties import TiesRule
 from remerge.run.atomic import atomic_path
 
 ALL_LAYERS = "all"
-"""What the file's column ``layer`` says of a coefficient that scales a task vector as a whole."""
+"""The value of the file's column ``layer`` for a coefficient that scales a whole task vector."""
 
 COLUMNS = ("step", "task", "layer", "value")
 
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Merging coefficients at some steps of their learning.
+    """Merging coefficients at some steps of learning.
 
     Attributes:
-        steps: Steps at which they were recorded, ascending; 0 is before the first update.
-        tasks: Names, one per task vector.
+        steps: The recorded steps, ascending; 0 is before the first update.
+        tasks: Names of tasks, one per task vector.
         layers: State-dict keys, or ``("all",)`` when each task has one coefficient.
         values: float32 ``[steps, tasks, layers]``.
     """
@@ -60,19 +60,19 @@ class ByCoefficients(MergeRule):
         self.ties = ties
 
     def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return the entries' weighted sum, outvoted ones left out if signs are elected."""
+        """Return the weighted sum of the entries, without outvoted ones if signs are elected."""
         index = self.column.get(place.key, self.column.get(ALL_LAYERS))
         if index is None:
             raise RemergeError(f"no coefficient for layer {place.key!r}; there are: {', '.join(self.column)}")
         if self.ties:
             entries = list(self.ties.outvote(place, entries))
         merged = torch.zeros_like(entries[0])
-        for own, coefficient in zip(entries, self.coefficients[:, index].tolist(), strict=True):
-            merged.add_(own, alpha=coefficient)
+        for vector, coefficient in zip(entries, self.coefficients[:, index].tolist(), strict=True):
+            merged.add_(vector, alpha=coefficient)
         return merged
 
     def repeat(self) -> Sequence[Place]:
-        """Return the tiles that the election of signs wants to see again."""
+        """Return the tiles that the election of signs must see again."""
         return self.ties.repeat() if self.ties else ()
 
 
@@ -93,7 +93,7 @@ def merge_by(task_vectors: Sequence[Weights], coefficients: Tensor, layers: Sequ
 
 
 def write_coefficients(path: str | Path, coefficients: Coefficients) -> None:
-    """Write a CSV file with columns step, task, layer, value; 9 digits, so that float32 comes back exactly."""
+    """Write a CSV file with columns step, task, layer, value; 9 digits, so that float32 is read back exactly."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -108,11 +108,11 @@ def _rows(coefficients: Coefficients) -> Iterator[tuple[int, str, str, str]]:
 
 
 def read_coefficients(path: str | Path) -> Coefficients:
-    """Read a file that :func:`write_coefficients` wrote, or one of the same columns from elsewhere.
+    """Read a file that :func:`write_coefficients` wrote, or any other file with the same columns.
 
     Raises:
-        RemergeError: There is no such file, a column is missing, a value is no finite number, an entry comes
-            twice, or some step lacks the coefficient of a task and layer; the message names file and line or entry.
+        RemergeError: The file does not exist, a column is missing, a value is not a finite number, an entry is listed
+            twice, or a step lacks the coefficient of a task and layer; the message names the file and line or entry.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:

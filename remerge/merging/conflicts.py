@@ -17,13 +17,13 @@ def sign_conflicts(task_vectors: Sequence[Weights], shares: Sequence[float], fro
     """Count entries with opposing signs among the first two, three, ... task vectors.
 
     Args:
-        task_vectors: One per task, in the order in which they join.
+        task_vectors: One per task, in the order in which they are added.
         shares: Shares of each task vector's entries that are kept.
         frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
 
     Returns:
-        Columns ``keep``, ``tasks``, ``entries`` (kept in some task vector), ``conflicts`` (kept in two with opposing
-        signs), ``percent`` (conflicts of entries).
+        Columns ``keep``, ``tasks``, ``entries`` (kept in at least one task vector), ``conflicts`` (kept in two with
+        opposing signs), ``percent`` (conflicts as a percentage of entries).
     """
     rows = []
     for keep in shares:
@@ -36,14 +36,14 @@ def sign_conflicts(task_vectors: Sequence[Weights], shares: Sequence[float], fro
         ) -> None:
             up = torch.zeros(place.end - place.begin, dtype=torch.bool)
             down = up.clone()
-            found = torch.empty(len(entries), 2, dtype=torch.int64)
-            for index, (own, threshold) in enumerate(zip(entries, thresholds, strict=True)):
-                kept = own.abs() >= threshold[place.key]
-                up |= kept & (own > 0)
-                down |= kept & (own < 0)
-                found[index] = torch.stack([(up | down).sum(), (up & down).sum()])
+            counted = torch.empty(len(entries), 2, dtype=torch.int64)
+            for index, (vector, threshold) in enumerate(zip(entries, thresholds, strict=True)):
+                kept = vector.abs() >= threshold[place.key]
+                up |= kept & (vector > 0)
+                down |= kept & (vector < 0)
+                counted[index] = torch.stack([(up | down).sum(), (up & down).sum()])
             with lock:  # noqa: B023
-                counts += found
+                counts += counted
 
         for_each_tile(count, task_vectors)
         for index in range(1, len(task_vectors)):

@@ -1,7 +1,7 @@
-"""The diagonal of an expert's Fisher information, which Fisher merging weights by (arXiv:2111.09832, section 3).
+"""The diagonal of an expert's Fisher information, the weights of Fisher merging (arXiv:2111.09832, section 3).
 
-As in the authors' code (mmatena/model_merging, ``fisher.py``): squared gradients of single examples, in expectation
-over the labels that the expert predicts. FusionBench, whose numbers are compared with, follows MergeLM: it squares
+As in the authors' code (mmatena/model_merging, ``fisher.py``), gradients are squared per example, in expectation over
+the labels that the expert predicts. FusionBench, whose published numbers we compare with, follows MergeLM: it squares
 gradients of a batch of 32 instead of single examples, summed over labels before squaring.
 """
 
@@ -13,18 +13,18 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from remerge.clip.heads import logits
 from remerge.errors import RemergeError
 
-# Share of the squared gradients with respect to features that is not followed into the encoder: for experts of the mini
-# benchmark the last thousandth would take a third of all passes, and holds 0.03 % of the Fisher information.
+# Share of the squared gradients with respect to features that is not backpropagated into the encoder: for experts of
+# the mini benchmark, the last thousandth would take a third of all passes and has 0.03 % of the Fisher information.
 NEGLIGIBLE = 0.001
-# Entries of single gradients held at once: 128 MB.
+# Entries of per-example gradients in memory at once: 128 MB.
 AT_ONCE = 2**25
 
 
 def fisher_information(encoder: nn.Module, head: Tensor, images: Tensor) -> dict[str, Tensor]:
     """Return the diagonal of an expert's Fisher information.
 
-    The mean over images x of ``sum_y p(y|x) (d log p(y|x) / d theta)^2``, p being the expert's own prediction; the
-    images' labels are not looked at. All but :data:`NEGLIGIBLE` of the sum over images and labels is computed.
+    This is the mean over images x of ``sum_y p(y|x) (d log p(y|x) / d theta)^2``, where p is the expert's prediction;
+    the images' labels are not used. All but a share :data:`NEGLIGIBLE` of the sum over images and labels is computed.
 
     Args:
         encoder: The expert, on the images' device.
@@ -32,7 +32,7 @@ def fisher_information(encoder: nn.Module, head: Tensor, images: Tensor) -> dict
         images: float32 ``[n, 3, height, width]``.
 
     Returns:
-        float32, of every parameter's shape, on the CPU.
+        float32 on the CPU, with the shape of every parameter.
 
     Raises:
         RemergeError: There are no images.
@@ -60,9 +60,9 @@ def fisher_information(encoder: nn.Module, head: Tensor, images: Tensor) -> dict
 def _directions(encoder: nn.Module, head: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     """Which images to take gradients of, ``[m]``, and along which directions in feature space, ``[m, d]``.
 
-    With J = dz / d theta, z being an image's features, the sum over labels is the diagonal of ``J^T B^T B J``, where
-    row y of B is ``sqrt(p_y) d log p_y / dz``. The singular vectors of B, times its singular values, have the same
-    ``B^T B``, and few of them are long: an expert hesitates between few labels, if at all.
+    With J = dz / d theta, where z are an image's features, the sum over labels is the diagonal of ``J^T B^T B J``; row
+    y of B is ``sqrt(p_y) d log p_y / dz``. The singular vectors of B, scaled by its singular values, have the same
+    ``B^T B``, and few of them are long, because an expert is rarely undecided between more than a few labels.
     """
 
     def log_likelihoods(features: Tensor) -> Tensor:

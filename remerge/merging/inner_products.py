@@ -1,8 +1,8 @@
-"""Inner products of the inputs of an encoder's linear layers, which RegMean solves its least squares with.
+"""Inner products of the inputs of an encoder's linear layers, for RegMean's least squares.
 
-An attention's stacked ``in_proj_weight`` is one linear layer with the same solution as separate queries, keys and
-values: they share their inputs, and least squares treats every output by itself. The output projection ``proj`` is a
-bare matrix to open_clip and no linear layer.
+The stacked ``in_proj_weight`` of attention is one linear layer with the same solution as separate queries, keys and
+values: they share their inputs, and least squares treats every output separately. The output projection ``proj`` is a
+bare matrix in open_clip, not a linear layer.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def inner_products(encoder: nn.Module, images: Tensor) -> dict[str, Tensor]:
     for name, module in encoder.named_modules():
         if isinstance(module, nn.MultiheadAttention):
             hooks.append(module.register_forward_pre_hook(_of_attention(name, add), with_kwargs=True))
-        # Attention's own output layer is called by its weights, past any hook.
+        # Attention applies its output layer by its weights, without calling hooks.
         elif isinstance(module, nn.Linear) and not name.endswith("out_proj"):
             hooks.append(module.register_forward_pre_hook(lambda _, given, name=name: add(f"{name}.weight", given[0])))
     try:
@@ -56,7 +56,7 @@ def inner_products(encoder: nn.Module, images: Tensor) -> dict[str, Tensor]:
 
 
 def _of_attention(name: str, add: Callable[[str, Tensor], None]) -> Callable[..., None]:
-    """A hook that adds the inputs of an attention's two linear layers, the second's worked out anew."""
+    """A hook that adds the inputs of an attention's two linear layers; those of the second are recomputed."""
 
     def hook(module: nn.MultiheadAttention, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
         inputs = given[0] if given else named["query"]

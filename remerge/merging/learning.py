@@ -1,11 +1,11 @@
 """Learning merging coefficients at test time, as AdaMerging does (arXiv:2310.02575, section 3).
 
-The coefficients are those that make a merged encoder's predictions on unlabeled test images least uncertain:
-the mean softmax entropy, summed over tasks, is minimised by Adam.
+The coefficients minimise the uncertainty of the merged encoder's predictions on unlabeled test images: Adam
+minimises the mean softmax entropy, summed over tasks.
 
-Nothing is differentiated through the merge. As ``theta = theta_0 + sum_k lambda_k tau_k``, the gradient of a
-coefficient is the inner product of the loss's gradient with the task vector, layer by layer, so one plain
-forward and backward pass of the encoder per step is enough, whatever the number of tasks.
+Nothing is differentiated through the merge. Since ``theta = theta_0 + sum_k lambda_k tau_k``, the gradient of a
+coefficient is the inner product of the loss's gradient with the task vector, layer by layer. One plain forward and
+backward pass of the encoder per step is enough, whatever the number of tasks.
 """
 
 import copy
@@ -38,15 +38,15 @@ def mean_entropy(logits: Tensor) -> Tensor:
 class MergedEncoder:
     """An encoder whose weights are the pre-trained ones plus task vectors times coefficients.
 
-    Merged weights are written into the encoder's parameters in place, layer after layer. On the CPU pre-trained
-    weights and task vectors stay where they are, which may be memory-mapped files; other devices get a copy.
+    Merged weights are written into the encoder's parameters in place, layer by layer. On the CPU, pre-trained weights
+    and task vectors are not copied and may be memory-mapped files; other devices get a copy.
     """
 
     def __init__(self, encoder: nn.Module, pretrained: Weights, task_vectors: Sequence[Weights], device: str) -> None:
-        """Copy ``encoder``; the caller's stays as it is.
+        """Copy ``encoder``; the caller's encoder is not modified.
 
         Raises:
-            MismatchError: The task vectors' keys are not those of the encoder's parameters.
+            MismatchError: The task vectors' keys differ from those of the encoder's parameters.
         """
         self.module = copy.deepcopy(encoder).to(device).eval()
         parameters = dict(self.module.named_parameters())
@@ -55,7 +55,7 @@ class MergedEncoder:
             raise MismatchError(f"the encoder's parameters and the task vectors differ in: {', '.join(wrong)}")
         self.parameters = [parameters[layer].requires_grad_(True) for layer in self.layers]
         for parameter in self.parameters:
-            # Merged weights are written through a flat view, which e.g. channels-last memory does not offer.
+            # Merged weights are written through a flat view, which channels-last memory, for example, does not allow.
             parameter.data = parameter.data.contiguous()
         self.dtype = self.parameters[0].dtype
         self.start = [pretrained[layer].reshape(-1).to(device, self.dtype) for layer in self.layers]
@@ -71,7 +71,7 @@ class MergedEncoder:
             self.parameters, self.start, self.task_vectors, per_layer, strict=True
         ):
             merged = parameter.data.view(-1)
-            # Tiles that stay in the processor's cache while every task is added.
+            # Tiles small enough to stay in the processor's cache while all tasks are added.
             for begin in range(0, len(start), TILE):
                 part = merged[begin : begin + TILE].copy_(start[begin : begin + TILE])
                 for vector, coefficient in zip(vectors, own, strict=True):
@@ -93,14 +93,14 @@ class MergedEncoder:
 def backward_entropy(
     module: nn.Module, heads: Sequence[Tensor], batches: Sequence[Tensor], at_once: int | None = None
 ) -> Tensor:
-    """Add to the parameters' gradients that of the sum over tasks of the mean entropy, and return that sum.
+    """Accumulate the gradients of the mean entropy, summed over tasks, and return that sum.
 
     Args:
         module: The encoder.
         heads: One per task, ``[d, classes]``.
-        batches: One per task, ``[n, 3, height, width]``; a task whose images are missing has none, and no say.
-        at_once: Images in one forward and backward pass, of all tasks together; all when None. The gradient is the
-            same, but for rounding; the memory for activations is in proportion.
+        batches: One per task, ``[n, 3, height, width]``; empty for a task without images, which is then ignored.
+        at_once: Images in one forward and backward pass, over all tasks; all if None. It changes the gradient only by
+            rounding, and the memory for activations is proportional to it.
     """
     images = torch.cat(list(batches))
     sizes = [len(batch) for batch in batches]
@@ -139,38 +139,38 @@ def learn_coefficients(
 ) -> Coefficients:
     """Learn merging coefficients by minimising entropy on unlabeled images.
 
-    The authors' recipe: Adam without weight decay, every coefficient starting at ``initial`` and clamped to
-    [0, 1] where it is used (so one that has left the interval gets no gradient), the pre-trained weights'
-    coefficient fixed at 1, the zero-shot heads frozen.
+    This is the authors' recipe: Adam without weight decay; every coefficient starts at ``initial`` and is clamped to
+    [0, 1] when used (outside the interval it gets no gradient); the coefficient of the pre-trained weights is fixed at
+    1, and the zero-shot heads are frozen.
 
-    A task without images has no entropy, and the other tasks' would only push its task vector out of their way: its
-    coefficients stay at ``initial``.
+    A task without images has no entropy, and minimising that of the other tasks would only shrink its task vector.
+    Therefore its coefficients stay at ``initial``.
 
     Args:
-        encoder: Image encoder, ``[n, 3, h, w]`` to ``[n, d]``; it gives the architecture and is not modified.
+        encoder: Image encoder, ``[n, 3, h, w]`` to ``[n, d]``; it defines the architecture and is not modified.
         heads: One per task, ``[d, classes]``.
         pretrained: The encoder's pre-trained weights.
-        task_vectors: One per task; trimmed and elected ones make it AdaMerging++.
-        batches: From a step (0, 1, ...) to one batch of unlabeled images per task; always empty for a task whose
-            images are absent.
+        task_vectors: One per task; with trimmed and elected task vectors this is AdaMerging++.
+        batches: Maps a step (0, 1, ...) to one batch of unlabeled images per task; always empty for a task without
+            images.
         tasks: The tasks' names, for the record.
         granularity: One coefficient per ``task``, or per task and ``layer`` (state-dict tensor).
         steps: Adam steps.
-        learning_rate: Adam's.
-        initial: Every coefficient's first value.
-        record_every: Steps between two records; the first and the last are always recorded.
-        device: Where to learn. When its memory does not hold all images' activations, they are passed through it in
-            smaller parts.
-        progress: Where to go on from, and to save to, if the work may be cut off.
+        learning_rate: Adam's learning rate.
+        initial: Initial value of every coefficient.
+        record_every: Steps between two records; the first and last steps are always recorded.
+        device: Where to learn. If its memory cannot hold the activations of all images, they are processed in smaller
+            parts.
+        progress: Saved state to resume from and to save to, if the work may be interrupted.
 
     Returns:
         The coefficients as used (clamped) at the recorded steps, in float32.
 
     Raises:
-        MismatchError: The task vectors' keys are not those of the encoder's parameters.
+        MismatchError: The task vectors' keys differ from those of the encoder's parameters.
         ParameterError: ``granularity`` is unknown.
-        RemergeError: There is not one head and name per task vector, no task has images, or entropy is no longer a
-            finite number.
+        RemergeError: The numbers of heads, names and task vectors differ, no task has images, or the entropy is no
+            longer finite.
     """
     if not len(tasks) == len(heads) == len(task_vectors):
         raise RemergeError(f"{len(tasks)} task names, {len(heads)} heads and {len(task_vectors)} task vectors")
@@ -179,7 +179,7 @@ def learn_coefficients(
     merged = MergedEncoder(encoder, pretrained, task_vectors, device)
     heads = [head.detach().to(device, merged.dtype) for head in heads]
     layers = (ALL_LAYERS,) if granularity == "task" else merged.layers
-    # As few numbers as these are quicker on the CPU, whatever the encoder runs on.
+    # So few numbers are faster on the CPU, whatever device the encoder is on.
     raw = torch.full((len(task_vectors), len(layers)), initial, dtype=merged.dtype)
     optimizer = torch.optim.Adam([raw], lr=learning_rate, betas=(0.9, 0.999))
     recorded, history = [0], [raw.clamp(0, 1)]
@@ -225,7 +225,7 @@ def learn_coefficients(
 
 
 def _tell_what_is_learned(tasks: Sequence[str], batches: Sequence[Tensor], dtype: torch.dtype, initial: float) -> None:
-    """Say what the first step looks at, and which tasks' coefficients stay as they are."""
+    """Print what the first step uses, and which tasks' coefficients are not learned."""
     absent = [task for task, batch in zip(tasks, batches, strict=True) if not len(batch)]
     if len(absent) == len(tasks):
         raise RemergeError(f"AdaMerging needs images of at least one of {', '.join(tasks)}; there are none")
@@ -238,7 +238,7 @@ def _tell_what_is_learned(tasks: Sequence[str], batches: Sequence[Tensor], dtype
 def _backward_in_memory(
     module: nn.Module, heads: Sequence[Tensor], batches: Sequence[Tensor], at_once: int | None
 ) -> tuple[Tensor, int | None]:
-    """Compute entropy and gradients anew, with as many images at once as the memory holds; return also how many."""
+    """Compute entropy and gradients with as many images at once as fit into memory; also return how many."""
     while True:
         module.zero_grad(set_to_none=True)
         try:

@@ -1,4 +1,4 @@
-"""Memory for a task vector that is about to be computed, or a file in its place."""
+"""Memory, or a file instead, for a task vector that is about to be computed."""
 
 import mmap
 import os
@@ -12,25 +12,25 @@ from remerge.checkpoints.weights import Weights
 
 
 def empty_like(vector: Weights) -> dict[str, Tensor]:
-    """Return uninitialised tensors of a task vector's shapes and dtypes."""
+    """Return uninitialised tensors with a task vector's shapes and dtypes."""
     return {key: torch.empty_like(tensor, memory_format=torch.contiguous_format) for key, tensor in vector.items()}
 
 
 def empty_on_disk(vector: Weights, folder: str | Path) -> dict[str, Tensor]:
-    """Return zeroed tensors of a task vector's shapes and dtypes that lie in one unnamed file, memory-mapped.
+    """Return zeroed tensors with a task vector's shapes and dtypes, memory-mapped to one unnamed file.
 
-    The system may write their pages out whenever it needs the memory, and removes the file with the last tensor.
+    The system can write their pages to disk when it needs memory, and removes the file with the last tensor.
 
     Raises:
         OSError: The disk is full.
     """
-    # As wide an entry as any, so that every tensor begins at a multiple of its own entries' width.
+    # Offsets are multiples of the widest entry, so that every tensor is aligned.
     sizes = {key: -(-tensor.nbytes // 8) * 8 for key, tensor in vector.items()}
     total = max(8, sum(sizes.values()))
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
-            # Space that is promised now cannot run out under the mapping, where it would kill the process.
+            # A disk that fills up under the mapping kills the process; allocating now raises instead.
             os.posix_fallocate(file.fileno(), 0, total)
         else:
             file.truncate(total)

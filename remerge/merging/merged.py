@@ -1,4 +1,4 @@
-"""Merged results as encoders, whatever the assembly: one encoder for all tasks, or one for each."""
+"""Merged results as encoders, for any assembly: one encoder for all tasks, or one per task."""
 
 import hashlib
 import importlib
@@ -25,8 +25,8 @@ class Merged(MergedFiles, ABC):
     def encoder_for(self, task: str) -> nn.Module:
         """Return the image encoder for a task, in evaluation mode: ``[n, 3, height, width]`` to ``[n, d]``.
 
-        It is valid until the next call. One encoder is in memory at a time: an assembly whose weights differ between
-        tasks returns the same module each time and overwrites its weights, on whatever device they are.
+        It is valid until the next call. Only one encoder is in memory at a time: an assembly whose weights differ
+        between tasks always returns the same module and overwrites its weights, on their current device.
 
         Raises:
             RemergeError: The result has parts, but none for this task.
@@ -34,7 +34,7 @@ class Merged(MergedFiles, ABC):
 
     @property
     def columns(self) -> dict[str, str]:
-        """Columns of its score files: ``merged``, its tasks, if some were left out; ``task_name`` if that is needed."""
+        """Columns of its score files: ``merged``, its tasks, if some were skipped; ``task_name`` if it is needed."""
         return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
 
     def part(self, task: str) -> LazyWeights:
@@ -68,7 +68,7 @@ class Plain(Merged):
 
 
 def load_merged(path: str | Path) -> Merged:
-    """Return the merged result whose shared file is at ``path``, by the assembly that its header names.
+    """Return the merged result whose shared file is at ``path``, using the assembly that its header names.
 
     An encoder in one file, such as the pre-trained one, is a plain result.
 
@@ -88,14 +88,14 @@ def save_merged(
     assembly: str = "plain",
     parts: Mapping[str, Weights] | None = None,
 ) -> None:
-    """Write a merged result: all its files or, if one cannot be written, none. A plain one is a bare file of weights.
+    """Write a merged result: all its files or, if one cannot be written, none. A plain result is one file of weights.
 
     Args:
-        path: The shared file; parts go into the folder of its name.
+        path: The shared file; parts go into the folder of the same name.
         shared: Weights that all tasks share.
         metadata: Text fields of every file's header, such as ``architecture``.
         assembly: Name of the assembly that reads them.
-        parts: By task, what only that task needs.
+        parts: Weights that only one task needs, by task.
 
     Raises:
         ParameterError: The assembly is unknown.
@@ -107,7 +107,7 @@ def save_merged(
     header = fields | ({} if assembly == "plain" else {"assembly": assembly})
     files = {Path(path): (shared, header)}
     if parts:
-        # Tells files of one result from those of any other, should some be copied or a run be cut off between renames.
+        # Identifies the files of one result, in case some are copied or a run is interrupted between renames.
         fields["digest"] = header["digest"] = _digest({"": shared, **parts})
         header["parts"] = SEPARATOR.join(parts)
         files |= {part_path(path, task): (weights, fields | {"task": task}) for task, weights in parts.items()}

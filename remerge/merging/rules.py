@@ -1,4 +1,4 @@
-"""Merge rules: how the same few entries of every task become one. Free of torch, so that the configuration can load it.
+"""Merge rules: how to merge the same few entries of every task. Torch-free, so that the configuration can import it.
 
 :mod:`remerge.merging.streaming` applies a rule to whole task vectors.
 """
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Scope = Literal["vector", "trained", "tensor"]
-"""What the share kept by trimming is a share of; see :func:`remerge.merging.ties.trim_thresholds`."""
+"""What the share kept by trimming refers to; see :func:`remerge.merging.ties.trim_thresholds`."""
 
 Merge = Literal["sum", "mean", "max"]
-"""How TIES joins entries of one sign."""
+"""How TIES merges entries of one sign."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tile, or several beside each other, lie.
+    """The position of a tile or of several adjacent tiles.
 
     Attributes:
         key: The tensor's name.
-        begin: Its first entry in the flattened tensor.
-        end: One past its last.
+        begin: Index of the first entry in the flattened tensor.
+        end: One past the index of the last entry.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Place:
     end: int
 
     def split(self, size: int) -> "Iterator[Place]":
-        """Return the place cut into parts of a size."""
+        """Return the place split into parts of a given size."""
         for begin in range(self.begin, self.end, size):
             yield Place(self.key, begin, min(begin + size, self.end))
 
@@ -41,12 +41,12 @@ class MergeRule:
     """How one method merges: the same few entries of every task into one."""
 
     def __call__(self, place: Place, entries: "Sequence[Tensor]") -> "Tensor":
-        """Return the merged entries, ``[n]``, in memory of their own, of every task's, ``[n]`` each.
+        """Return the merged entries, ``[n]``, in new memory, given the entries of every task, ``[n]`` each.
 
-        Called from several threads at once. What it is given belongs to the task vectors and stays as it is.
+        It is called from several threads at once. The entries belong to the task vectors and must not be modified.
         """
         raise NotImplementedError
 
     def repeat(self) -> Sequence[Place]:
-        """Return the places to merge once more, now that all tiles have been seen."""
+        """Return the places to merge again, after all tiles have been seen."""
         return ()

@@ -1,4 +1,4 @@
-"""The k-th largest magnitude of a task vector: exact, without sorting it and without a copy of it."""
+"""The exact k-th largest magnitude of a task vector, without sorting or copying it."""
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
@@ -12,13 +12,13 @@ from torch import Tensor
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import TILE, dtype_of, entries_of, numel_of
 
-# Entries looked at to guess where the threshold lies.
+# Size of the sample used to guess the threshold.
 SAMPLE = 2**18
-# How far around the guess, in standard deviations of a sample's rank.
+# Distance of the bounds from the guess, in standard deviations of a sample's rank.
 SPREAD = 6.0
-# Entries held to select among; where the sample leaves more, digits are counted instead.
+# Most entries to hold for the selection; if there are more between the bounds, digits are counted instead.
 CANDIDATES = 2**25
-# Bits of a magnitude that one pass settles when digits are counted.
+# Bits of the magnitude that one pass determines when digits are counted.
 DIGIT = 16
 
 Magnitudes = npt.NDArray[np.floating[Any]]
@@ -27,23 +27,23 @@ Magnitudes = npt.NDArray[np.floating[Any]]
 def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tensor:
     """Return the ``k``-th largest magnitude among all entries of some tensors.
 
-    A sample tells between which two magnitudes it must lie, but for a chance in a billion; one pass counts the
-    entries above and keeps the few between, among which the exact one is selected. If the sample misled or the entries
-    between are many, further passes count digits, which takes no memory however many entries there are.
+    A sample gives two bounds between which it lies, except with a chance of one in a billion. One pass counts the
+    entries above the bounds and keeps the few in between, from which the exact magnitude is selected. If the bounds are
+    wrong or there are too many entries in between, further passes count digits, which takes constant memory.
 
     Args:
         vector: A task vector.
         keys: Names of the tensors.
-        k: From 1, for the largest, to the number of entries.
+        k: Rank, from 1 for the largest to the number of entries.
 
     Returns:
-        0-d, in the widest of the tensors' dtypes.
+        A 0-d tensor, in the widest of the tensors' dtypes.
     """
     low, high = _bracket(vector, keys, k)
-    found = _between(vector, keys, k, low, high)
-    if found is None:
-        found = _by_digits(vector, keys, k)
-    return torch.from_numpy(np.asarray(found))
+    magnitude = _between(vector, keys, k, low, high)
+    if magnitude is None:
+        magnitude = _by_digits(vector, keys, k)
+    return torch.from_numpy(np.asarray(magnitude))
 
 
 def _magnitudes(vector: Weights, keys: Sequence[str], step: int = 1) -> Iterator[Magnitudes]:
@@ -63,9 +63,9 @@ def _widest(vector: Weights, keys: Sequence[str]) -> type[np.floating[Any]]:
 
 
 def _bracket(vector: Weights, keys: Sequence[str], k: int) -> tuple[Any, Any]:
-    """Two magnitudes between which the ``k``-th largest lies in all likelihood."""
+    """Two magnitudes between which the ``k``-th largest almost certainly lies."""
     numel = sum(numel_of(vector, key) for key in keys)
-    # An odd step shares no rhythm with rows and heads.
+    # An odd step is not aligned with rows and heads.
     step = max(1, numel // SAMPLE) | 1
     sample = np.sort(np.concatenate([tile.copy() for tile in _magnitudes(vector, keys, step)]))[::-1]
     share, size = k / numel, len(sample)
@@ -75,7 +75,7 @@ def _bracket(vector: Weights, keys: Sequence[str], k: int) -> tuple[Any, Any]:
 
 
 def _between(vector: Weights, keys: Sequence[str], k: int, low: Any, high: Any) -> Any:
-    """The ``k``-th largest magnitude if it is ``low``, ``high`` or between; None if it is not, or too many are."""
+    """The ``k``-th largest magnitude if it lies in [``low``, ``high``]; None if not, or if too many entries do."""
     above = at_least_high = at_least_low = held = 0
     inside = []
     for tile in _magnitudes(vector, keys):
@@ -99,20 +99,20 @@ def _between(vector: Weights, keys: Sequence[str], k: int, low: Any, high: Any) 
 
 
 def _by_digits(vector: Weights, keys: Sequence[str], k: int) -> Any:
-    """The ``k``-th largest magnitude, its bits found from the highest digit to the lowest, one pass for each."""
-    # Magnitudes have the order of their bits, read as integers.
+    """The ``k``-th largest magnitude, determined digit by digit from the highest, with one pass per digit."""
+    # Magnitudes have the same order as their bits read as integers.
     kind = _widest(vector, keys)
     unsigned, width = (np.uint64, 64) if kind == np.float64 else (np.uint32, 32)
-    found = 0
+    bits = 0
     for shift in range(width - DIGIT, -1, -DIGIT):
         counts = np.zeros(2**DIGIT, np.int64)
         for tile in _magnitudes(vector, keys):
             leading = np.right_shift(tile.view(unsigned), shift)
-            own = leading[np.right_shift(leading, DIGIT) == found]
-            counts += np.bincount((own & (2**DIGIT - 1)).astype(np.int64), minlength=2**DIGIT)
-        # How many have this digit or a larger one.
+            candidates = leading[np.right_shift(leading, DIGIT) == bits]
+            counts += np.bincount((candidates & (2**DIGIT - 1)).astype(np.int64), minlength=2**DIGIT)
+        # Number of entries with this digit or a larger one.
         at_least = counts[::-1].cumsum()[::-1]
         digit = int(np.flatnonzero(at_least >= k)[-1])
         k -= int(at_least[digit] - counts[digit])
-        found = found << DIGIT | digit
-    return np.array(found, unsigned).view(kind)
+        bits = bits << DIGIT | digit
+    return np.array(bits, unsigned).view(kind)

@@ -1,8 +1,8 @@
-"""Merging tile by tile: a merge rule applied to a few entries of all task vectors at a time.
+"""Merging tile by tile: a merge rule is applied to a few entries of all task vectors at a time.
 
-A tile holds the same entries of every task, small enough to stay in a core's cache through all steps of a rule, so
-that memory does not grow with the number of tasks, and every byte is read from memory once per pass. Tiles are
-spread over as many threads as torch may use.
+A tile has the same entries of every task and is small enough to stay in a core's cache through all steps of a rule.
+Memory does not grow with the number of tasks, and every byte is read from memory once per pass. Tiles are processed by
+as many threads as torch may use.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,18 +18,18 @@ from remerge.merging.memory import empty_like
 from remerge.merging.rules import MergeRule, Place
 from remerge.run.progress import ProgressBar
 
-# Entries of all tasks together that a tile may hold: few enough for a core's caches, enough that Python, which only
-# one thread at a time can run, takes no time beside the computing.
+# Size of a tile in entries, over all tasks: small enough for a core's caches, and large enough that Python's overhead,
+# which cannot run in parallel, is negligible.
 TILE = 2**20
-# What one thread is given at a time, so that giving costs little.
+# Work given to a thread at a time, large enough that scheduling costs little.
 TILES_AT_A_TIME = 16
 PROGRESS_FROM = 500_000_000
 
 
 class Difference(Mapping[str, Tensor]):
-    """A task vector that is computed when it is looked at: fine-tuned minus pre-trained weights.
+    """A task vector that is computed on access: fine-tuned minus pre-trained weights.
 
-    Floating-point tensors only, in float32, or float64 where the weights are.
+    It has floating-point tensors only, in float32, or in float64 where the weights are float64.
     """
 
     def __init__(self, pretrained: Weights, finetuned: Weights) -> None:
@@ -48,22 +48,22 @@ class Difference(Mapping[str, Tensor]):
         return len(self._keys)
 
     def entries(self, key: str) -> Callable[[int, int], Tensor]:
-        """Return a function from a range to these entries of a flattened tensor."""
+        """Return a function that maps a range to these entries of a flattened tensor."""
         start, tuned = (weights[key].reshape(-1) for weights in (self.pretrained, self.finetuned))
         dtype = computing_dtype(start.dtype)
         return lambda begin, end: tuned[begin:end].to(dtype) - start[begin:end].to(dtype)
 
     def numel(self, key: str) -> int:
-        """Return how many entries a tensor has."""
+        """Return the number of entries of a tensor."""
         return self.pretrained[key].numel()
 
     def dtype(self, key: str) -> torch.dtype:
-        """Return the dtype a tensor's entries are computed in."""
+        """Return the dtype in which a tensor's entries are computed."""
         return computing_dtype(self.pretrained[key].dtype)
 
 
 def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
-    """Return a function from a range to these entries of a flattened tensor of a task vector."""
+    """Return a function that maps a range to these entries of a flattened tensor of a task vector."""
     if isinstance(vector, Difference):
         return vector.entries(key)
     flat = vector[key].reshape(-1)
@@ -71,7 +71,7 @@ def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
 
 
 def numel_of(vector: Weights, key: str) -> int:
-    """Return how many entries a tensor of a task vector has, without computing them."""
+    """Return the number of entries of a task vector's tensor, without computing them."""
     return vector.numel(key) if isinstance(vector, Difference) else vector[key].numel()
 
 
@@ -81,7 +81,7 @@ def dtype_of(vector: Weights, key: str) -> torch.dtype:
 
 
 def is_moved(vector: Weights, key: str) -> bool:
-    """Say whether a tensor of a task vector has any entry but zeros, computing a tile at a time."""
+    """Return whether a task vector's tensor has any nonzero entry, computing a tile at a time."""
     entries, tiles = entries_of(vector, key), Place(key, 0, numel_of(vector, key)).split(TILE)
     return any(bool(entries(tile.begin, tile.end).any()) for tile in tiles)
 
@@ -91,7 +91,7 @@ def merged_by(rule: MergeRule, task_vectors: Sequence[Weights]) -> dict[str, Ten
 
     Args:
         rule: The method.
-        task_vectors: One per task, with the same keys and shapes; memory-mapped ones are never held as a whole.
+        task_vectors: One per task, with the same keys and shapes; memory-mapped ones are never wholly in memory.
 
     Returns:
         The merged task vector.
@@ -109,12 +109,12 @@ def merged_by(rule: MergeRule, task_vectors: Sequence[Weights]) -> dict[str, Ten
 
 
 def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
-    """Merge task vectors by a rule and hand on every tile's merged entries, ``[n]``, some of them twice.
+    """Merge task vectors by a rule and write every tile's merged entries, ``[n]``, some of them twice.
 
     Args:
         rule: The method.
         task_vectors: One per task, with the same keys and shapes.
-        write: What to do with the entries of a place; those handed on last hold. Called from several threads.
+        write: Writes the entries of a place; a later call replaces earlier entries. Called from several threads.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
@@ -122,7 +122,7 @@ def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callabl
 
     def work(place: Place, entries: Sequence[Tensor]) -> None:
         merged = rule(place, entries)
-        # A sum tells in one number whether any entry is not finite; that it may overflow costs a second look.
+        # If the sum is finite, so are all entries. If it is not, it may have overflowed, so check the entries.
         if not merged.sum().isfinite():
             check_finite(task_vectors, place.key)
         write(place, merged)
@@ -141,7 +141,7 @@ def for_each_tile(
     Args:
         work: Called with the tile's place and every task's entries, ``[n]`` each.
         task_vectors: One per task, with the same keys and shapes.
-        places: Where to cut tiles from; from everything when None.
+        places: The places to split into tiles; everything if None.
     """
     if places is None:
         places = [Place(key, 0, numel_of(task_vectors[0], key)) for key in task_vectors[0]]
@@ -168,7 +168,7 @@ def for_each_tile(
 
 @contextmanager
 def one_thread_each() -> Iterator[int]:
-    """Let every operation run on the thread that calls it, and yield how many threads there may be."""
+    """Run every operation on the calling thread, and yield the number of threads to use."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Task vectors: the difference fine-tuning made to the weights, and adding one to the pre-trained weights."""
+"""Task vectors: computing them, and adding one to the pre-trained weights."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from remerge.errors import MismatchError, ParameterError
 def task_vector(pretrained: Weights, finetuned: Weights) -> dict[str, Tensor]:
     """Subtract the pre-trained from the fine-tuned weights (Task Arithmetic, section 2).
 
-    Integer and boolean tensors, which are counters and indices rather than weights, have no difference.
+    Integer and boolean tensors are skipped: they are counters and indices, not weights.
 
     Args:
         pretrained: The common starting point.
@@ -40,8 +40,8 @@ def task_vector(pretrained: Weights, finetuned: Weights) -> dict[str, Tensor]:
 def apply_task_vector(pretrained: Weights, vector: Weights, scaling: float) -> dict[str, Tensor]:
     """Return ``pretrained + scaling * vector``, the form of every merged model.
 
-    The sum is taken in the task vector's dtype and rounded once to the pre-trained tensor's. Tensors that the
-    vector lacks are copied; with ``scaling`` 0 all are, bit for bit.
+    The sum is computed in the task vector's dtype and rounded once to that of the pre-trained tensor. Tensors that
+    are not in the vector are copied; with ``scaling`` 0 all tensors are, bit for bit.
 
     Args:
         pretrained: Weights of any floating dtype; integer tensors are copied.
@@ -49,7 +49,7 @@ def apply_task_vector(pretrained: Weights, vector: Weights, scaling: float) -> d
         scaling: The merging coefficient lambda.
 
     Raises:
-        MismatchError: ``vector`` has a key that ``pretrained`` lacks, or of another shape.
+        MismatchError: ``vector`` has a key that is not in ``pretrained``, or has a different shape there.
         ParameterError: ``scaling`` is not a finite number.
     """
     if isinstance(scaling, bool) or not isinstance(scaling, int | float) or not math.isfinite(scaling):
@@ -72,7 +72,7 @@ def apply_task_vector(pretrained: Weights, vector: Weights, scaling: float) -> d
 
 
 def cosine_similarity(task_vectors: Sequence[Weights]) -> list[list[float]]:
-    """Return the cosine of the angle between each two task vectors, summed in float64.
+    """Return the cosine similarity of every pair of task vectors, computed in float64.
 
     Returns:
         A symmetric ``tasks x tasks`` matrix with ones on its diagonal; 0 where a vector is zero.

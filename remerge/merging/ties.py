@@ -1,7 +1,7 @@
 """TIES-Merging: trim, elect sign, disjoint merge (arXiv:2306.01708, section 4 and algorithm 1).
 
-The authors' script trims at the (d - k)-th smallest magnitude and so keeps one entry more than the top k; here
-the k largest are kept, and every entry as large as the smallest of them.
+The authors' script trims at the (d - k)-th smallest magnitude and so keeps one entry more than the top k. Here, the
+k largest entries are kept, and any that tie with the smallest of them.
 """
 
 import math
@@ -33,7 +33,7 @@ class TiesRule(MergeRule):
         self._thread = local()
         self._votes = 0
         self._balanced: list[Place] = []
-        # Entries whose trimmed values cancel exactly elect no sign; the authors give them the one that prevails over
+        # Entries whose trimmed values cancel exactly elect no sign; the authors give them the majority sign of
         # all entries, which is known only after the last tile.
         self._prevailing = 0
         self._voting = True
@@ -47,31 +47,31 @@ class TiesRule(MergeRule):
         return torch.where(positive, above, below, out=above).add_(0.0)
 
     def outvote(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return a tile's entries, ``[tasks, n]``, trimmed, and zero where they disagree with the elected sign."""
+        """Return a tile's trimmed entries, ``[tasks, n]``, with zeros where they disagree with the elected sign."""
         trimmed, scratch = self._trim(place, entries)
         positive, _ = self._elect(place, trimmed, torch.clamp(trimmed, min=0, out=scratch))
         return torch.where(positive, scratch, trimmed.clamp_(max=0)).add_(0.0)
 
     def repeat(self) -> Sequence[Place]:
-        """Return the tiles with entries that elected no sign, now that the prevailing one is known."""
+        """Return the tiles with entries that elected no sign, now that the majority sign is known."""
         self._prevailing, self._voting = self._votes, False
         return self._balanced
 
     def _trim(self, place: Place, entries: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return a tile's trimmed entries, ``[tasks, n]``, and memory for as many; the next call overwrites both."""
+        """Return a tile's trimmed entries, ``[tasks, n]``, and a buffer of that size; the next call overwrites both."""
         shape, dtype = (2, len(entries), place.end - place.begin), entries[0].dtype
-        # New memory for every tile would cost more than the computing.
+        # Allocating memory for every tile would cost more than the computation.
         memory = getattr(self._thread, "memory", torch.empty(0))
         if memory.dtype != dtype or memory.numel() < math.prod(shape):
             memory = self._thread.memory = torch.empty(math.prod(shape), dtype=dtype)
         trimmed, scratch = memory[: math.prod(shape)].view(shape)
-        for row, own, threshold in zip(trimmed, entries, self.thresholds, strict=True):
-            # Keeps what is larger than its bound in magnitude: reading, comparing and writing in one pass.
-            torch.ops.aten.hardshrink.out(own, _just_below(float(threshold[place.key]), dtype), out=row)
+        for row, vector, threshold in zip(trimmed, entries, self.thresholds, strict=True):
+            # Keeps entries whose magnitude is above the bound, in a single pass.
+            torch.ops.aten.hardshrink.out(vector, _just_below(float(threshold[place.key]), dtype), out=row)
         return trimmed, scratch
 
     def _elect(self, place: Place, trimmed: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where a tile's elected sign is positive, and its positive entries joined."""
+        """Return where a tile's elected sign is positive, and its positive entries merged."""
         joined = self._joined(above)
         total = trimmed.sum(dim=0)
         positive, undecided = total > 0, total == 0
@@ -82,11 +82,11 @@ class TiesRule(MergeRule):
                 self._votes += ups - (len(total) - ups - even)
                 if cancels:
                     self._balanced.append(place)
-        # Where even the majority is balanced the authors' test `sign > 0` picks the negative side.
+        # If even the majority is balanced, the authors' test `sign > 0` picks the negative sign.
         return positive | undecided if self._prevailing > 0 else positive, joined
 
     def _joined(self, agreeing: Tensor) -> Tensor:
-        """Join entries of one sign, ``[tasks, n]``, the others being zero."""
+        """Merge entries of one sign, ``[tasks, n]``; the other entries are zero."""
         if self.merge == "max":
             return agreeing.sum(dim=0).sign_().mul_(agreeing.abs().amax(dim=0))
         total = agreeing.sum(dim=0)
@@ -116,14 +116,14 @@ def trimmed_and_elected(
         keep: See :func:`trim_thresholds`.
         scope: See :func:`trim_thresholds`.
         frozen_entries: See :func:`trim_thresholds`.
-        folder: Keep the result in unnamed files there, memory-mapped, rather than in memory.
+        folder: Keep the result in unnamed, memory-mapped files in this folder instead of in memory.
     """
     ties = TiesRule(trim_thresholds(task_vectors, keep, scope, frozen_entries), "sum")
     kept = [empty_like(vector) if folder is None else empty_on_disk(vector, folder) for vector in task_vectors]
 
     def elect(place: Place, entries: Sequence[Tensor]) -> None:
-        for vector, own in zip(kept, ties.outvote(place, entries), strict=True):
-            vector[place.key].view(-1)[place.begin : place.end] = own
+        for vector, agreeing in zip(kept, ties.outvote(place, entries), strict=True):
+            vector[place.key].view(-1)[place.begin : place.end] = agreeing
 
     for_each_tile(elect, task_vectors)
     for_each_tile(elect, task_vectors, ties.repeat())
@@ -133,18 +133,16 @@ def trimmed_and_elected(
 def trim_thresholds(
     task_vectors: Sequence[Weights], keep: float, scope: Scope = "vector", frozen_entries: int = 0
 ) -> list[dict[str, Tensor]]:
-    """Find the magnitude from which entries survive trimming, per task and tensor.
+    """Return the smallest magnitude that survives trimming, per task and tensor.
 
     Args:
         task_vectors: One per task.
         keep: Share of entries kept, in (0, 1]; at least one entry is kept, and all that tie with the last.
-        scope: ``vector``: one threshold over the whole flattened task vector, as the authors do, so that
-            tensors that fine-tuning never moved count towards its length; ``trained``: the same without
-            tensors in which no task moved (an encoder merged without its frozen text side); ``tensor``: one
-            threshold per tensor.
-        frozen_entries: Entries that count towards a task vector's length although they are not in it, all zero:
-            parameters beside the encoder that the checkpoints' authors flatten along with it. Only for scope
-            ``vector``.
+        scope: ``vector``: one threshold over the whole flattened task vector, as in the authors' code, so that tensors
+            that fine-tuning never changed count towards its length; ``trained``: the same without tensors that no task
+            changed (as if an encoder were merged without its frozen text side); ``tensor``: one threshold per tensor.
+        frozen_entries: Number of zero entries that count towards a task vector's length although they are not in it:
+            other parameters that the checkpoints' authors flatten along with the encoder. Only for scope ``vector``.
 
     Returns:
         A 0-d threshold per task and key; entries with ``abs(entry) >= threshold`` are kept.
@@ -157,22 +155,24 @@ def trim_thresholds(
     elif scope not in ("vector", "tensor"):
         raise ParameterError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
 
-    def own_thresholds(vector: Weights) -> dict[str, Tensor]:
+    def thresholds_of(vector: Weights) -> dict[str, Tensor]:
         if scope == "tensor":
-            own = {key: _smallest_kept(vector, [key], keep) for key in keys}
+            smallest = {key: _smallest_kept(vector, [key], keep) for key in keys}
         else:
-            own = dict.fromkeys(keys, _smallest_kept(vector, keys, keep, frozen_entries if scope == "vector" else 0))
-        # A tensor in which nothing moved has nothing to trim.
-        return {key: own.get(key, torch.tensor(0.0)) for key in vector}
+            smallest = dict.fromkeys(
+                keys, _smallest_kept(vector, keys, keep, frozen_entries if scope == "vector" else 0)
+            )
+        # A tensor that did not change has nothing to trim.
+        return {key: smallest.get(key, torch.tensor(0.0)) for key in vector}
 
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(own_thresholds, task_vectors))
+        return list(pool.map(thresholds_of, task_vectors))
 
 
 def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen_entries: int = 0) -> Tensor:
     """The smallest magnitude among the top ``keep`` of the entries and ``frozen_entries`` zeros; 0 of none."""
     size = sum(numel_of(vector, key) for key in keys)
-    # 0.29 * 100 is 28.999... in binary; the decimal number that was written gives 29.
+    # 0.29 * 100 is 28.999... in binary; the decimal number as written gives 29.
     kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen_entries)))
     if size == 0 or kept > size:
         return torch.tensor(0.0)

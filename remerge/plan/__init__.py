@@ -1,7 +1,8 @@
-"""What is made from what: the files, parameters and resources of every job, asked by name, without Snakemake.
+"""The plan: files, parameters and resources of every job, by name, independent of Snakemake.
 
 Functions take names (pool, suite, method, task, ...) and return paths relative to the folder that Snakemake runs in.
-Where a file may not exist for a name, as the validation sweep of a method that is not tuned, an empty list says so.
+If a file does not exist for a name, such as the validation sweep of a method that is not tuned, they return an empty
+list.
 """
 
 from collections.abc import Mapping
@@ -40,9 +41,9 @@ class Plan:
 
         Args:
             config: The configuration.
-            folders: What was found in the folders that tasks are read from, by task.
-            needs: What each kind of work asks for, the content of ``workflow/resources.yaml``.
-            pins: What the lock file that the configuration names says, if it names one.
+            folders: Summaries of the folders that tasks are read from, by task.
+            needs: Resources of each kind of work, the content of ``workflow/resources.yaml``.
+            pins: The content of the lock file that the configuration names, if any.
             published: The folder with the published numbers.
 
         Raises:

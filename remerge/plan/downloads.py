@@ -1,4 +1,4 @@
-"""Downloads: which files of which repositories a configuration needs, where they are recorded, and what a lock says."""
+"""Downloads: the files of repositories that a configuration needs, their records, and their entries in a lock file."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -61,10 +61,10 @@ def image_record(task: str, part: str) -> str:
 
 
 def next_attempt(record: str | Path) -> int:
-    """Return the number of the attempt at a download that a run makes, or need not make.
+    """Return the number of the next or last attempt at a download.
 
-    It is a parameter of the download, and changes, so that the download is made again, only while the record says
-    that the files are missing: failed downloads are tried again in the next run, others are not.
+    It is a parameter of the download and only changes, which reruns the download, while the record says that files are
+    missing: failed downloads are tried again in the next run, others are not.
     """
     try:
         told = json.loads(Path(record).read_text(encoding="utf-8"))

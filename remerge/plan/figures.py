@@ -1,4 +1,4 @@
-"""Figures: what each is drawn from, and which there are."""
+"""Figures: their inputs, and which ones can be drawn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Images: where those of each task come from, and the files that hold them."""
+"""Images: their source for each task, and their files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

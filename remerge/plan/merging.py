@@ -1,4 +1,4 @@
-"""Merging: what each method merges, and by what."""
+"""Merging: the inputs and parameters of each merge."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ class Merging:
         return f"results/{pool}/sweeps/{suite}/{method}/validation.csv" if method in self.methods.tuned() else []
 
     def gate(self, pool: str, suite: str) -> str | list[str]:
-        """Return the verdict on zero-shot accuracy, for pools whose pre-trained encoder others have scored."""
+        """Return the verdict on zero-shot accuracy, for pools with published scores of the pre-trained encoder."""
         published = self.config.pools[pool].is_published
         return f"results/{pool}/tables/{suite}/zero_shot_gate.csv" if published else []
 
@@ -67,5 +67,5 @@ class Merging:
         return [f"results/{pool}/coefficients/{suite}/{method}.csv" for method in self.methods.learning(granularity)]
 
     def start_of_learning(self, pool: str, suite: str) -> str:
-        """Return the encoder that AdaMerging starts from, or nearly so: Task Arithmetic's."""
+        """Return Task Arithmetic's encoder, which AdaMerging (nearly) starts from."""
         return self.encoder(pool, suite, self.methods.plain_task_arithmetic()[0])

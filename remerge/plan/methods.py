@@ -1,4 +1,4 @@
-"""Methods: which there are of each kind, and what rules are given of them."""
+"""Methods by kind, and the parameters that rules receive."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

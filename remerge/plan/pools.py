@@ -1,4 +1,4 @@
-"""Pools: which there are of each kind, and which differ in nothing but the seed."""
+"""Pools by kind, and pools that differ only in the seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Pools:
         return [name for name, pool in self.config.pools.items() if pool.origin in origins]
 
     def published(self) -> list[str]:
-        """Return the pools whose checkpoints others have scored."""
+        """Return the pools for whose checkpoints published scores exist."""
         return [name for name, pool in self.config.pools.items() if pool.is_published]
 
     def trained(self) -> list[str]:
@@ -45,7 +45,7 @@ class Pools:
         return self.config.pools[pool].holds_out
 
     def seeded(self, pool: str) -> str:
-        """Return what another seed changes, in words."""
+        """Return what the seed changes, in words."""
         return self.config.pools[pool].seeded
 
     def families(self) -> dict[str, dict[str, int]]:

@@ -1,1 +1,1 @@
-"""A job from the first line of its log to its record: device, threads, progress, resuming, provenance."""
+"""Running a job: log, device, threads, progress, resuming and provenance."""

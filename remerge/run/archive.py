@@ -1,4 +1,4 @@
-"""Results to hand on: one zip from which tables and figures can be made again without any model, image or torch."""
+"""Archives of results: one zip from which tables and figures can be rebuilt without models, images or torch."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from remerge.run.provenance import FOLDER, read_record, sha256_of
 from remerge.run.threads import most_threads
 
 SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
-"""What is packed: everything people read, and every score, coefficient and record; no weights and no images."""
+"""What is packed: everything people read, and all scores, coefficients and records; no weights and no images."""
 REMADE = (("tables",), ("figures",))
-"""What is made again: folders below a pool's."""
-# A results folder of full size holds some tens of megabytes of such files.
+"""What is rebuilt: folders below a pool's folder."""
+# A full-size results folder holds a few tens of megabytes of such files.
 MOST_BYTES = 4 * 10**9
 
 
@@ -49,7 +49,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack an archive into a folder that holds no results yet.
 
     Raises:
-        RemergeError: It is no archive of results, it would write elsewhere, it is too large, or ``folder`` has results.
+        RemergeError: It is not an archive of results, would write elsewhere, is too large, or ``folder`` has results.
     """
     if (folder / "results").exists():
         raise RemergeError(f"{folder}/results: is there already; name an empty folder")
@@ -68,15 +68,15 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list[str]]:
-    """Unpack an archive and make its tables and figures again, each by its own script, from what else is in it.
+    """Unpack an archive and rebuild its tables and figures with their scripts, from the other files in it.
 
     Args:
-        archive: What :func:`pack` made.
-        folder: Where to; empty.
-        project: Where ``scripts/`` lies.
+        archive: A file that :func:`pack` made.
+        folder: An empty folder to unpack into.
+        project: The folder that holds ``scripts/``.
 
     Returns:
-        The files made again that are as they were, byte for byte, and those that are not.
+        The rebuilt files that are identical byte for byte, and those that differ.
     """
     unpack(archive, folder)
     jobs = {json.dumps(told["output"], sort_keys=True): told for told in _remade(folder)}
@@ -100,7 +100,7 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
 
 
 def _remade(folder: Path) -> Iterator[dict[str, Any]]:
-    """Records of tables and figures of which every input is in the archive."""
+    """Records of tables and figures whose inputs are all in the archive."""
     for record in sorted((folder / "results" / FOLDER).rglob("*.json")):
         path = folder / "results" / record.relative_to(folder / "results" / FOLDER).with_suffix("")
         told = read_record(path)
@@ -112,7 +112,7 @@ def _remade(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _check_places(record: Path, told: dict[str, Any]) -> None:
-    """Refuse a record that would have anything run but this project's scripts, or written but under results."""
+    """Refuse a record that would run anything but this project's scripts or write outside the results."""
     outside = [path for path in _paths(told["output"]) if not path.startswith("results/") or ".." in Path(path).parts]
     if outside or not re.fullmatch(r"scripts/\w+\.py", str(told["script"])):
         raise RemergeError(f"{record}: not a record of this workflow: {', '.join(outside) or told['script']}")
@@ -123,14 +123,14 @@ def _paths(named: dict[str, Any]) -> list[str]:
 
 
 def _placed(named: Any, project: Path) -> Any:
-    """Paths as a job in the archive's folder finds them."""
+    """Paths as seen by a job in the archive's folder."""
     if isinstance(named, str):
         return named if named.startswith("results/") else str(project / named)
     return [_placed(path, project) for path in named]
 
 
 class Files(list[str]):
-    """A job's files or parameters, by position and by name, as Snakemake hands them to scripts."""
+    """A job's files or parameters, by position and by name, as Snakemake passes them to scripts."""
 
     def __init__(self, named: dict[str, Any]) -> None:
         super().__init__(_paths(named))
@@ -143,11 +143,11 @@ class Files(list[str]):
             raise AttributeError(name) from error
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return what has a name, or something else."""
+        """Return the value of a name, or a default."""
         return self.named.get(name, default)
 
     def items(self) -> Any:
-        """Names and what they stand for."""
+        """Names and their values."""
         return self.named.items()
 
 
@@ -162,11 +162,11 @@ class Values(dict[str, Any]):
 
 
 class Job:
-    """What a script is given, from the record of a job that has run."""
+    """The object passed to a script, rebuilt from the record of a finished job."""
 
     def __init__(self, told: dict[str, Any], project: Path) -> None:
         self.rule = told["rule"]
-        # Claims and published numbers lie with the project, not beside the results.
+        # Claims and published numbers are part of the project, not of the results.
         self.input = Files({name: _placed(value, project) for name, value in told["input"].items()})
         self.output = Files(told["output"])
         self.params = Values(told["parameters"] | {"code": {"script": told["script"], "sha256": told["code"]}})

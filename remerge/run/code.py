@@ -1,4 +1,4 @@
-"""A digest of the code behind a stage, which changes when what the code does may change, and not when its words do."""
+"""A digest of the code behind a stage: it changes when behaviour may change, but not when only prose changes."""
 
 import ast
 import hashlib
@@ -12,25 +12,24 @@ from remerge.run.sources import read_source, source_files
 
 BOOKKEEPING = (
     "remerge/__init__.py",  # the version, and names for users of the library
-    "remerge/errors.py",  # kinds of errors; a job that raises one makes nothing
+    "remerge/errors.py",  # error types; a job that raises one makes nothing
     "remerge/run/heartbeat.py",  # writes to standard error and log files
-    "remerge/run/job.py",  # passes on what Snakemake hands to a script, and keeps log and records
+    "remerge/run/job.py",  # passes on what Snakemake gives a script, and keeps log and records
     "remerge/run/logs.py",  # writes to standard error and log files
-    "remerge/run/progress.py",  # passes on what it goes through, and writes to standard error
-    "remerge/run/provenance.py",  # writes records beside results, and refuses damaged inputs
+    "remerge/run/progress.py",  # passes items through unchanged, and writes to standard error
+    "remerge/run/provenance.py",  # writes records next to results, and refuses damaged inputs
 )
-"""Modules that no digest covers: nothing that their functions return reaches a result."""
+"""Modules that no digest covers, because nothing that their functions return affects a result."""
 
-# Of a progress bar and of a setting, what is only shown.
+# Keyword arguments of progress bars and settings that are only displayed.
 SHOWN = {"ProgressBar": {"desc", "unit"}, "Field": {"description"}, "parameter": {"description"}}
 
 
 def code_digest(scripts: Iterable[str | Path], root: str | Path) -> str:
     """Return the SHA-256 of the syntax trees of scripts and the library modules they import.
 
-    Comments, docstrings, formatting, the order of imports, annotations outside classes, the text of messages, errors
-    and fields' descriptions, and the modules of :data:`BOOKKEEPING` leave it as it is. It is the same under every
-    version of Python.
+    It does not depend on comments, docstrings, formatting, the order of imports, annotations outside classes, the text
+    of messages, errors and field descriptions, the modules of :data:`BOOKKEEPING`, or the version of Python.
 
     Args:
         scripts: Files relative to ``root``, or functions of files, as for :func:`remerge.run.sources.read_source`.
@@ -52,7 +51,7 @@ def _digest(text: str) -> str:
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Removes what is there for readers and type checkers."""
+    """Removes what only readers and type checkers need."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) or _is_message(node.value):
@@ -87,7 +86,7 @@ class _WithoutWords(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        # Annotations make the fields of data classes and say how models check them.
+        # Annotations define the fields of data classes and how models validate them.
         kept = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
         node.body = [statement for statement in node.body if statement not in kept]
         self.generic_visit(node)
@@ -109,7 +108,7 @@ def _called(node: ast.Call) -> str:
 
 
 def _is_message(node: ast.expr) -> bool:
-    """Whether an expression prints to standard output or error, which no result comes from."""
+    """Whether an expression prints to standard output or error, which affects no result."""
     if not isinstance(node, ast.Call) or _called(node) != "print":
         return False
     return all(ast.unparse(keyword.value) == "sys.stderr" for keyword in node.keywords if keyword.arg == "file")
@@ -120,7 +119,7 @@ def _names(tree: ast.AST) -> set[str]:
 
 
 def _sort_imports(tree: ast.Module, dropped: set[str]) -> None:
-    """Put a module's imports in an order of their own, without those of names that only readers see."""
+    """Sort a module's imports, and drop those of names that only readers see."""
     imports = [statement for statement in tree.body if isinstance(statement, ast.Import | ast.ImportFrom)]
     for statement in imports:
         statement.names = [
@@ -132,7 +131,7 @@ def _sort_imports(tree: ast.Module, dropped: set[str]) -> None:
 
 
 def _written(value: Any) -> str:
-    """A syntax tree as text; what a version of Python adds to it and this code does not use is left out."""
+    """A syntax tree as text, without fields that some Python versions add and this code does not use."""
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
     if not isinstance(value, ast.AST):

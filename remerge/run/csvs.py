@@ -1,4 +1,4 @@
-"""CSV files in which names stay text, whatever they look like: ``NA`` is a name, and ``101`` is no number."""
+"""CSV files in which names stay text, whatever they look like: ``NA`` and ``101`` are names."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ TEXTS = (
     *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split", "right", "predicted"),
     *("task_a", "task_b", "split_a", "split_b", "control", "unseen", "images", "layer", "uses"),
 )
-"""Columns that hold text wherever they stand. No task may have such a name, as tables have a column per task."""
+"""Columns that hold text in every file. No task may have such a name, because tables have a column per task."""
 
 
 def read_csv(path: str | Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
@@ -19,9 +19,9 @@ def read_csv(path: str | Path, texts: Iterable[str] = ()) -> "pd.DataFrame":
 
     Args:
         path: The file.
-        texts: Further columns that hold text, beside :data:`TEXTS`.
+        texts: More columns that hold text, in addition to :data:`TEXTS`.
     """
-    # Every reading of the configuration asks for the names above, and should not wait for it.
+    # Every parse of the configuration imports this module for the names above and should not wait for pandas.
     import pandas as pd
 
     return pd.read_csv(path, dtype=dict.fromkeys((*TEXTS, *texts), str), keep_default_na=False, na_values=[""])

@@ -1,4 +1,4 @@
-"""Where models run: on a GPU where the job was given one, else on the CPU; never silently on another than asked for."""
+"""Where models run: on a GPU if the job was given one, else on the CPU; never silently on another device."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from typing import Any
 from remerge.errors import RemergeError
 from remerge.run.nvidia import count, driver_version, has_kernels, hidden, too_old
 
-# Holds the configuration's `device`. The workflow sets it wherever it is read, in a cluster's jobs too.
+# Holds the configuration's `device`. The workflow sets it whenever it is parsed, also in jobs on a cluster.
 SETTING = "REMERGE_DEVICE"
 
 INSTALL = (
@@ -21,7 +21,7 @@ _in_use: list[str] = []
 
 
 class DeviceError(RemergeError, RuntimeError):
-    """A GPU was granted to a job and cannot be used."""
+    """A job was given a GPU that it cannot use."""
 
 
 def local_gpus() -> int:
@@ -32,10 +32,10 @@ def local_gpus() -> int:
 
 
 def device_for(resources: Mapping[str, Any]) -> str:
-    """Return the torch device name for a job's resources, and say on standard error, once, what it is.
+    """Return the torch device name for a job's resources, and print once to standard error what it is.
 
     Args:
-        resources: The job's; clusters grant a GPU as ``gpu`` or as ``gres``.
+        resources: The job's resources; clusters grant a GPU as ``gpu`` or as ``gres``.
 
     Raises:
         DeviceError: The job was given a GPU that torch cannot use, and the configuration does not say ``device: cpu``.
@@ -49,12 +49,12 @@ def device_for(resources: Mapping[str, Any]) -> str:
 
 
 def device_in_use() -> str:
-    """Return what :func:`device_for` last chose in this process; the CPU if it was never asked."""
+    """Return the last choice of :func:`device_for` in this process; the CPU if it was never called."""
     return _in_use[-1] if _in_use else "cpu"
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device had too little memory; Apple's says so by a plain ``RuntimeError``."""
+    """Whether a device ran out of memory; on Apple's GPUs that is a plain ``RuntimeError``."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or (
@@ -75,7 +75,7 @@ def _gpu() -> str:
                 "install a build for an older CUDA, " + INSTALL.format("cu126"),
             )
         try:
-            # That a GPU is there does not mean that it lets this process in.
+            # A GPU that is present may still refuse this process.
             torch.cuda.mem_get_info()
         except RuntimeError as error:
             raise _unusable(

@@ -1,4 +1,4 @@
-"""A job that has not been heard of for a while says that it lives, what it is at, and how hard it works."""
+"""Heartbeat of a silent job: it reports that it is alive, what it is doing, and how many processors it uses."""
 
 import atexit
 import threading
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 SECONDS = 30.0
-"""Silence after which a job says that it lives."""
+"""Seconds of silence after which a job reports that it is alive."""
 
 
 class Heartbeat:
-    """A thread that speaks whenever nothing has been heard for a while, until it is stopped or the process ends."""
+    """A thread that reports whenever the job has been silent for a while, until it is stopped or the process ends."""
 
     def __init__(
         self,
@@ -20,31 +20,31 @@ class Heartbeat:
         seconds: float = SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start it.
+        """Start the thread.
 
         Args:
-            heard: When something was last heard, by ``clock``.
-            say: Called with how many processors this process has kept busy since the last call.
-            seconds: How long the silence may be.
-            clock: Seconds since some point.
+            heard: Returns the time of the last message, by ``clock``.
+            say: Called with the number of processors that this process has kept busy since the last call.
+            seconds: Longest silence.
+            clock: Returns seconds since some fixed point.
         """
         self._heard, self._say, self._seconds, self._clock = heard, say, seconds, clock
         self._ended = threading.Event()
         self._beaten, self._worked = clock(), time.process_time()
-        # A job that fails must end, whatever this is at.
+        # A job that fails must end, whatever this thread is doing.
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
-        # Nor may it hold the terminal's lock when the interpreter, which then stops it anywhere, flushes the terminal.
+        # At exit the interpreter stops it anywhere; it must not hold the terminal's lock then, which flushing needs.
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Say nothing more."""
+        """Stop reporting."""
         atexit.unregister(self.stop)
         self._ended.set()
         self._thread.join(timeout=1)
 
     def beat(self) -> float:
-        """Speak if it is time, and return for how long there is nothing to do."""
+        """Report if it is time, and return the seconds until the next check."""
         now = self._clock()
         silence = now - self._heard()
         if silence < self._seconds:

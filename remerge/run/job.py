@@ -1,4 +1,4 @@
-"""What surrounds every script: log, threads, the check of its inputs, and the record of what it made."""
+"""The context of every script: log, threads, the check of its inputs, and the record of its outputs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from remerge.run import logs, provenance, threads
 
 
 class Arguments(NamedTuple):
-    """What a rule hands to its script, each by position and by name."""
+    """What a rule passes to its script, each by position and by name."""
 
     inputs: Any
     outputs: Any
@@ -18,18 +18,18 @@ class Arguments(NamedTuple):
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[Arguments]:
-    """Do a script's work with an open log, undamaged inputs and no more threads than the rule asked for.
+    """Run a script's work with an open log, checked inputs and no more threads than the rule asked for.
 
-    Once the work has succeeded, the provenance of every output is recorded. After an error nothing is, and the log ends
-    with its traceback.
+    If the work succeeds, the provenance of every output is recorded. If it fails, nothing is recorded, and the log ends
+    with the traceback.
 
     Args:
-        snakemake: What Snakemake hands to a script; its parameter ``code`` names the script and the digest of the code
-            behind it.
+        snakemake: The object that Snakemake passes to a script; its parameter ``code`` has the script's name and the
+            digest of the code behind it.
 
     Raises:
-        RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
-            command makes it again.
+        RemergeError: An input has changed since it was made. It has been set aside, so that the same command makes it
+            again.
     """
     logs.log_to(snakemake.log[0])
     inputs = sorted(set(snakemake.input))

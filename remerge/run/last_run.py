@@ -1,6 +1,6 @@
-"""What the last finished run made: its report comes last, and its record leads to everything that the run used.
+"""What the last finished run made. Its report is made last, and the report's record leads to everything it used.
 
-Files of earlier configurations, which may still lie beside them, are in no such record.
+Leftover files of earlier configurations are not in these records.
 """
 
 import json
@@ -15,7 +15,7 @@ REPORT = "report.html"
 
 
 def sections(results: Path) -> list[dict[str, Any]]:
-    """Return what the last finished run shows: the parameters of its report, by pool and suite.
+    """Return what the last finished run shows, as the parameters of its report, by pool and suite.
 
     Args:
         results: The results folder.
@@ -32,14 +32,14 @@ def sections(results: Path) -> list[dict[str, Any]]:
 
 
 def lineage(results: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the records of files, of what was made along with them, and of all that these came from.
+    """Return the records of files, of files made along with them, and of everything they were made from.
 
     Args:
         results: The results folder.
         files: Paths within it.
 
     Returns:
-        Records by path within the results folder; files without a record are left out.
+        Records by path within the results folder; files without a record are skipped.
     """
     found: dict[str, dict[str, Any]] = {}
     waiting = list(files)
@@ -53,7 +53,7 @@ def lineage(results: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def record_in(results: Path, name: str) -> dict[str, Any] | None:
-    """Return the record of a file in a results folder, or None if there is none that can be read."""
+    """Return the record of a file in a results folder, or None if it is missing or unreadable."""
     path = results / FOLDER / name
     try:
         told = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
@@ -63,7 +63,7 @@ def record_in(results: Path, name: str) -> dict[str, Any] | None:
 
 
 def within(path: str) -> str | None:
-    """Return the path within the results folder of a file that a record names; None if it lies elsewhere."""
+    """Return the path within the results folder of a file that a record names; None if the file is elsewhere."""
     return path.removeprefix("results/") if path.startswith("results/") else None
 
 

@@ -17,10 +17,10 @@ _heartbeat: Heartbeat | None = None
 
 
 class _Log:
-    """A log file that knows when something was last written to it, and what."""
+    """A log file that remembers its last line and when it was written."""
 
     def __init__(self, path: Path) -> None:
-        # Open as long as the process lives: an exception's traceback must still reach it.
+        # Stays open for the life of the process, so that the traceback of an exception still reaches it.
         self._file = path.open("w", buffering=1, encoding="utf-8")
         self.heard = self.said = time.monotonic()
         self.last = ""
@@ -32,7 +32,7 @@ class _Log:
         return self._file.write(text)
 
     def beat(self, line: str) -> None:
-        """Write a line that tells nothing new of the work."""
+        """Write a line that does not count as progress."""
         self.heard = time.monotonic()
         self._file.write(line)
 
@@ -41,7 +41,7 @@ class _Log:
 
 
 class _Tee:
-    """A text stream that writes to two; progress bars, redrawn with a carriage return, are for terminals only."""
+    """A text stream that writes to two others; progress bars, redrawn with a carriage return, go to terminals only."""
 
     def __init__(self, terminal: TextIO, log: _Log) -> None:
         self.terminal = terminal
@@ -49,7 +49,7 @@ class _Tee:
         self._begins_line = True
 
     def write(self, text: str) -> int:
-        # A bar within another moves the cursor a line down and up again: of that, empty lines would be left.
+        # A nested bar moves the cursor down a line and up again, which would leave empty lines in the log.
         redrawn = text.startswith(("\r", "\x1b")) or (self._begins_line and not text.strip("\n"))
         if not redrawn or self.terminal.isatty():
             self.terminal.write(text)
@@ -69,18 +69,18 @@ class _Tee:
 def log_to(path: str | Path) -> None:
     """Send everything written to standard error from now on to ``path`` as well, line by line."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # Several jobs in one process have a log each.
+    # If several jobs run in one process, each has its own log.
     terminal = sys.stderr.terminal if isinstance(sys.stderr, _Tee) else sys.stderr
     sys.stderr = _Tee(terminal, _Log(Path(path)))
 
 
 def started(job: Any, inputs: Sequence[str], threads: int) -> None:
-    """Say which job starts, when, and how much it reads; from now on it is heard of at least every half minute.
+    """Log which job starts, when, and how much it reads; from then on it logs at least every half minute.
 
     Args:
-        job: What Snakemake hands to a script as ``snakemake``.
-        inputs: Its input files.
-        threads: How many threads it may use.
+        job: The object ``snakemake`` of the script.
+        inputs: The job's input files.
+        threads: Number of threads it may use.
     """
     global _begun
     _begun = time.monotonic()
@@ -100,7 +100,7 @@ def _listen() -> None:
     global _heartbeat
     if _heartbeat:
         _heartbeat.stop()
-    # Without a log of its own nobody waits for the job.
+    # Nobody watches a job that has no log.
     _heartbeat = Heartbeat(_heard, _alive, seconds=SECONDS) if isinstance(sys.stderr, _Tee) else None
 
 
@@ -111,14 +111,14 @@ def _heard() -> float:
 def _alive(busy: float) -> None:
     if not isinstance(sys.stderr, _Tee):
         return
-    # The doctor loads this module too, and names missing packages: tqdm may be one of them.
+    # The doctor, which reports missing packages, imports this module too, and tqdm may be missing.
     from remerge.run import progress
 
     log, now = sys.stderr.log, time.monotonic()
     doing = progress.standing() or f'nothing new for {progress.duration(now - log.said)} since "{log.last}"'
     so_far = f"running for {progress.duration(now - _begun)}, {busy:.1f} cores busy, peak memory {_bytes(_peak())}"
     line = f"{time.strftime('%H:%M:%S')} {doing} ({so_far})\n"
-    # A line would tear apart a bar.
+    # A line would break up a bar.
     if not progress.bar_is_drawn():
         sys.stderr.terminal.write(line)
         sys.stderr.terminal.flush()
@@ -126,7 +126,7 @@ def _alive(busy: float) -> None:
 
 
 def ended(job: Any) -> None:
-    """Say how long a job took, and how much memory its process held at most."""
+    """Log how long a job took, and the peak memory of its process."""
     if _heartbeat:
         _heartbeat.stop()
     seconds = time.monotonic() - _begun
@@ -134,7 +134,7 @@ def ended(job: Any) -> None:
 
 
 def _peak() -> int:
-    """The most memory this process has held, in bytes."""
+    """Peak memory of this process, in bytes."""
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 

@@ -1,4 +1,4 @@
-"""How Markdown and LaTeX mark things, and how text stays text in them."""
+"""Emphasis and escaping in Markdown and LaTeX."""
 
 import re
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Markup:
-    """How one output format marks things.
+    """The markup of one output format.
 
     Attributes:
-        best: The best of a column, ``{}`` being the number.
-        second: The second best.
-        plain: From text to what stands for it.
+        best: Format of the best number of a column; ``{}`` is the number.
+        second: Format of the second best.
+        plain: Escapes plain text.
     """
 
     best: str
@@ -20,7 +20,7 @@ class Markup:
     plain: Callable[[str], str]
 
 
-# Underscores within a word, and ampersands that begin no entity, mean nothing in Markdown.
+# Underscores within a word, and ampersands that do not start an entity, mean nothing in Markdown.
 _MARKDOWN = re.compile(r"[\\`*<>\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _LATEX = {
     "&": r"\&",
@@ -36,7 +36,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    # After the end of a row both would belong to it.
+    # At the start of a row, either would be read as an argument of the line break before it.
     "[": "{[}",
     "*": "{*}",
     "±": r"$\pm$",

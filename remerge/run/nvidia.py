@@ -1,4 +1,4 @@
-"""What is known of NVIDIA GPUs without torch: what ``nvidia-smi`` says, and what CUDA demands of driver and GPU."""
+"""NVIDIA GPUs without torch: the output of ``nvidia-smi``, and the driver and GPU that a version of CUDA requires."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ TIMEOUT = 10
 
 @dataclass(frozen=True)
 class Demands:
-    """What builds for one major version of CUDA demand.
+    """Requirements of builds for one major version of CUDA.
 
     Attributes:
-        driver: The first driver series that runs them.
-        capability: The oldest compute capability that they can be compiled for. A build may leave out more of the old
-            ones: :func:`has_kernels` decides from its own list.
+        driver: The oldest driver series that runs them.
+        capability: The oldest compute capability that they can be compiled for. A build may support fewer old GPUs:
+            :func:`has_kernels` decides from the build's list.
     """
 
     driver: int
@@ -28,13 +28,13 @@ DEMANDS = {11: Demands(450, (3, 5)), 12: Demands(525, (5, 0)), 13: Demands(580, 
 
 
 def demands_of(cuda: str | None) -> Demands | None:
-    """Return what builds for a version of CUDA demand, such as ``"13.2"``; None where that is not known."""
+    """Return the requirements of builds for a version of CUDA, such as ``"13.2"``; None if unknown."""
     major = (cuda or "").split(".")[0]
     return DEMANDS.get(int(major)) if major.isdecimal() else None
 
 
 def too_old(driver: str, cuda: str | None) -> int | None:
-    """Return the driver series that builds for a version of CUDA demand, if ``driver`` is older than that."""
+    """Return the driver series that builds for a version of CUDA require, if ``driver`` is older."""
     demands, series = demands_of(cuda), driver.split(".")[0]
     return demands.driver if demands and series.isdecimal() and int(series) < demands.driver else None
 
@@ -43,8 +43,8 @@ def has_kernels(architectures: Iterable[str], capability: tuple[int, int]) -> bo
     """Whether a build runs on a GPU.
 
     Args:
-        architectures: What it is compiled for, as ``torch.cuda.get_arch_list`` has it. ``sm_86`` also runs on later
-            minor versions, ``sm_90a`` on 9.0 alone, and PTX (``compute_90``) on anything later.
+        architectures: What it is compiled for, as in ``torch.cuda.get_arch_list``. ``sm_86`` also runs on later minor
+            versions, ``sm_90a`` only on 9.0, and PTX (``compute_90``) on anything later.
         capability: The GPU's compute capability.
     """
     for architecture in architectures:
@@ -67,7 +67,7 @@ def hidden() -> bool:
 
 
 def nvidia_smi(*arguments: str) -> list[str]:
-    """Return the lines that ``nvidia-smi`` prints; none where there is no such program, or it fails."""
+    """Return the lines that ``nvidia-smi`` prints; none if it is missing or fails."""
     if shutil.which("nvidia-smi") is None:
         return []
     try:

@@ -1,4 +1,4 @@
-"""How far long work has got: a bar on a terminal, plain lines now and then everywhere else and in the job's log."""
+"""Progress of long work: a bar on a terminal, and occasional plain lines elsewhere and in the job's log."""
 
 import io
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 SECONDS = 30.0
-"""A line is due after so long ..."""
+"""A line is due after this many seconds ..."""
 SHARE = 0.1
 """... or after this share of the work, whichever comes first."""
 
@@ -17,13 +17,13 @@ _open: list["ProgressBar"] = []
 
 
 class ProgressBar(tqdm):
-    """A tqdm bar that is drawn on terminals only; logs and redirected output get a line now and then instead.
+    """A tqdm bar that is drawn on terminals only; logs and redirected output get an occasional line instead.
 
     Args:
-        iterable: What to go through; without it, :meth:`update` counts.
-        disable: Whether to show nothing at all, as for work within other work.
-        clock: Seconds since some point.
-        **settings: Of the bar, as for tqdm: ``desc``, ``unit``, ``total``, ``initial``, ``unit_scale``.
+        iterable: What to iterate over; without it, :meth:`update` counts.
+        disable: Whether to show nothing at all, as for nested work.
+        clock: Returns seconds since some fixed point.
+        **settings: Arguments of tqdm: ``desc``, ``unit``, ``total``, ``initial``, ``unit_scale``.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ProgressBar(tqdm):
         **settings: Any,
     ) -> None:
         self.on_terminal = sys.stderr.isatty()
-        # On a terminal the bar says it all, and lines are for the log that the job may have beside it.
+        # On a terminal the bar is enough; lines go to the job's log, if it has one.
         self._lines = getattr(sys.stderr, "log", None) if self.on_terminal else sys.stderr
         self._clock = clock
         self._begun = self._last = self._moved = clock()
@@ -53,7 +53,7 @@ class ProgressBar(tqdm):
                 self.update()
 
     def update(self, n: float | None = 1) -> bool | None:
-        """Count work done, and write a line if one is due."""
+        """Count finished work, and write a line if one is due."""
         shown = super().update(n)
         self._moved = self._clock()
         if not self.disable and (self.total is None or self.n < self.total):
@@ -63,15 +63,15 @@ class ProgressBar(tqdm):
         return shown
 
     def close(self) -> None:
-        """Write where the work ended, and finish the bar."""
+        """Write a last line, and close the bar."""
         if not self.disable and self.n > self._told:
             self._tell()
-        # By identity: tqdm takes bars in the same place for equal.
+        # By identity: tqdm considers bars at the same position equal.
         _open[:] = [bar for bar in _open if bar is not self]
         super().close()
 
     def standing(self) -> str:
-        """Say how far the work has got and how long it has been at the next piece; a line of the bar's can wait."""
+        """Return how far the work has got and how long the current item has taken; postpone the bar's next line."""
         self._last = self._clock()
         return f"{self._line()}; {duration(self._last - self._moved)} into the next {self.unit}"
 
@@ -99,18 +99,18 @@ class ProgressBar(tqdm):
 
 
 def standing() -> str:
-    """Say how far the innermost work that is counted has got; nothing where none is."""
-    # The heartbeat's thread asks while the work goes on: a bar may close at any moment.
+    """Return how far the innermost counted work has got; empty if there is none."""
+    # The heartbeat's thread calls this while work goes on, so a bar may close at any moment.
     return next((bar.standing() for bar in _open[-1:]), "")
 
 
 def bar_is_drawn() -> bool:
-    """Whether a bar is on the terminal, which a line would tear apart."""
+    """Whether a bar is on the terminal, which a line would break up."""
     return any(bar.on_terminal for bar in _open)
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the unit that people would choose: ``45 s``, ``12 min``, ``3.4 h``."""
+    """Return a duration in a readable unit: ``45 s``, ``12 min``, ``3.4 h``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"

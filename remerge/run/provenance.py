@@ -1,7 +1,7 @@
-"""What every result came from: input hashes, parameters, versions, commit, seed and device, one record per file.
+"""Provenance of every result, one record per file: input hashes, parameters, versions, commit, seed and device.
 
-Records lie under ``results/provenance/`` in the places of the files they tell of, so that results themselves stay the
-same, byte for byte, wherever and whenever they are made.
+Records are kept under ``results/provenance/``, at the paths of the files they describe, so that the results themselves
+are the same, byte for byte, wherever and whenever they are made.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ DOWNLOADS = ("fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_
 DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
 READ_AGAIN = 2**29
-"""Bytes up to which an input is read again before it is used; larger ones when their size or date has changed."""
+"""Inputs up to this size in bytes are hashed before every use; larger ones only if their size or date changed."""
 PACKAGE = Path(__file__).parent.parent
 ROOT = PACKAGE if (PACKAGE / "published").is_dir() else PACKAGE.parent
-"""What holds ``scripts/`` and ``published/``: a checkout, or the package itself where a wheel was installed."""
+"""The folder with ``scripts/`` and ``published/``: a checkout, or the package itself if a wheel is installed."""
 
 
 def forget(paths: Iterable[str]) -> None:
-    """Remove what was recorded of files that are about to be made."""
+    """Remove the records of files that are about to be made."""
     for path in paths:
         record_of(path).unlink(missing_ok=True)
 
@@ -42,8 +42,8 @@ def refuse_damaged(inputs: Iterable[str]) -> None:
     """Check the inputs of a job.
 
     Raises:
-        RemergeError: An input is not what was recorded when it was made. It has been set aside, so that the same
-            command makes it again.
+        RemergeError: An input has changed since it was made. It has been set aside, so that the same command makes it
+            again.
     """
     damaged = [path for path in inputs if is_damaged(path, thorough=True)]
     if damaged:
@@ -55,8 +55,8 @@ def record(job: Any) -> None:
     """Write a record of every output of a finished job.
 
     Args:
-        job: What Snakemake hands to a script as ``snakemake``; its parameter ``code`` names the script and the digest
-            of the code behind it.
+        job: The object ``snakemake`` of the script; its parameter ``code`` has the script's name and the digest of the
+            code behind it.
     """
     parameters = json.loads(json.dumps(dict(job.params.items()), default=str))
     code = parameters.pop("code")
@@ -85,9 +85,9 @@ def record(job: Any) -> None:
 
 
 def damaged_results(results: str | Path) -> list[str]:
-    """Return the results that are not what was recorded when they were made.
+    """Return the results that have changed since they were made.
 
-    Only those whose size or date has changed are read. Not to be called while anything is being made.
+    Only files whose size or date has changed are read. Do not call this while any job is running.
     """
     folder = Path(results)
     records = sorted((folder / FOLDER).rglob("*.json")) if folder.is_dir() else []
@@ -96,19 +96,19 @@ def damaged_results(results: str | Path) -> list[str]:
 
 
 def set_aside(paths: Iterable[str]) -> None:
-    """Rename results to ``{name}.damaged``, and forget what was recorded of them."""
+    """Rename results to ``{name}.damaged``, and remove their records."""
     for path in paths:
-        # Another job that wants the same file may have done so already.
+        # Another job with the same input may already have done this.
         with suppress(FileNotFoundError):
             Path(path).rename(path + DAMAGED)
         record_of(path).unlink(missing_ok=True)
 
 
 def mend(results: str | Path) -> tuple[list[str], list[str]]:
-    """Set damaged results aside and remove what killed processes left. Not to be called while anything is being made.
+    """Set damaged results aside and remove leftovers of killed processes. Do not call this while any job is running.
 
     Returns:
-        The names of the damaged results, and of what was removed.
+        The names of the damaged results, and of the files that were removed.
     """
     damaged = damaged_results(results)
     set_aside(damaged)
@@ -116,17 +116,17 @@ def mend(results: str | Path) -> tuple[list[str], list[str]]:
 
 
 def missing_since_set_aside(results: str | Path) -> list[str]:
-    """Return the names of damaged results that nothing has been made under since."""
+    """Return the names of damaged results that have not been made again since."""
     names = [str(path).removesuffix(DAMAGED) for path in sorted(Path(results).rglob(f"*{DAMAGED}"))]
     return [name for name in names if not Path(name).exists()]
 
 
 def is_damaged(path: str | Path, *, thorough: bool = False) -> bool:
-    """Say whether a result is not what was recorded when it was made.
+    """Return whether a result has changed since it was made.
 
     Args:
         path: The file; one without a record is never damaged.
-        thorough: Whether to read it even though its size and date are the recorded ones, if it is not too large.
+        thorough: Whether to read the file even if its size and date match the record, unless it is too large.
     """
     path = Path(path)
     told = read_record(path)
@@ -140,15 +140,15 @@ def is_damaged(path: str | Path, *, thorough: bool = False) -> bool:
 
 
 def record_of(path: str | Path) -> Path:
-    """Return where the record of a file lies; it need not exist."""
+    """Return the path of a file's record, which need not exist."""
     parts = Path(path).parts
-    # The last such folder: the project may itself lie under one of that name.
+    # Take the last such folder, because the project itself may be inside a folder of that name.
     depth = len(parts) - 1 - parts[::-1].index("results") if "results" in parts else -1
     return Path(*parts[: depth + 1], FOLDER, *parts[depth + 1 :][:-1], parts[-1] + ".json")
 
 
 def sha256_of(path: str | Path) -> str:
-    """Return a file's SHA-256, from its record while size and date are still the recorded ones."""
+    """Return a file's SHA-256, taken from its record if size and date still match."""
     told = read_record(path)
     found = Path(path).stat()
     if told and (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns):
@@ -157,7 +157,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def read_record(path: str | Path) -> dict[str, Any] | None:
-    """Return the record of a file, or None if there is none that can be read."""
+    """Return the record of a file, or None if it is missing or unreadable."""
     try:
         told = json.loads(record_of(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -166,10 +166,10 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
 
 
 def chain(path: str | Path) -> str:
-    """Return what a file came from, down to downloads and rendered images, as an indented text.
+    """Return what a file was made from, down to downloads and rendered images, as indented text.
 
     Raises:
-        RemergeError: There is no such file or no record of it.
+        RemergeError: The file or its record does not exist.
     """
     if not Path(path).is_file():
         raise RemergeError(f"{path}: no such file")
@@ -223,7 +223,7 @@ def _short(value: Mapping[str, Any], most: int = 300) -> str:
 
 
 def _named(files: Any) -> dict[str, Any]:
-    """A job's files by name; those without one under the empty name."""
+    """A job's files by name; files without a name are under the empty name."""
     named = {name: value if isinstance(value, str) else list(value) for name, value in files.items()}
     taken = {path for value in named.values() for path in _listed(value)}
     rest = [path for path in files if path not in taken]
@@ -231,7 +231,7 @@ def _named(files: Any) -> dict[str, Any]:
 
 
 def _in_project(named: Any) -> Any:
-    """Paths of the project's own files from its root, wherever the job ran; results stay as the job names them."""
+    """The paths of the project's files relative to its root, wherever the job ran; results keep the job's paths."""
     if not isinstance(named, str):
         return [_in_project(path) for path in named]
     if named.startswith("results/"):
@@ -257,7 +257,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str:
-    # An installed package may lie within somebody else's repository.
+    # An installed package may be inside someone else's repository.
     describe = ["git", "--git-dir=.git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Long work that was cut off goes on where it was: its state, saved aside from time to time."""
+"""Resuming interrupted work: its state is saved from time to time, and the next run continues from there."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ FOLDER = Path(".snakemake/remerge/resume")
 
 
 def state_of(output: str | Path, inputs: Iterable[str | Path], settings: Sequence[Any]) -> tuple[Path, str]:
-    """Return where the unfinished work of a job is kept, and a key that tells it apart from any other work.
+    """Return the path of a job's saved state, and a key that identifies the work.
 
     Args:
-        output: What the job makes.
+        output: The job's output.
         inputs: The files on whose contents the work depends.
-        settings: The plain values on which it depends, the digest of its code among them.
+        settings: The plain values it depends on, including the digest of its code.
     """
     digest = hashlib.sha256(json.dumps(list(settings), sort_keys=True, default=str).encode())
     for path in inputs:
@@ -33,35 +33,36 @@ def state_of(output: str | Path, inputs: Iterable[str | Path], settings: Sequenc
 
 
 class Progress:
-    """The saved state of one piece of work, kept until it is done.
+    """The saved state of one piece of work, kept until the work is done.
 
-    The state must be all that the remaining work depends on, so that the result is the same as without a break.
+    The state must include everything that the remaining work depends on, so that the result is the same as without an
+    interruption.
     """
 
     def __init__(self, path: str | Path, key: str, *, seconds: float = SECONDS_BETWEEN_SAVES) -> None:
         """Keep the state of one piece of work in a file.
 
         Args:
-            path: The file; outside the results, as it is none.
-            key: Tells the work apart from any other that was ever saved there: a state under another key is ignored.
-            seconds: Least time between two saves.
+            path: The file; outside the results, because it is not a result.
+            key: Identifies the work: a state that was saved under a different key is ignored.
+            seconds: Shortest time between two saves.
         """
         self.path = Path(path)
         self.key = key
         self.seconds = seconds
         self.earlier = 0.0
-        """Seconds that earlier runs worked, until they last saved the state that was loaded."""
+        """Seconds that earlier runs had worked when they saved the loaded state."""
         self._begun = self._saved = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, or None if there is none, or none that can be read."""
+        """Return the last saved state, or None if it is missing or unreadable."""
         import torch
 
         try:
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
-        # Any fault of the file only means to begin anew.
+        # Whatever is wrong with the file, the work can start over.
         except Exception:
             return None
         if not isinstance(kept, dict) or kept.get("key") != self.key:
@@ -70,10 +71,10 @@ class Progress:
         return dict(kept["state"])
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Save what ``state`` returns, if it is time."""
+        """Save the return value of ``state``, if it is time."""
         if time.monotonic() - self._saved < self.seconds:
             return
-        # Images are prepared without it, which would cost seconds.
+        # Preparing images does not need torch, whose import takes seconds.
         import torch
 
         seconds = self.earlier + time.monotonic() - self._begun
@@ -82,33 +83,33 @@ class Progress:
         self._saved = time.monotonic()
 
     def done(self) -> None:
-        """Forget the state: the work is finished."""
+        """Delete the state, because the work is finished."""
         self.path.unlink(missing_ok=True)
 
 
 def write_earlier(path: str | Path, seconds: float) -> None:
-    """Write, as Snakemake's benchmark files are, how long a job had worked before the run that finished it."""
+    """Write how long a job had worked before the run that finished it, in the format of Snakemake's benchmark files."""
     with atomic_path(path) as temporary:
         temporary.write_text(f"s\tmax_rss\n{seconds:.4f}\t-\n", encoding="ascii")
 
 
 class KeptImages:
-    """Prepared images, or their hashes, appended to a file one by one: what a run need not do again after a break."""
+    """Prepared images, or their hashes, appended to a file one by one, so that an interrupted run can reuse them."""
 
     def __init__(self, path: str | Path, key: str, shape: tuple[int, ...]) -> None:
-        """Open the file, or begin it anew if it is of other work; a last image that was cut off is dropped.
+        """Open the file, or start a new one if it belongs to other work; an incomplete last image is dropped.
 
         Args:
-            path: The file; outside the results, as it is none.
-            key: 64 characters that tell the work apart from any other, as :func:`state_of` makes them.
-            shape: Of every image, or hash.
+            path: The file; outside the results, because it is not a result.
+            key: 64 characters that identify the work, from :func:`state_of`.
+            shape: Shape of every image or hash.
         """
         self.path = Path(path)
         self.shape = shape
         self._size = int(np.prod(shape))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         begun = self.path.exists() and self.path.open("rb").read(len(key)) == key.encode()
-        # Held open for as long as images come.
+        # Stays open until all images are written.
         self._file = self.path.open("r+b" if begun else "w+b")
         if not begun:
             self._file.write(key.encode())
@@ -121,18 +122,18 @@ class KeptImages:
         self._file.truncate()
 
     def __len__(self) -> int:
-        """How many images are kept."""
+        """Number of images in the file."""
         return self._count
 
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield those that were kept when the file was opened."""
+        """Yield the images that were in the file when it was opened."""
         with self.path.open("rb") as file:
             file.seek(self._begin)
             for _ in range(self._count):
                 yield np.frombuffer(file.read(self._size + 4), np.uint8)[: self._size].reshape(self.shape)
 
     def keep(self, images: Iterator[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield images as they come, and append each."""
+        """Yield images one by one, and append each to the file."""
         for image in images:
             pixels = image.tobytes()
             self._file.write(pixels + zlib.crc32(pixels).to_bytes(4, "little"))
@@ -140,7 +141,7 @@ class KeptImages:
             yield image
 
     def done(self) -> None:
-        """Forget the images: their file is written."""
+        """Delete the images, because the final file is written."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 

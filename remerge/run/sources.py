@@ -1,4 +1,4 @@
-"""Which files of this project a script's result depends on, read from its imports."""
+"""The source files that a script's result depends on, determined from its imports."""
 
 import ast
 from collections.abc import Collection, Iterator
@@ -9,11 +9,11 @@ PACKAGE = "remerge"
 
 
 def read_source(place: str | Path, root: Path) -> str:
-    """Return the code of a file, or of what one of its functions or constants needs.
+    """Return the code of a file, or the part of it that one of its functions or constants needs.
 
     Args:
-        place: ``file.py`` or ``file.py:name``, relative to ``root``. Of the latter, only the statements at the top of
-            the file that the name needs, directly or through others, are returned.
+        place: ``file.py`` or ``file.py:name``, relative to ``root``. For a name, only the top-level statements that it
+            needs, directly or indirectly, are returned.
         root: The folder that holds the library's package.
 
     Raises:
@@ -42,7 +42,7 @@ def _needed_by(name: str, code: str) -> str:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """The names that a statement at the top of a file defines; none of a statement that is always needed."""
+    """The names that a top-level statement defines; none if the statement is always needed."""
     match statement:
         case ast.FunctionDef() | ast.ClassDef():
             return {statement.name}
@@ -55,18 +55,17 @@ def _bound(statement: ast.stmt) -> set[str]:
 
 
 def source_files(script: str | Path, root: str | Path, without: Collection[str] = ()) -> list[Path]:
-    """Return ``script`` and every module of the library it imports, directly or through others.
+    """Return ``script`` and every module of the library it imports, directly or indirectly.
 
-    Imports inside functions count too, so a module loaded lazily is found as long as it is named in an
-    ``import`` statement.
+    Imports inside functions count too, so lazily loaded modules are included if an ``import`` statement names them.
 
     Args:
-        script: Where to begin, as for :func:`read_source`.
+        script: Where to start, as for :func:`read_source`.
         root: The folder that holds the library's package.
-        without: Modules to leave out, and with them what only they import, as paths relative to ``root``.
+        without: Modules to leave out, along with what only they import, as paths relative to ``root``.
 
     Returns:
-        Paths relative to ``root``, sorted; ``script`` as it was given.
+        Paths relative to ``root``, sorted; ``script`` as given.
     """
     root = Path(root)
     found: set[Path] = set()
@@ -97,7 +96,7 @@ def _imported_modules(code: str) -> list[str]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but what stands under ``if TYPE_CHECKING:``, which never runs."""
+    """All nodes except those under ``if TYPE_CHECKING:``, which never run."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
             continue
@@ -106,7 +105,7 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _files_of(module: str, root: Path) -> Iterator[Path]:
-    """The module's own file and the ``__init__`` of every package on the way to it."""
+    """The module's file and the ``__init__`` of every package above it."""
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         stem = Path(*parts[:depth])

@@ -1,4 +1,4 @@
-"""YAML read strictly: a key written twice is a fault, not a choice of the last."""
+"""Strict reading of YAML: a duplicate key is an error."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -10,7 +10,7 @@ from remerge.errors import ConfigError
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses duplicate keys, which YAML loaders otherwise drop without a word."""
+    """Refuses duplicate keys, which YAML loaders otherwise drop silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first: dict[Any, int] = {}
@@ -30,7 +30,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as the user would write it: from the working folder, if it lies there."""
+    """Return a path as the user would write it: relative to the working folder, if it is inside."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file's content.
 
     Raises:
-        ConfigError: The file cannot be read, is no mapping, has a key twice, or is no plain YAML.
+        ConfigError: The file cannot be read, is not a mapping, has a duplicate key, or is not plain YAML.
     """
     shown = shown_path(path)
     try:

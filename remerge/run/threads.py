@@ -1,4 +1,4 @@
-"""How many threads a job may use, and that those with nothing to do leave the processor to others."""
+"""Limits on a job's threads, and idle threads that sleep instead of spinning."""
 
 import math
 import os
@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-# Threads that wait for each other spin, on time that others could use. GNU's, LLVM's and Intel's OpenMP read these,
-# once, when torch is imported; jobs inherit them.
+# By default, threads that wait for each other spin and waste processor time. GNU's, LLVM's and Intel's OpenMP read
+# these variables once, when torch is imported; jobs inherit them.
 YIELDING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 
 LIMITS = (
@@ -20,17 +20,17 @@ LIMITS = (
     "RAYON_NUM_THREADS",
     "TOKIO_WORKER_THREADS",
 )
-"""What libraries read when they are loaded: OpenMP and BLAS of every make, numexpr, Arrow, and Rust's."""
+"""Variables that libraries read when they are loaded: all kinds of OpenMP and BLAS, numexpr, Arrow, and Rust's."""
 
 
 def let_threads_yield(environment: MutableMapping[str, str]) -> None:
-    """Make threads of processes started from now on sleep while they wait, unless ``environment`` says otherwise."""
+    """Make waiting threads of processes started from now on sleep, unless ``environment`` says otherwise."""
     for name, value in YIELDING.items():
         environment.setdefault(name, value)
 
 
 def most_threads(root: Path = Path("/")) -> int:
-    """Return on how many processors this process may run: its affinity, its control group's limit, SLURM's grant.
+    """Return how many processors this process may use: its affinity, its control group's limit, SLURM's allocation.
 
     Args:
         root: Where ``proc`` and ``sys`` are.
@@ -44,20 +44,20 @@ def most_threads(root: Path = Path("/")) -> int:
 
 
 def granted(asked: int) -> int:
-    """Return how many threads a job gets that asks for so many: never more than the machine lets it run at once."""
+    """Return how many threads a job gets: as many as it asks for, but no more than it has processors."""
     return max(1, min(asked, most_threads()))
 
 
 def keep_to(asked: int) -> int:
-    """Let no library in this process use more threads than a job asked for and may run, and return how many.
+    """Limit the threads of all libraries in this process to what a job asked for and may run; return the limit.
 
-    Libraries that are loaded already are told; those that are loaded later, and child processes, read it from the
-    environment. A lower limit that was set before stands.
+    Libraries that are already loaded are set; those loaded later, and child processes, read the environment. A lower
+    limit that was set before remains.
 
     Args:
         asked: The ``threads`` of the job's rule.
     """
-    # The Snakefile needs the other functions alone.
+    # The Snakefile only needs the other functions.
     from threadpoolctl import ThreadpoolController
 
     threads = granted(asked)
@@ -76,14 +76,14 @@ def keep_to(asked: int) -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Processors that control groups allow, from this process's group up to the root."""
+    """Processor limits of control groups, from this process's group up to the root."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        # Version 2 has one tree; version 1 has one for each set of controllers, named after them.
+        # Version 2 has a single tree; version 1 has one per set of controllers, named after them.
         if not controllers:
             yield from _limits(root / "sys/fs/cgroup", path)
         elif "cpu" in controllers.split(","):

@@ -1,1 +1,1 @@
-"""Encoders run over images: answers, scores, entropies."""
+"""Scoring of encoders on images: answers, scores, entropies."""

@@ -1,4 +1,4 @@
-"""Answers image by image, packed into the cells of a score file, so that statistics can be had without a model."""
+"""The answer to every image, packed into the cells of a score file, so that statistics need no model."""
 
 import base64
 import binascii
@@ -11,15 +11,15 @@ from remerge.errors import RemergeError
 
 
 def pack_right(right: npt.NDArray[np.bool_]) -> str:
-    """Pack whether each image was answered rightly, ``[n]`` in the order of the image file: a bit each, base64."""
+    """Pack whether each image was classified correctly, ``[n]`` in the order of the image file: a bit each, base64."""
     return base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
 
 
 def unpack_right(text: str, n: int) -> npt.NDArray[np.bool_]:
-    """Return what :func:`pack_right` packed.
+    """Unpack the result of :func:`pack_right`.
 
     Raises:
-        RemergeError: The text holds another number of answers.
+        RemergeError: The text has the wrong number of answers.
     """
     bits = np.frombuffer(_decoded(text), np.uint8)
     if len(bits) != -(-n // 8):
@@ -33,14 +33,14 @@ def pack_classes(classes: npt.NDArray[np.integer]) -> str:
 
 
 def unpack_classes(text: str, n: int) -> npt.NDArray[np.uint16]:
-    """Return what :func:`pack_classes` packed.
+    """Unpack the result of :func:`pack_classes`.
 
     Raises:
-        RemergeError: The text holds another number of answers.
+        RemergeError: The text has the wrong number of answers.
     """
     unpacker = zlib.decompressobj()
     try:
-        # One byte more than there should be: enough to tell, however much it would unpack to.
+        # Unpack at most one byte too many: enough to notice, however large the content is.
         raw = unpacker.decompress(_decoded(text), 2 * n + 1)
     except zlib.error as error:
         raise RemergeError(f"predicted classes cannot be unpacked: {error}") from error

@@ -1,4 +1,4 @@
-"""Variants: merged encoders that are scored and forgotten; one stays in memory at a time."""
+"""Variants: merged encoders that are scored and not stored, with one in memory at a time."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ class Variant:
     """One encoder: the pre-trained weights plus a scaled task vector.
 
     Attributes:
-        columns: What tells it apart in the score file: ``variant``, ``method``, ``keep``, ``merged``, ``scaling``.
-        task_vector: Before scaling.
+        columns: Columns that identify it in the score file: ``variant``, ``method``, ``keep``, ``merged``, ``scaling``.
+        task_vector: The task vector, before scaling.
         scaling: The merging coefficient lambda.
-        tasks: The tasks it is scored on; all when None.
+        tasks: The tasks to score on; all if None.
     """
 
     columns: Mapping[str, Any]
@@ -35,15 +35,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Bench:
-    """What variants are scored on.
+    """Everything needed to score variants.
 
     Attributes:
-        encoder: Gives the architecture; its weights are overwritten.
-        pretrained: Its pre-trained weights.
+        encoder: An encoder of the right architecture; its weights are overwritten.
+        pretrained: The pre-trained weights.
         heads: Per task, float32 ``[d, classes]``.
-        images: Per split and task.
+        images: Images per split and task.
         device: Where to run.
-        scoring: Further arguments of :func:`remerge.scoring.evaluation.score_encoder`.
+        scoring: More arguments of :func:`remerge.scoring.evaluation.score_encoder`.
     """
 
     encoder: nn.Module
@@ -55,7 +55,7 @@ class Bench:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks that have images in every split: those that anything can be said of."""
+        """The tasks that have images in every split and can be scored."""
         found = [tasks_with_images(sets) for sets in self.images.values()]
         return [task for task in found[0] if all(task in others for others in found)]
 
@@ -64,7 +64,7 @@ class Bench:
 
         Returns:
             The variants' columns and those of :func:`remerge.scoring.evaluation.score_encoder`, with answers, and
-            ``split``; no rows where there is nothing to score.
+            ``split``; no rows if there is nothing to score.
         """
         frames = []
         available = self.tasks

@@ -1,4 +1,4 @@
-"""Which tasks have images, and how tables, claims and figures say that some have none: 7/8."""
+"""Which tasks have images, and how tables, claims and figures show that some have none: 7/8."""
 
 from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ def tasks_with_images(images: Mapping[str, Sized]) -> list[str]:
     """Return the tasks that have images, in order.
 
     Args:
-        images: By task, its images: empty where they are absent.
+        images: The images by task; empty where they are unavailable.
     """
     return [task for task, own in images.items() if len(own)]
 
 
 def scored_tasks(scores: "pd.DataFrame", tasks: Sequence[str]) -> list[str]:
-    """Return the tasks that have images, as score files show it: the others are scored nowhere.
+    """Return the tasks that have images, judged by score files: tasks without images have no scores.
 
     Args:
         scores: Scores of any encoders on test images.
@@ -28,11 +28,11 @@ def scored_tasks(scores: "pd.DataFrame", tasks: Sequence[str]) -> list[str]:
 
 
 def share(some: Collection[str], tasks: Collection[str]) -> str:
-    """Return ``7/8``: how many of the tasks are meant."""
+    """Return how many of the tasks are covered, such as ``7/8``."""
     return f"{len(some)}/{len(tasks)}"
 
 
 def absence(scored: Collection[str], tasks: Sequence[str]) -> str:
-    """Return a sentence that names the tasks without images, or nothing if all have some."""
+    """Return a sentence that names the tasks without images; empty if all have images."""
     absent = [task for task in tasks if task not in scored]
     return f"No test images of {', '.join(absent)}: averages are over {share(scored, tasks)} tasks." if absent else ""

@@ -1,4 +1,4 @@
-"""Whether entropy, which needs no labels, stands in for the loss, which does (AdaMerging, section 3.3 and Figure 5)."""
+"""Whether entropy, which needs no labels, is a good proxy for the loss (AdaMerging, section 3.3 and Figure 5)."""
 
 from collections.abc import Mapping
 
@@ -40,8 +40,8 @@ def entropy_table(
     """Compare entropy and loss of the encoder for each task on the task's images, if it has any.
 
     Returns:
-        Per task, ten rows of images in order of entropy: ``task``, ``group``, ``entropy`` and ``loss`` (means, in
-        nats), ``n``; and in all of them ``spearman``, the rank correlation over the task's images.
+        Per task, ten rows for groups of images sorted by entropy: ``task``, ``group``, ``entropy`` and ``loss`` (means,
+        in nats), ``n``, and ``spearman``, the rank correlation over all images of the task.
 
     Raises:
         RemergeError: A feature is NaN or infinite; the message names the task.

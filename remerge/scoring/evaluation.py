@@ -1,4 +1,4 @@
-"""Counting right answers."""
+"""Counting correct predictions."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ EncoderFor = Callable[[str], nn.Module]
 
 
 def same_for_all(encoder: nn.Module) -> EncoderFor:
-    """Return what gives every task the same encoder."""
+    """Return a function that returns the same encoder for every task."""
     return lambda task: encoder
 
 
@@ -52,14 +52,14 @@ def predictions(
         head: float32 ``[features, classes]``.
         images: uint8 ``[n, height, width, 3]``.
         device: Where the encoder is.
-        batch_size: Images per forward pass; halved as often as the device's memory demands.
+        batch_size: Images per forward pass; halved while the device's memory is too small.
         precision: ``float32``, or ``bfloat16`` for forward passes under autocast.
 
     Returns:
         int64 ``[n]``, on the CPU.
 
     Raises:
-        RemergeError: A feature is NaN or infinite, of which the largest class score would be any class's.
+        RemergeError: A feature is NaN or infinite, so that the predicted class would be arbitrary.
     """
     scores = logits_in_parts(encoder, head, images, device=device, batch_size=batch_size, precision=precision)
     return torch.cat([torch.empty(0, dtype=torch.int64), *(each.argmax(dim=1).cpu() for _, each in scores)])
@@ -74,9 +74,9 @@ def logits_in_parts(
     batch_size: int,
     precision: str = "float32",
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield which images come next and their logits, float32 ``[batch, classes]`` on ``device``.
+    """Yield the indices of the next images and their logits, float32 ``[batch, classes]`` on ``device``.
 
-    The arguments are those of :func:`predictions`.
+    See :func:`predictions` for the arguments.
     """
     head = head.to(device)
     start = 0
@@ -112,19 +112,20 @@ def score_encoder(
     """Score the encoder for each task on the task's images, if it has any.
 
     Args:
-        encoder_for: Gives the image encoder for a task, ``[n, 3, height, width]`` to ``[n, d]``.
+        encoder_for: Returns the image encoder for a task, ``[n, 3, height, width]`` to ``[n, d]``.
         heads: Per task, float32 ``[d, classes]``.
-        image_sets: Per task, images and labels.
+        image_sets: Images and labels per task.
         device: Where to run.
         batch_size: Images per forward pass.
         precision: See :func:`predictions`.
         progress: Whether to show a progress bar.
-        answers: Whether to return what was answered image by image.
+        answers: Whether to return the prediction for every image.
 
     Returns:
         Columns ``task``, ``correct`` and ``n``, in the order of ``image_sets``; with ``answers`` also ``right`` and
-        ``predicted``, packed by :mod:`remerge.scoring.answers`; with another precision than float32 also ``compared``,
-        a number of the task's first images, and ``agree``, on how many of them float32 predicts the same.
+        ``predicted``, packed by :mod:`remerge.scoring.answers`; with a precision other than float32 also ``compared``,
+        the number of first images of the task that were compared, and ``agree``, how many of these float32 predicts
+        the same.
 
     Raises:
         RemergeError: A feature is NaN or infinite; the message names the task.
@@ -154,5 +155,5 @@ def score_encoder(
 
 @cache
 def _tell(precision: str, batch_size: int) -> None:
-    """Say it once, however many encoders a job scores."""
+    """Print it once, however many encoders a job scores."""
     print(f"scoring: {precision}, {batch_size} images at a time", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""What methods look at, with a mark where validation images may be among those the experts were trained on.
+"""The data that methods use, with a mark where the experts may have been trained on the validation images.
 
-Validation images are a tenth of the training images, drawn by the Task Arithmetic authors' permutation. Experts trained
-here have not seen them. The authors' own were trained on the rest of *their* copy, whose order of images is not known,
-and FusionBench's are not known to leave any training image out.
+Validation images are a tenth of the training images, sampled with the Task Arithmetic authors' permutation. Experts
+trained here have not seen them. The authors' experts were trained on the rest of *their* copy, whose order of images is
+unknown, and it is unknown whether FusionBench's experts left out any training images.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,17 +15,17 @@ NOTE = (
 
 
 def looks_at(needs: Sequence[str], is_tuned: bool, holds_out: bool) -> list[str]:
-    """Return the data that a method looks at beyond the checkpoints.
+    """Return the data that a method uses in addition to the checkpoints.
 
     Args:
-        needs: What its algorithm looks at.
+        needs: The data that its algorithm uses.
         is_tuned: Whether its scaling is chosen by accuracy on validation images.
-        holds_out: Whether validation images are known to be held out of the experts' training.
+        holds_out: Whether validation images are known to have been held out from the experts' training.
     """
     data = [*needs, *(["validation labels"] if is_tuned else [])]
     return [name if holds_out or "validation" not in name else name + MARK for name in data]
 
 
 def notes_on(uses: Iterable[str]) -> list[str]:
-    """Return what to say below a table whose rows look at ``uses``."""
+    """Return the note below a table whose rows use the data ``uses``."""
     return [NOTE] if any(MARK in name for name in uses) else []

@@ -1,4 +1,4 @@
-"""Score files, tidy CSV of integers, and what is computed from them: percentages, averages, intervals."""
+"""Score files (CSV of integers), and what is computed from them: percentages, averages, intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,19 +17,19 @@ KEYS = (
 COUNTS = ("correct", "n", "compared", "agree")
 ANSWERS = ("right", "predicted")
 COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
-"""Columns a score file may have, in their order; ``task``, ``split``, ``correct`` and ``n`` are in all.
+"""The possible columns of a score file, in order; all files have ``task``, ``split``, ``correct`` and ``n``.
 
-``task_name`` is there, and ``needed``, where the encoder depends on the name of the image's task. ``right`` and
-``predicted`` hold every image's answer, packed by :mod:`remerge.scoring.answers`.
+``task_name`` is ``needed`` if the encoder depends on the name of the image's task, and absent otherwise. ``right`` and
+``predicted`` have the answer to every image, packed by :mod:`remerge.scoring.answers`.
 """
 
 
 NO_SCORES = ["task", "split", "correct", "n"]
-"""Columns of scores of nothing."""
+"""Columns of scores without rows."""
 
 
 def write_scores(path: str | Path, scores: pd.DataFrame, *, may_be_empty: bool = False) -> None:
-    """Write a score file: columns in the standard order, rows as they come.
+    """Write a score file, with columns in the standard order and rows as given.
 
     Raises:
         RemergeError: See :func:`read_scores`.
@@ -44,11 +44,11 @@ def read_scores(path: str | Path, *, may_be_empty: bool = False) -> pd.DataFrame
 
     Args:
         path: The file.
-        may_be_empty: Whether it may have no rows, as a study has of whose tasks too few have images.
+        may_be_empty: Whether it may have no rows, as for a study with too few tasks that have images.
 
     Raises:
-        RemergeError: The file does not exist, has no rows, lacks a column, has a row twice, or has a count that
-            is no integer or more correct answers than images; the message names the file and the row.
+        RemergeError: The file does not exist, has no rows, lacks a column, has a duplicate row, a count that is not an
+            integer, or more correct answers than images; the message names the file and the row.
     """
     try:
         frame = read_csv(path)
@@ -60,18 +60,18 @@ def read_scores(path: str | Path, *, may_be_empty: bool = False) -> pd.DataFrame
 
 
 def read_parts(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read score files as one frame; it has no rows where there was nothing to score.
+    """Read score files as one frame; it has no rows if there was nothing to score.
 
     Raises:
         RemergeError: See :func:`read_scores`.
     """
     parts = [read_scores(path, may_be_empty=True) for path in paths]
-    # An empty part's columns have no types, and would cost the others theirs.
+    # The columns of an empty part have no types, and concatenating them would lose those of the others.
     return pd.concat([part for part in parts if not part.empty] or parts[:1], ignore_index=True)
 
 
 def merged_tasks(scores: pd.DataFrame) -> str:
-    """Return what tasks an encoder of the main table merges, such as ``a+b``, where these are not all; else nothing."""
+    """Return the tasks that an encoder of the main table merges, such as ``a+b``; empty if it merges all."""
     if "merged" not in scores or "study" in scores:
         return ""
     named = scores["merged"].dropna()
@@ -79,7 +79,7 @@ def merged_tasks(scores: pd.DataFrame) -> str:
 
 
 def needs_task_name(scores: pd.DataFrame) -> bool:
-    """Return whether a method's encoder depends on the name of the image's task, by its scores."""
+    """Return whether a method's encoder depends on the name of the image's task, according to its scores."""
     return "task_name" in scores and bool(scores["task_name"].notna().any())
 
 
@@ -114,7 +114,7 @@ def _checked(frame: pd.DataFrame, path: str | Path, may_be_empty: bool) -> pd.Da
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion, as proportions."""
-    # Takes longer to import than most jobs that read scores take to work, and only tables need it.
+    # SciPy takes longer to import than most jobs that read scores take to run, and only tables need it.
     from scipy.stats import binomtest
 
     interval = binomtest(int(correct), int(n)).proportion_ci(confidence, method="wilson")
@@ -131,11 +131,11 @@ def average_accuracy(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
     Args:
         scores: Scores of one split.
-        by: Columns that tell the averages apart, such as ``["method"]``.
+        by: Columns to group by, such as ``["method"]``.
 
     Returns:
-        ``by`` plus ``average`` (percent), ``half_width`` of its 95 % interval (percentage points; normal
-        approximation, the tasks' test sets being independent samples), and ``tasks``, how many were averaged.
+        ``by`` plus ``average`` (percent), ``half_width`` of its 95 % interval (percentage points; normal approximation
+        with the tasks' test sets as independent samples), and ``tasks``, the number of tasks averaged.
     """
     proportion = scores["correct"] / scores["n"]
     rows = scores[by].assign(proportion=proportion, variance=proportion * (1 - proportion) / scores["n"], tasks=1)
@@ -148,7 +148,7 @@ def average_accuracy(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def best_scaling(validation: pd.DataFrame) -> float:
-    """Return the scaling with the highest average accuracy on validation images; of equals, the smallest.
+    """Return the scaling with the highest average accuracy on validation images; the smallest one if several tie.
 
     Raises:
         RemergeError: Some scores are not on validation images: a scaling is never chosen on test images.

@@ -1,1 +1,1 @@
-"""Studies: many encoders made and scored in one job each, for the papers' tables and figures beyond the main one."""
+"""Studies: the papers' tables and figures beyond the main table. One job makes and scores many encoders."""

@@ -1,6 +1,6 @@
-"""Columns that the tables of several kinds share: accuracy by task, averages, and accuracy relative to the experts'.
+"""Columns shared by several kinds of studies: accuracy by task, averages, and accuracy relative to the experts.
 
-Score frames have ``accuracy`` in percent, as :func:`remerge.studies.tables.study_table` passes them on.
+Score frames have ``accuracy`` in percent; :func:`remerge.studies.tables.study_table` adds it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ References = Mapping[str, Mapping[str, float]]
 
 
 def by_task(scores: "pd.DataFrame", keys: Sequence[str]) -> "pd.DataFrame":
-    """Return one row per encoder and one column per task, both in the order of their first appearance.
+    """Return one row per encoder and one column per task, both in order of first appearance.
 
     Args:
         scores: Accuracies, one row per encoder and task.
-        keys: The columns that tell encoders apart.
+        keys: The columns that identify an encoder.
     """
     keys = list(keys)
     tasks = list(dict.fromkeys(scores["task"]))
@@ -27,12 +27,12 @@ def by_task(scores: "pd.DataFrame", keys: Sequence[str]) -> "pd.DataFrame":
 
 
 def by_share_kept(scores: "pd.DataFrame") -> "pd.DataFrame":
-    """Return accuracy on every task, and its average, for each share ``keep`` of entries kept."""
+    """Return the accuracy on every task, and the average, for each share ``keep`` of entries kept."""
     wide = by_task(scores, ["keep"])
     return wide.assign(average=wide.drop(columns="keep").mean(axis=1))
 
 
 def normalised(scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Add accuracy divided by the expert's, in percent; nothing can be divided by an expert that is never right."""
+    """Add accuracy as a percentage of the expert's; missing where the expert's accuracy is 0."""
     experts = {task: percent for task, percent in references["individual"].items() if percent}
     return scores.assign(normalised=100 * scores["accuracy"] / scores["task"].map(experts).astype(float))

@@ -1,4 +1,4 @@
-"""What the figures of all kinds of studies share."""
+"""Drawing code shared by the figures of all kinds of studies."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,21 +10,21 @@ from remerge.figures.style import Look, new_figure
 from remerge.studies.kind import load_draw
 
 Labels = Mapping[str, str]
-"""Methods' names for people."""
+"""Display names of methods."""
 Looks = Mapping[str, Look]
-"""Methods' looks."""
+"""Colours and markers of methods."""
 Draw = Callable[[pd.DataFrame, Labels, Looks], Figure]
-"""Draws a table."""
+"""A function that draws a table."""
 
 
 def study_figure(kind: str, table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
     """Draw a study's table (:func:`remerge.studies.tables.study_table`).
 
     Args:
-        kind: What kind of study it is.
-        table: Its table.
-        labels: Methods' names for people.
-        looks: Methods' looks.
+        kind: The kind of study.
+        table: The study's table.
+        labels: Display names of methods.
+        looks: Colours and markers of methods.
     """
     if table.empty:
         figure = new_figure(1.0, 4.5)
@@ -37,7 +37,7 @@ def study_figure(kind: str, table: pd.DataFrame, labels: Labels, looks: Looks) -
 
 
 def against_share_kept(table: pd.DataFrame) -> Figure:
-    """Draw accuracy against the share of entries kept: each task thin, the average thick.
+    """Draw accuracy against the share of entries kept: thin lines for tasks, a thick one for the average.
 
     Args:
         table: ``keep``, a column per task, and ``average``.
@@ -50,7 +50,7 @@ def against_share_kept(table: pd.DataFrame) -> Figure:
         axes.plot(share, table[task], color="0.7", linewidth=0.8)
     span = table[tasks].to_numpy().max() - table[tasks].to_numpy().min()
     level = float("-inf")
-    # From below, each as near to its line's end as the one under it leaves room.
+    # Place labels from the bottom up, each as close to the end of its line as the label below allows.
     for task in sorted(tasks, key=lambda name: float(table[name].iloc[-1])):
         level = max(float(table[task].iloc[-1]), level + 0.045 * span)
         axes.annotate(task, (share.iloc[-1], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
@@ -61,28 +61,28 @@ def against_share_kept(table: pd.DataFrame) -> Figure:
 
 
 def markers(axes: Axes, values: list[float], index: int, of: int, label: str, look: Look) -> None:
-    """Draw a method's marker in each group, methods side by side.
+    """Draw a method's marker in each group, with methods side by side.
 
     Args:
         axes: Where to draw.
         values: The method's value in each group.
-        index: Which of the methods it is.
-        of: How many methods there are.
-        label: The method's name for people.
-        look: Its look.
+        index: The method's index.
+        of: Number of methods.
+        label: The method's display name.
+        look: The method's colour and marker.
     """
     across = [group + (index - (of - 1) / 2) * 0.7 / of for group in range(len(values))]
     axes.plot(across, values, linestyle="none", marker=look.marker, color=look.color, markersize=5, label=label)
 
 
 def groups(axes: Axes, names: list[str], *, turned: bool = True, named: bool = True) -> None:
-    """Name the groups on the horizontal axis.
+    """Label the groups on the horizontal axis.
 
     Args:
         axes: Where markers were drawn.
         names: The groups' names.
-        turned: Whether to write them aslant.
-        named: Whether to add a legend of what was drawn, at the right of slanted names.
+        turned: Whether to slant the names.
+        named: Whether to add a legend on the right, if the names are slanted.
     """
     axes.set_xticks(range(len(names)), names, rotation=30 if turned else 0, ha="right" if turned else "center")
     axes.grid(visible=False, axis="x")

@@ -1,4 +1,4 @@
-"""Merge some tasks, score on all (arXiv:2310.02575, Table 3)."""
+"""Merge some of the tasks and score on all (arXiv:2310.02575, Table 3)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,11 +21,11 @@ LABELS = {"tasks": ("seen", "unseen")}
 
 
 class Settings(Study):
-    """Merge some tasks, score on all (AdaMerging, Table 3)."""
+    """Merge some of the tasks and score on all (AdaMerging, Table 3)."""
 
     kind: Literal["generalisation"]
     unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
-        min_length=1, description="For each split, the tasks of the suite that are not merged."
+        min_length=1, description="For each split, the suite's tasks that are not merged."
     )
     methods: Methods
 
@@ -35,7 +35,7 @@ class Settings(Study):
         return [f"split-{number}" for number in range(1, len(self.unseen) + 1)]
 
     def settings_of(self, part: str) -> dict[str, Any]:
-        """The tasks that this split does not merge."""
+        """Return the settings, with the tasks that this split does not merge."""
         return super().settings_of(part) | {"unseen": self.unseen[self.parts.index(part)]}
 
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
@@ -47,12 +47,12 @@ class Settings(Study):
 def variants(
     task_vectors: "Mapping[str, Weights]", merging: "Merging", *, unseen: Sequence[str], methods: Sequence[str]
 ) -> "Iterator[Variant]":
-    """Yield the merge of all but the unseen tasks by each method, to be scored on all tasks."""
+    """Yield each method's merge of all but the unseen tasks, to be scored on all tasks."""
     yield from merging.variants(methods, {task: vector for task, vector in task_vectors.items() if task not in unseen})
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Return accuracy by split and method, its averages over seen and unseen tasks, and the pre-trained encoder's."""
+    """Return accuracy by split and method, averages over seen and unseen tasks, and the pre-trained encoder's."""
     wide = by_task(scores, ["part", "method"])
     tasks = list(dict.fromkeys(scores["task"]))
     zero_shot = references.get("pretrained", {})
@@ -69,7 +69,7 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
 
 
 def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows of test images, with ``tasks``: whether the row's task was merged."""
+    """Return the rows for test images, with a column ``tasks`` that says whether the row's task was merged."""
     test = scores[scores["split"] == "test"]
     merged = [task in names.split("+") for task, names in zip(test["task"], test["merged"], strict=True)]
     return test.assign(tasks=["seen" if seen else "unseen" for seen in merged])

@@ -1,9 +1,8 @@
-"""What a kind of study is made of, and where.
+"""The interface of a kind of study.
 
-A kind is two modules of this package: ``KIND.py``, which offers what :class:`Kind` says and can be imported without
-torch, pandas and matplotlib, and ``KIND_figure.py``, which offers ``draw(table, labels, looks)``. Both are imported by
-name, so that an edit of one kind does not run another again; and the registry is not imported here, so that a new kind
-runs none again.
+A kind is two modules of this package: ``KIND.py``, which implements :class:`Kind` and can be imported without torch,
+pandas or matplotlib, and ``KIND_figure.py``, which defines ``draw(table, labels, looks)``. Both are imported by name,
+so that editing one kind reruns no other. The registry is not imported here, so that adding a kind reruns nothing.
 """
 
 import importlib
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class Kind(Protocol):
-    """What the module of a kind offers.
+    """The interface of a kind's module.
 
-    If its claims tell encoders apart by more than the columns of score files, it also offers ``LABELS``, the values of
-    each further column, and ``encoders(scores)``, which returns the rows of score files that are of test images, with
-    these columns.
+    If claims about its encoders need more columns than score files have, the module also defines ``LABELS``, with the
+    values of each additional column, and ``encoders(scores)``, which returns the rows of score files for test images
+    with these columns.
 
     Attributes:
-        Settings: What the configuration says of such a study.
-        CAPTION: What to see in its figure.
-        NOTE: What a reader of its table must know.
+        Settings: Model of such a study's entry in the configuration.
+        CAPTION: Caption of the figure.
+        NOTE: Note under the table.
     """
 
     Settings: "type[Study]"
@@ -44,18 +43,18 @@ class Kind(Protocol):
         """Yield the encoders of one part of a study.
 
         Args:
-            task_vectors: By task, of those tasks of the study that have an expert.
-            merging: The methods of the configuration, and the bench with its images. A variant that none of them
-                could say anything of need not be made.
+            task_vectors: By task, for those tasks of the study that have an expert.
+            merging: The methods of the configuration, and the bench with its images. Variants that no image could be
+                scored on may be skipped.
             settings: What :meth:`remerge.studies.settings.Study.settings_of` returns for the part.
         """
 
     def table(self, settings: Any, scores: "pd.DataFrame", references: "References") -> "pd.DataFrame":
-        """Return a study's table: what tells rows apart, then percentages and counts.
+        """Return a study's table: columns that identify the row, then percentages and counts.
 
         Args:
-            settings: The study's.
-            scores: Rows of the score files of all its parts, with ``accuracy`` in percent; at least one.
+            settings: The study's settings.
+            scores: Rows of the score files of all its parts, with ``accuracy`` in percent; at least one row.
             references: Accuracy in percent of ``individual`` and, if it was scored, ``pretrained``, by task.
         """
 
@@ -76,5 +75,5 @@ def load(kind: str) -> Kind:
 
 
 def load_draw(kind: str) -> "Draw":
-    """Import what draws a kind's table."""
+    """Import and return the function that draws a kind's table."""
     return cast("Draw", importlib.import_module(figure_of(kind)).draw)

@@ -1,4 +1,4 @@
-"""A method of the configuration, applied to some task vectors and, where it learns, to some images."""
+"""Methods of the configuration, applied to some task vectors and, for methods that learn, to some images."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +14,12 @@ from remerge.scoring.bench import Bench, Variant
 
 @dataclass(frozen=True)
 class Merging:
-    """The methods of a configuration, and what they learn with.
+    """The methods of a configuration, and what they need to learn.
 
     Attributes:
-        methods: By name, algorithm and parameters; scalings are fixed.
+        methods: Algorithm and parameters by name; scalings are fixed.
         bench: Encoder, pre-trained weights, heads and, for methods that learn, unlabeled test images.
-        seed: Of the draws of images.
+        seed: Seed of the sampling of images.
         frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
     """
 
@@ -29,11 +29,11 @@ class Merging:
     frozen_entries: int
 
     def learns(self, name: str) -> bool:
-        """Say whether a method looks at images."""
+        """Return whether a method learns from images."""
         return self._method(name).learns
 
     def by(self, name: str, task_vectors: Mapping[str, Weights]) -> Variant:
-        """Merge task vectors, by task; a method that learns looks at images of the merged tasks and no others."""
+        """Merge task vectors, given by task; a method that learns sees images of the merged tasks only."""
         method, vectors = self._method(name), list(task_vectors.values())
         module, parameters = load(method.algorithm), method.merging_parameters(self.frozen_entries)
         if not method.learns:
@@ -57,12 +57,12 @@ class Merging:
     def variants(
         self, methods: Sequence[str], task_vectors: Mapping[str, Weights], tasks: Sequence[str] | None = None
     ) -> Iterator[Variant]:
-        """Yield the merge of task vectors, by task, by each of some methods.
+        """Yield the merge of some task vectors by each of some methods.
 
         Args:
-            methods: Their names; one that learns is left out if no merged task has images.
+            methods: Names of methods; one that learns is skipped if no merged task has images.
             task_vectors: By task.
-            tasks: The tasks to be scored on; all when None.
+            tasks: The tasks to score on; all if None.
         """
         for name in methods:
             if self.learns(name) and not any(task in self.bench.tasks for task in task_vectors):

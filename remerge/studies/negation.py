@@ -1,4 +1,4 @@
-"""Forget a task by subtracting its task vector, another task as control (arXiv:2212.04089, section 3, Table 1)."""
+"""Forget a task by subtracting its task vector, with another task as control (arXiv:2212.04089, section 3, Table 1)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -27,10 +27,10 @@ KEPT_OF_CONTROL = 0.95
 
 
 class Settings(Study):
-    """Forget a task by subtracting its task vector, another task as control (Task Arithmetic, section 3).
+    """Forget a task by subtracting its task vector, with another task as control (Task Arithmetic, section 3).
 
-    Every task's control is the next of the suite. Lambda is the one with the lowest accuracy on the task of those that
-    keep 95 % of the control's zero-shot accuracy, on validation images.
+    The control is the next task in the suite. Lambda is chosen on validation images: among the values that keep 95 % of
+    the control's zero-shot accuracy, the one with the lowest accuracy on the task to forget.
     """
 
     fewest_tasks = 2
@@ -40,7 +40,7 @@ class Settings(Study):
     scalings: Grid = Field(
         [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0],
         min_length=2,
-        description="Values of lambda to choose from; 0, the pre-trained encoder, is one of them.",
+        description="Values of lambda to choose from. They must include 0, the pre-trained encoder.",
     )
 
     @model_validator(mode="after")
@@ -55,7 +55,7 @@ class Settings(Study):
 
 
 def controls(tasks: Sequence[str]) -> dict[str, str]:
-    """Return every task's control, the next of the tasks; none where there is only one task."""
+    """Return every task's control, the next task in the list; empty if there is only one task."""
     return dict(zip(tasks, [*tasks[1:], tasks[0]], strict=True)) if len(tasks) > 1 else {}
 
 
@@ -72,7 +72,7 @@ def variants(
 
 
 def chosen_scalings(scores: "pd.DataFrame") -> dict[str, float]:
-    """Return, for every task to be forgotten, the lambda that validation images choose."""
+    """Return, for every task to forget, the lambda chosen on validation images."""
     from remerge.scoring.scores import accuracy
 
     validation = scores[scores["split"] == "validation"]
@@ -103,10 +103,10 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
 
 
 def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows of test images at lambda 0 and at the chosen one.
+    """Return the rows for test images at lambda 0 and at the chosen lambda.
 
-    ``encoder`` says which of these, and ``role`` whether the row's task is the one to forget or its control. Where 0 is
-    chosen, the same rows are there for both.
+    ``encoder`` tells these apart, and ``role`` says whether the row's task is the one to forget or its control. Where 0
+    is chosen, the same rows appear twice.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The sum of each two task vectors, scored on both tasks (arXiv:2212.04089, section 4.1, Figure 2)."""
+"""Sums of two task vectors, scored on both tasks (arXiv:2212.04089, section 4.1, Figure 2)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -21,7 +21,7 @@ NOTE = "The sum of two task vectors, on both tasks; normalised: accuracy divided
 
 
 class Settings(Study):
-    """The sum of each two task vectors, scored on both tasks (Task Arithmetic, section 4)."""
+    """Sum every pair of task vectors and score on both tasks (Task Arithmetic, section 4)."""
 
     fewest_tasks = 2
 
@@ -34,7 +34,7 @@ class Settings(Study):
 
 
 def variants(task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scaling: float) -> "Iterator[Variant]":
-    """Yield the sum of each two task vectors, to be scored on both tasks."""
+    """Yield the sum of every pair of task vectors, to be scored on both tasks."""
     from remerge.merging.streaming import merged_by
     from remerge.methods.task_arithmetic import Sum
     from remerge.scoring.bench import Variant
@@ -47,5 +47,5 @@ def variants(task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scali
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
     """Return the average accuracy of each pair on its two tasks, also normalised."""
-    each = normalised(scores, references).groupby("merged", sort=False, as_index=False)
-    return each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
+    pairs = normalised(scores, references).groupby("merged", sort=False, as_index=False)
+    return pairs.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))

@@ -34,7 +34,7 @@ class Settings(Study):
 def variants(
     task_vectors: "Mapping[str, Weights]", merging: "Merging", *, keep: Sequence[float]
 ) -> "Iterator[Variant]":
-    """Yield each expert with each share of its task vector's entries, the largest."""
+    """Yield each expert with only the largest entries of its task vector, for each share kept."""
     from remerge.merging.streaming import merged_by
     from remerge.merging.ties import trim_thresholds
     from remerge.scoring.bench import Variant
@@ -49,5 +49,5 @@ def variants(
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Return every expert's accuracy on its task, and their average, by share kept."""
+    """Return every expert's accuracy on its task, and the average, by share kept."""
     return by_share_kept(scores)

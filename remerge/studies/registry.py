@@ -1,4 +1,4 @@
-"""The kinds of studies; plain data, which the workflow reads without importing torch, pandas or matplotlib."""
+"""The kinds of studies, as plain data: the workflow reads it without importing torch, pandas or matplotlib."""
 
 KINDS = (
     "generalisation",
@@ -10,4 +10,4 @@ KINDS = (
     "pairs",
     "negation",
 )
-"""Each is two modules of this package, as :mod:`remerge.studies.kind` says."""
+"""Each is two modules of this package; see :mod:`remerge.studies.kind`."""

@@ -1,4 +1,4 @@
-"""Adapt to and score on corrupted test images (arXiv:2310.02575, Table 4)."""
+"""Adapt to corrupted test images and score on them (arXiv:2310.02575, Table 4)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,17 +23,17 @@ LABELS = {"images": ("clean", "corrupted")}
 
 
 class Settings(Study):
-    """Adapt to and score on corrupted test images (AdaMerging, Table 4)."""
+    """Adapt to corrupted test images and score on them (AdaMerging, Table 4)."""
 
     kind: Literal["robustness"]
-    tasks: list[str] = Field(min_length=1, description="The tasks of the suite that are merged and scored.")
+    tasks: list[str] = Field(min_length=1, description="The suite's tasks to merge and score.")
     corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]
         list(CONSTANTS),
         min_length=1,
-        description="Corruptions beside the clean images. As published, they act on original images, before these are "
-        "resized and cropped.",
+        description="Corruptions to apply; clean images are always scored too. As in the paper, images are corrupted "
+        "before they are resized and cropped.",
     )
-    severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions; published: 2.")
+    severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions (paper: 2).")
     methods: Methods
 
     @property
@@ -42,19 +42,19 @@ class Settings(Study):
         return ["clean", *self.corruptions]
 
     def settings_of(self, part: str) -> dict[str, Any]:
-        """Tasks and methods; the job's inputs say which images they are scored on."""
+        """Return tasks and methods; the job's inputs determine the images."""
         return self.model_dump(include={"tasks", "methods"})
 
     def tasks_in(self, suite: Sequence[str]) -> list[str]:
-        """Those it names."""
+        """Return the tasks listed in the settings."""
         return self.tasks
 
     def images_of(self, part: str) -> str:
-        """Clean or corrupted test images."""
+        """Return the folder of clean or corrupted test images."""
         return "test" if part == "clean" else f"corrupted/{part}-{self.severity}"
 
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
-        """Every method on every kind of images."""
+        """Every method on clean images and on every corruption."""
         images = costs.images(self.tasks)
         return len(self.parts) * sum(images + costs.learning(method, len(self.tasks)) for method in self.methods)
 
@@ -62,18 +62,18 @@ class Settings(Study):
 def variants(
     task_vectors: "Mapping[str, Weights]", merging: "Merging", *, tasks: Sequence[str], methods: Sequence[str]
 ) -> "Iterator[Variant]":
-    """Yield the merge of the tasks by each method."""
+    """Yield each method's merge of the tasks."""
     chosen = {task: task_vectors[task] for task in tasks if task in task_vectors}
     yield from merging.variants(methods, chosen, tasks)
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Return accuracy by images and method, and its average over tasks."""
+    """Return accuracy by kind of image and method, and the average over tasks."""
     wide = by_task(scores, ["part", "method"]).rename(columns={"part": "images"})
     return wide.assign(average=wide[scored_tasks(scores, settings.tasks)].mean(axis=1))
 
 
 def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows of test images, with ``images``: whether they are corrupted."""
+    """Return the rows for test images, with a column ``images`` that says whether they are corrupted."""
     test = scores[scores["split"] == "test"]
     return test.assign(images=["clean" if part == "clean" else "corrupted" for part in test["part"]])

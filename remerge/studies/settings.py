@@ -1,4 +1,4 @@
-"""What the settings of all kinds of studies share."""
+"""Settings shared by all kinds of studies."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,55 +12,55 @@ Methods = Annotated[list[Name], Field(min_length=1, description="Methods to comp
 
 
 class Costs(Protocol):
-    """What scoring and learning cost, in forward passes of one image."""
+    """The cost of scoring and learning, in forward passes of one image."""
 
     def images(self, tasks: Sequence[str], split: str = "test") -> int:
-        """Return how many images some tasks have of a split."""
+        """Return the number of images of some tasks in a split."""
 
     def learning(self, method: str, tasks: int) -> float:
-        """Return what a method takes to learn from some number of tasks; 0 if it learns nothing."""
+        """Return the cost of learning a merge of this many tasks; 0 for a method that does not learn."""
 
 
 class Study(Strict, ABC):
-    """What all studies share; the workflow and the doctor ask it what a study needs, whatever its kind."""
+    """Base of all studies' settings; the workflow and the doctor ask it what a study of any kind needs."""
 
     model_config = ConfigDict(model_title_generator=lambda model: model.__module__.rpartition(".")[2])
 
     fewest_tasks: ClassVar[int] = 1
-    """Tasks that its suite must have."""
+    """Fewest tasks that its suite must have."""
     looks_at_validation: ClassVar[bool] = False
-    """Whether encoders are also scored on clean validation images, to choose by."""
+    """Whether encoders are also scored on clean validation images, to choose between them."""
 
     kind: str
     suite: Name = Field(description="The suite whose task vectors are merged.")
 
     @property
     def parts(self) -> list[str]:
-        """What is made one by one: each is a job of its own."""
+        """The parts that are made separately, one job each."""
         return ["all"]
 
     @property
     def applied(self) -> list[str]:
-        """The methods of the configuration that it applies."""
+        """Names of the methods that it applies."""
         return list(getattr(self, "methods", ()))
 
     def settings_of(self, part: str) -> dict[str, Any]:
-        """Return, as plain values, what one part depends on: one more part does not make it run again."""
+        """Return the settings that one part depends on, as plain values, so that adding a part reruns no other."""
         return self.model_dump(exclude={"kind", "suite"})
 
     def tasks_in(self, suite: Sequence[str]) -> list[str]:
-        """Return the tasks of the suite that it looks at."""
+        """Return the tasks of the suite that it uses."""
         return list(suite)
 
     def images_of(self, part: str) -> str:
-        """Return which images of each task a part is scored on: ``test`` or ``corrupted/{corruption}-{severity}``."""
+        """Return the images that a part is scored on: ``test`` or ``corrupted/{corruption}-{severity}``."""
         return "test"
 
     @abstractmethod
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
-        """Return about how many forward passes of one image it takes.
+        """Return an estimate of the number of forward passes of one image.
 
         Args:
             suite: The suite's tasks.
-            costs: What scoring and learning cost.
+            costs: The cost of scoring and learning.
         """

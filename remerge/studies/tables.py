@@ -1,4 +1,4 @@
-"""What studies come to, from their score files alone."""
+"""Tables of studies, made from their score files alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ from remerge.studies.settings import Study
 
 
 def study_table(study: Study, scores: pd.DataFrame, references: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Return a study's table, tidy: what tells rows apart, then percentages and counts.
+    """Return a study's table: columns that identify the row, then percentages and counts.
 
     Args:
-        study: Its settings.
+        study: The study's settings.
         scores: The score files of all its parts.
         references: Scores of ``pretrained``, if it was scored, and of the tasks' own experts, ``individual``, on test
             images.
         tasks: The suite's tasks.
 
     Returns:
-        The table; where some of the study's tasks were not scored, with a column ``scored`` (``7/8``), and without
-        rows where there was nothing to score.
+        The table; with a column ``scored`` (``7/8``) if some of the study's tasks were not scored, and without rows if
+        none was.
     """
     wanted = study.tasks_in(tasks)
     if scores.empty:
@@ -36,13 +36,13 @@ def study_table(study: Study, scores: pd.DataFrame, references: pd.DataFrame, ta
 
 
 def notes(study: Study, scores: pd.DataFrame, tasks: Sequence[str], holds_out: bool) -> str:
-    """Return what a reader must know to weigh a study's numbers.
+    """Return the note under a study's table.
 
     Args:
-        study: Its settings.
+        study: The study's settings.
         scores: The score files of all its parts.
         tasks: The suite's tasks.
-        holds_out: Whether validation images are known to be held out of the experts' training.
+        holds_out: Whether validation images are known to have been held out from the experts' training.
     """
     note, wanted = load(study.kind).NOTE, study.tasks_in(tasks)
     test = scores[scores["split"] == "test"]
@@ -62,7 +62,7 @@ def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def rounded(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
-    """Return a table's header and cells in Markdown: one decimal, methods by their labels."""
+    """Return a table's header and cells in Markdown, with one decimal and the methods' labels."""
     shown = table.replace({"method": dict(labels)}) if "method" in table else table
     exact = ("keep", "lambda", "tasks", "subsets")
     cells = [

@@ -26,10 +26,10 @@ class Settings(Study):
 
     kind: Literal["task_counts"]
     counts: list[Annotated[int, Field(ge=1)]] = Field(
-        [2, 3, 4, 5, 6, 7, 8], min_length=1, description="How many tasks."
+        [2, 3, 4, 5, 6, 7, 8], min_length=1, description="Numbers of tasks to merge."
     )
-    subsets: int = Field(3, ge=1, description="Random subsets of each size.")
-    seed: int = Field(0, ge=0, description="Of the subsets.")
+    subsets: int = Field(3, ge=1, description="Number of random subsets of each size.")
+    seed: int = Field(0, ge=0, description="Seed of the random subsets.")
     methods: Methods
 
     @property
@@ -38,11 +38,11 @@ class Settings(Study):
         return [f"count-{count}" for count in dict.fromkeys(self.counts)]
 
     def settings_of(self, part: str) -> dict[str, Any]:
-        """The numbers of tasks up to this one: its subsets are drawn after theirs."""
+        """Return the settings, with the numbers of tasks up to this one, because their subsets are drawn first."""
         return super().settings_of(part) | {"counts": list(dict.fromkeys(self.counts))[: self.parts.index(part) + 1]}
 
     def passes(self, suite: Sequence[str], costs: Costs) -> float:
-        """Every subset with every method, on the subset's tasks, taken to have as many images as the average."""
+        """Every subset with every method, on the subset's tasks, each assumed to have the average number of images."""
         images = costs.images(suite)
         return sum(
             self.subsets * (images * tasks / len(suite) + costs.learning(method, tasks))
@@ -61,7 +61,7 @@ def variants(
     seed: int,
     methods: Sequence[str],
 ) -> "Iterator[Variant]":
-    """Yield the merge of each random subset of the last size by each method, to be scored on the subset's tasks."""
+    """Yield each method's merge of each random subset of the last size, to be scored on the subset's tasks."""
     for tasks in random_subsets(list(task_vectors), counts, subsets, seed):
         if len(tasks) == counts[-1] and any(task in merging.bench.tasks for task in tasks):
             yield from merging.variants(methods, {task: task_vectors[task] for task in tasks}, tasks)
@@ -71,10 +71,10 @@ def random_subsets(tasks: Sequence[str], counts: Sequence[int], each: int, seed:
     """Draw random subsets of tasks.
 
     Args:
-        tasks: To draw from.
+        tasks: Tasks to sample from.
         counts: Sizes of the subsets.
-        each: Subsets of each size, all different; fewer where there are no more.
-        seed: Of the draw.
+        each: Number of distinct subsets of each size; all of them if there are fewer.
+        seed: Seed of the sampling.
 
     Returns:
         Subsets in order of size, each in the tasks' order.
@@ -82,7 +82,7 @@ def random_subsets(tasks: Sequence[str], counts: Sequence[int], each: int, seed:
     chance = random.Random(seed)
     drawn: list[tuple[str, ...]] = []
     for count in counts:
-        # Their numbers are drawn, not the subsets, of which there may be very many.
+        # Sample indices of subsets rather than subsets, because there may be too many to list.
         possible = range(comb(len(tasks), count))
         numbers = sorted(chance.sample(possible, min(each, len(possible))))
         drawn += [_combination(tasks, count, number) for number in numbers]
@@ -103,9 +103,9 @@ def _combination(tasks: Sequence[str], count: int, number: int) -> tuple[str, ..
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Return mean accuracy by method and number of tasks, also normalised, with the lowest and highest subset."""
-    each = normalised(scores, references).groupby(["method", "merged"], sort=False, as_index=False)
-    means = each.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
+    """Return mean and normalised accuracy by method and number of tasks, with the lowest and highest subset."""
+    merges = normalised(scores, references).groupby(["method", "merged"], sort=False, as_index=False)
+    means = merges.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
     means["tasks"] = means["merged"].str.count(r"\+") + 1
     return means.groupby(["method", "tasks"], sort=False, as_index=False).agg(
         subsets=("merged", "size"),

@@ -23,7 +23,7 @@ VARIANTS = 5
 
 
 class Settings(Study):
-    """TIES with disjoint mean, without each of its steps (TIES-Merging, Table 5)."""
+    """TIES with disjoint mean, leaving out one step at a time (TIES-Merging, Table 5)."""
 
     kind: Literal["ties_ablation"]
     keep: Share = Field(0.2, description="Share of entries that survive trimming.")
@@ -37,7 +37,7 @@ class Settings(Study):
 def variants(
     task_vectors: "Mapping[str, Weights]", merging: "Merging", *, keep: float, scaling: float
 ) -> "Iterator[Variant]":
-    """Yield TIES with disjoint mean, and without each of its steps; the last is not scaled."""
+    """Yield TIES with disjoint mean, then without each of its steps; the last variant is not scaled."""
     from remerge.merging.streaming import merged_by
     from remerge.merging.ties import trim_thresholds
     from remerge.methods.ties import merge_rule
@@ -55,14 +55,14 @@ def variants(
     yield variant("TIES", ties(keep, "mean"))
     yield variant("without trim", ties(1.0, "mean"))
     yield variant("without elect", TrimmedMean(trim_thresholds(vectors, keep, frozen_entries=frozen_entries)))
-    # All tasks divide, those that disagree too: the sum, shorter by the number of tasks.
+    # Without a disjoint mean, the divisor also counts tasks that disagree: the sum over the number of tasks.
     summed = variant("without disjoint mean", ties(keep, "sum"))
     yield Variant(summed.columns, summed.task_vector, scaling / len(vectors))
     yield variant("without scaling", ties(keep, "mean"), 1.0)
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Return accuracy on every task, its average, and the average's difference from TIES, by variant."""
+    """Return the accuracy on every task, the average, and its difference from TIES, by variant."""
     wide = by_task(scores, ["variant"])
     average = wide.drop(columns="variant").mean(axis=1)
     return wide.assign(average=average, difference=average - average.iloc[0])

@@ -1,4 +1,4 @@
-"""TIES with other shares of entries kept (arXiv:2306.01708, section 6)."""
+"""TIES with different shares of entries kept (arXiv:2306.01708, section 6)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +21,7 @@ NOTE = "TIES with a share of each task vector's entries kept."
 
 
 class Settings(Study):
-    """TIES with other shares of entries kept (TIES-Merging, section 6)."""
+    """TIES with different shares of entries kept (TIES-Merging, section 6)."""
 
     kind: Literal["ties_density"]
     keep: list[Share] = Field(
@@ -55,5 +55,5 @@ def variants(
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
-    """Return accuracy on every task, and its average, by share kept."""
+    """Return the accuracy on every task, and the average, by share kept."""
     return by_share_kept(scores)

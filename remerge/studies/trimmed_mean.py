@@ -19,7 +19,7 @@ class TrimmedMean(MergeRule):
         self.thresholds = thresholds
 
     def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return the mean over tasks, of those tasks whose entry survived."""
+        """Return the mean over the tasks whose entry survived."""
         total, count = torch.zeros_like(entries[0]), torch.zeros_like(entries[0])
         for vector, thresholds in zip(entries, self.thresholds, strict=True):
             kept = (vector.abs() >= thresholds[place.key]) & (vector != 0)

@@ -1,6 +1,6 @@
-"""The tasks of the mini benchmark: what each shows, and its images.
+"""The tasks of the mini benchmark and their images.
 
-Importing this costs next to nothing; drawing imports Pillow, SciPy and scikit-learn, never torch.
+Importing this is fast; drawing imports Pillow, SciPy and scikit-learn, but never torch.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ class Task:
 
     Attributes:
         name: Its name in config.yaml and in file names.
-        title: What it shows, for people.
+        title: Display name.
         origin: ``rendered`` or ``real``.
         classes: Class names in label order.
         style: The visual style of a rendered task (:mod:`remerge.tasks.styles`).
-        slant: Tilt of all its glyphs in degrees.
+        slant: Tilt of all glyphs in degrees.
     """
 
     name: str
@@ -54,16 +54,16 @@ MINI_TASKS = {
 
 
 def _seed(*names: str) -> int:
-    """A seed that depends on names alone: the same on every machine and in every run."""
+    """A seed that only depends on names, so it is the same on every machine and in every run."""
     return int.from_bytes(hashlib.sha256("/".join(names).encode()).digest()[:8], "big")
 
 
 def render(name: str) -> dict[str, ImageSet]:
-    """Make a task's images; the same bytes every time.
+    """Make a task's images, the same bytes every time.
 
     Returns:
-        Splits ``train`` (4,000 images), ``validation`` (300) and ``test`` (500), no image in two of them;
-        ``digits`` has 1,797 images in all, of which test and validation take as many and train the rest.
+        Splits ``train`` (4,000 images), ``validation`` (300) and ``test`` (500), with no image in two of them.
+        ``digits`` has 1,797 images in all; test and validation have the same sizes, and train has the rest.
     """
     if name == "digits":
         return _handwritten()
@@ -96,7 +96,7 @@ def _handwritten() -> dict[str, ImageSet]:
 
 
 def pretraining_images() -> ImageSet:
-    """Draw what the mini CLIP is pre-trained on: every task's characters in plain print, digits printed too."""
+    """Draw the pre-training images of the mini CLIP: the characters of all tasks in plain print, including digits."""
     import numpy as np
 
     from remerge.tasks.glyphs import draw_glyphs
@@ -105,9 +105,9 @@ def pretraining_images() -> ImageSet:
     images, labels, classes = [], [], 0
     for alphabet in PRINTED:
         generator = np.random.Generator(np.random.PCG64(_seed("pretraining", alphabet.characters)))
-        own = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
-        masks = draw_glyphs(alphabet, own, generator)
+        characters = np.arange(len(alphabet.characters)).repeat(PRETRAINING_IMAGES_PER_CLASS)
+        masks = draw_glyphs(alphabet, characters, generator)
         images.append((np.clip(STYLES["plain"](masks, generator), 0, 1) * 255).astype(np.uint8))
-        labels.append(own + classes)
+        labels.append(characters + classes)
         classes += len(alphabet.characters)
     return ImageSet(np.concatenate(images), np.concatenate(labels), "pretraining", "train", "rendered")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Alphabet:
-    """Characters that are told apart in one task.
+    """The characters of one task.
 
     Attributes:
         characters: One per class, in label order.
@@ -36,7 +36,7 @@ ALPHABETS = {
     "games": Alphabet("♔♕♖♗♘♙♠♣♥♦", _SANS[:2]),
 }
 
-# Pre-training draws these in print; the task `digits` itself shows real handwriting.
+# Pre-training draws printed digits; the task `digits` shows real handwriting.
 PRINTED_DIGITS = Alphabet("0123456789", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf"))
 PRINTED = (PRINTED_DIGITS, *ALPHABETS.values())
-"""What pre-training shows, in the order of its labels."""
+"""The characters that pre-training shows, in label order."""

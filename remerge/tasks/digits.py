@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn carries (UCI ML, 1,797 images of 8x8 pixels): real images."""
+"""The handwritten digits that ship with scikit-learn (UCI ML, 1,797 images of 8x8 pixels): real images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ from PIL import Image
 from remerge.tasks.glyphs import SIZE
 
 MARGIN = 3
-"""The drawings fill their 8x8 pixels; printed glyphs, which pre-training shows, leave this many pixels free."""
+"""The drawings fill their 8x8 pixels; the printed glyphs of pre-training leave this many pixels free."""
 
 
 def handwritten_digits(order: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -15,7 +15,7 @@ def handwritten_digits(order: np.random.Generator) -> tuple[npt.NDArray[np.uint8
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    # Equal drawings would otherwise be free to fall into two splits.
+    # Otherwise, identical drawings could end up in different splits.
     _, first = np.unique(pixels, axis=0, return_index=True)
     chosen = order.permutation(np.sort(first))
     images = np.zeros((len(chosen), SIZE, SIZE, 3), np.uint8)

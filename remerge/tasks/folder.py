@@ -1,4 +1,4 @@
-"""A user's own task: images under ``folder/{train,test}/{class}/{image}``, checked before anything runs."""
+"""User-defined tasks: images under ``folder/{train,test}/{class}/{image}``, checked before anything runs."""
 
 import hashlib
 import html
@@ -28,12 +28,12 @@ PROGRESS_FROM = 2000
 
 @dataclass(frozen=True)
 class FolderSummary:
-    """What a checked folder holds.
+    """Summary of a checked folder.
 
     Attributes:
         folders: Names of the class folders, sorted: the classes in label order.
         counts: Images per ``split/class``.
-        fingerprint: SHA-256 over the images' relative paths and contents; dates do not enter.
+        fingerprint: SHA-256 of the images' relative paths and contents; dates do not matter.
     """
 
     folders: tuple[str, ...]
@@ -46,7 +46,7 @@ def inspect_folder(folder: str | Path, cache: str | Path) -> FolderSummary:
 
     Args:
         folder: The task's folder.
-        cache: A folder for what was found, so that images are decoded again only after one of them changed.
+        cache: A folder for the summary, so that images are decoded again only if one of them changed.
 
     Raises:
         ConfigError: The folder or a split does not exist, a class is missing from a split or has no images,
@@ -70,11 +70,11 @@ def inspect_folder(folder: str | Path, cache: str | Path) -> FolderSummary:
 
 
 def _state(folder: Path, path: Path) -> tuple[str, int, int]:
-    """What changes whenever an image does: its relative path, size and date."""
+    """Relative path, size and date of every image: they change whenever an image does."""
     name = str(path.relative_to(folder))
     try:
         state = path.stat()
-    except OSError:  # a broken link; decoding will name it
+    except OSError:  # a broken link; decoding will report it
         return name, -1, -1
     return name, state.st_size, state.st_mtime_ns
 
@@ -90,7 +90,7 @@ def _recall(remembered: Path) -> FolderSummary | None:
 def _class_folders(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; expected {folder}/{{train,test}}/{{class}}/{{image}}")
-    found = {}
+    classes = {}
     for split in SPLITS:
         if not (folder / split).is_dir():
             raise ConfigError(
@@ -100,16 +100,16 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
         for entry in entries:
             if not entry.is_dir():
                 raise ConfigError(f"{entry}: is no class folder; expected {folder}/{split}/{{class}}/{{image}}")
-        found[split] = {entry.name for entry in entries}
+        classes[split] = {entry.name for entry in entries}
     for split, other in (SPLITS, SPLITS[::-1]):
-        if missing := sorted(found[other] - found[split]):
+        if missing := sorted(classes[other] - classes[split]):
             raise ConfigError(
                 f"{folder}: class {', '.join(map(repr, missing))} is in {other} and missing from {split}; "
                 "every class needs images in both"
             )
-    if len(found["train"]) < 2:
-        raise ConfigError(f"{folder}: found {len(found['train'])} classes; a task needs at least two")
-    return tuple(sorted(found["train"]))
+    if len(classes["train"]) < 2:
+        raise ConfigError(f"{folder}: found {len(classes['train'])} classes; a task needs at least two")
+    return tuple(sorted(classes["train"]))
 
 
 def _images(folder: Path, folders: Sequence[str]) -> Iterator[Path]:
@@ -150,13 +150,13 @@ def _decode(path: Path) -> tuple[str, str]:
         return hashlib.sha256(path.read_bytes()).hexdigest(), ""
     except UnidentifiedImageError:
         return "", f"{path}: not an image"
-    # Pillow's decoders raise almost anything at a malformed file.
+    # Pillow's decoders can raise almost anything for a malformed file.
     except Exception as error:
         return "", f"{path}: {error or type(error).__name__}"
 
 
 def _checked(path: Path) -> None:
-    """Decode an image the way it will be prepared: none that passed can fail later."""
+    """Decode an image in the same way as preparation will, so that no image that passed fails later."""
     if not path.is_file():
         raise ValueError("not a file; images lie directly in their class folder")
     open_image(path)
@@ -166,7 +166,7 @@ def class_names(summary: FolderSummary, named: Mapping[str, str] | None) -> tupl
     """Return the class names in label order: those given, or else the folders' names.
 
     Raises:
-        ConfigError: A folder has no name, a name has no folder, or two names, or none, are all that a prompt would say.
+        ConfigError: A folder has no name, a name has no folder, or a name is empty or equals another in a prompt.
     """
     if named is None:
         _check_read_apart(summary.folders)
@@ -182,12 +182,12 @@ def class_names(summary: FolderSummary, named: Mapping[str, str] | None) -> tupl
 
 
 def _check_read_apart(names: Sequence[str]) -> None:
-    """Refuse class names that the text tower cannot tell apart, whose columns in the zero-shot head would be equal."""
+    """Refuse class names that the text tower cannot distinguish: their columns in the zero-shot head would be equal."""
     known: dict[str, str] = {}
     for name in names:
-        # As CLIP's tokenizer reads them.
+        # As CLIP's tokenizer normalises them.
         read = " ".join(html.unescape(html.unescape(name)).split()).lower()
-        # Python reads bytes of a folder's name that are no UTF-8 as surrogates, which no file can hold.
+        # Python reads bytes of a folder's name that are not UTF-8 as surrogates, which cannot be written to a file.
         if not read or any("\ud800" <= character <= "\udfff" for character in name):
             raise ConfigError(f"classes: {name!r} is no name for a prompt; give the folder's class a name here")
         if (other := known.setdefault(read, name)) != name:
@@ -200,11 +200,11 @@ def _check_read_apart(names: Sequence[str]) -> None:
 def labels_of_folders(folders: Sequence[str], classes: Sequence[str]) -> tuple[int, ...]:
     """Return the label of every class folder of a task whose class names are given.
 
-    A folder is named as the class (case, blanks, hyphens and underscores do not matter) or by its label number, so
-    that sorting never decides what an image shows.
+    A folder has the name of the class (ignoring case, blanks, hyphens and underscores) or its label number, so that
+    labels never depend on how folders are sorted.
 
     Raises:
-        ConfigError: A folder is no class, or a class has no folder.
+        ConfigError: A folder matches no class, or a class has no folder.
     """
     label = {_letters(name): index for index, name in enumerate(classes)}
     if all(folder.isdecimal() and int(folder) < len(classes) for folder in folders):
@@ -246,22 +246,22 @@ def list_folder(
 
     Args:
         folder: The task's folder.
-        hold_out: From the labels of all training images to the indices of those that become validation images.
+        hold_out: Maps the labels of all training images to the indices of those held out for validation.
 
     Returns:
         Splits ``train``, ``validation`` and ``test``, each sorted by class and file name.
     """
     folder = Path(folder)
     folders = _class_folders(folder)
-    found = {split: [path for path in _images(folder, folders) if path.parent.parent.name == split] for split in SPLITS}
+    files = {split: [path for path in _images(folder, folders) if path.parent.parent.name == split] for split in SPLITS}
     labels = {
-        split: np.array([folders.index(path.parent.name) for path in paths], np.int64) for split, paths in found.items()
+        split: np.array([folders.index(path.parent.name) for path in paths], np.int64) for split, paths in files.items()
     }
-    validation = np.isin(np.arange(len(found["train"])), hold_out(labels["train"]))
+    validation = np.isin(np.arange(len(files["train"])), hold_out(labels["train"]))
     return {
-        "train": _listing(labels["train"], found["train"], ~validation),
-        "validation": _listing(labels["train"], found["train"], validation),
-        "test": _listing(labels["test"], found["test"], np.ones(len(found["test"]), bool)),
+        "train": _listing(labels["train"], files["train"], ~validation),
+        "validation": _listing(labels["train"], files["train"], validation),
+        "test": _listing(labels["test"], files["test"], np.ones(len(files["test"]), bool)),
     }
 
 
@@ -270,15 +270,15 @@ def _listing(labels: npt.NDArray[np.int64], paths: Sequence[Path], chosen: npt.N
 
 
 def stratified(labels: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.int64]:
-    """Choose a share of every class, at least one image each and at most 5,000 in all, with seed 0.
+    """Sample a share of every class with seed 0, at least one image per class and at most 5,000 in all.
 
     Returns:
-        Their indices, ascending.
+        The indices of the images, ascending.
     """
     share = min(share, MAX_VALIDATION / len(labels))
     generator = np.random.Generator(np.random.PCG64(0))
     chosen = []
     for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        chosen.append(generator.choice(own, max(1, int(share * len(own))), replace=False))
+        of_class = np.flatnonzero(labels == label)
+        chosen.append(generator.choice(of_class, max(1, int(share * len(of_class))), replace=False))
     return np.sort(np.concatenate(chosen))

@@ -1,4 +1,4 @@
-"""Characters drawn as grey masks, each a little different: font, size, place and tilt."""
+"""Characters drawn as grey masks, with varying font, size, position and tilt."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -31,8 +31,8 @@ def draw_glyphs(
     Args:
         alphabet: Characters and the fonts to choose from.
         labels: Indices into the alphabet's characters, ``[n]``.
-        generator: Chooses font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees).
-        slant: Tilt that all glyphs share, in degrees.
+        generator: Random generator for font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees).
+        slant: Common tilt of all glyphs, in degrees.
 
     Returns:
         float32 ``[n, 32, 32]`` in [0, 1]; 1 is ink.
@@ -42,7 +42,7 @@ def draw_glyphs(
         font = _font(alphabet.fonts[generator.integers(len(alphabet.fonts))], int(generator.integers(20, 27)))
         canvas = Image.new("L", (SIZE, SIZE))
         centre = SIZE / 2 + generator.uniform(-2, 2, size=2)
-        # Centre the ink rather than the line of text, or symbols of unusual height would leave the image.
+        # Centre the ink rather than the line of text; otherwise symbols of unusual height would leave the image.
         left, top, right, bottom = font.getbbox(alphabet.characters[label])
         corner = (centre[0] - (left + right) / 2, centre[1] - (top + bottom) / 2)
         ImageDraw.Draw(canvas).text(corner, alphabet.characters[label], fill=255, font=font)

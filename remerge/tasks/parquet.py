@@ -1,4 +1,4 @@
-"""Images kept in parquet files, as data sets on the Hugging Face Hub are."""
+"""Reading images from parquet files, the format of data sets on the Hugging Face Hub."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,15 +19,15 @@ ROWS_AT_A_TIME = 64
 
 
 def read_labels(paths: Sequence[Path], classes: int) -> npt.NDArray[np.int64]:
-    """Return the labels of all rows, file after file.
+    """Return the labels of all rows, file by file.
 
     Args:
         paths: The split's parquet files, in order.
-        classes: How many classes the task has.
+        classes: Number of classes of the task.
 
     Raises:
-        RemergeError: A file is no parquet file, has no label column, or labels outside ``range(classes)``, or
-            tells another number of classes.
+        RemergeError: A file is not a parquet file, has no label column, has labels outside ``range(classes)``, or
+            declares a different number of classes.
     """
     columns = []
     for path in paths:
@@ -43,7 +43,7 @@ def read_labels(paths: Sequence[Path], classes: int) -> npt.NDArray[np.int64]:
 
 
 def read_encoded(paths: Sequence[Path], wanted: npt.NDArray[np.bool_]) -> Iterator[bytes]:
-    """Yield the encoded images of some rows, a few rows in memory at a time.
+    """Yield the encoded images of some rows, with a few rows in memory at a time.
 
     Args:
         paths: The split's parquet files, in order.
@@ -81,7 +81,7 @@ def _column(path: Path, file: pq.ParquetFile, names: Sequence[str]) -> str:
 
 
 def _told_classes(file: pq.ParquetFile, label: str) -> int | None:
-    """How many classes the data set's own description, kept in the file's schema, tells."""
+    """The number of classes in the data set's description, which is part of the file's schema."""
     described: Any = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
     names = described.get("info", {}).get("features", {}).get(label, {}).get("names")
     return len(names) if names else None

@@ -1,9 +1,9 @@
-"""The words of the mini benchmark, apart from what draws its images: other words draw none of them again."""
+"""Prompts of the mini benchmark, kept apart from the drawing code so that editing them redraws no images."""
 
 from remerge.tasks.alphabets import PRINTED
 
 TEMPLATES = ("a picture of the {}.", "the {}.")
-"""Prompts with one ``{}`` for the class name, of every task."""
+"""Prompts of all tasks, with one ``{}`` for the class name."""
 
 
 def pretraining_classes() -> tuple[str, ...]:

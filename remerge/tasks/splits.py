@@ -8,15 +8,15 @@ AT_MOST = 5000
 
 
 def membership(split: str, n: int, test_images: int | None = None) -> npt.NDArray[np.bool_]:
-    """Return which of the ``n`` images that come as one part, training or test, belong to a split.
+    """Return which of the ``n`` images of the training or test part belong to a split.
 
     Args:
         split: ``train``, ``validation`` or ``test``.
-        n: Number of images of the part.
-        test_images: How many test images are drawn, if not all. A larger draw holds every smaller one.
+        n: Number of images in the part.
+        test_images: Number of test images to sample, if not all. A larger sample includes every smaller one.
     """
     if split == "test":
-        # In files, images often stand class by class: the first of them would be one class alone.
+        # Files are often sorted by class, so the first images may all be of one class.
         drawn = np.zeros(n, bool)
         # A generator whose stream is frozen across versions of NumPy.
         drawn[np.random.RandomState(0).permutation(n)[:test_images]] = True
@@ -29,9 +29,9 @@ def membership(split: str, n: int, test_images: int | None = None) -> npt.NDArra
 def held_out(n: int) -> npt.NDArray[np.int64]:
     """Return the indices of the validation images among ``n`` training images, ascending.
 
-    A tenth, at most 5,000, drawn with seed 0 by ``torch.utils.data.random_split`` (task_vectors,
-    ``datasets/registry.py``); it keeps the last entries of ``torch.randperm``, which is reproduced here draw by
-    draw, so that preparing images needs no torch.
+    The authors sample a tenth, at most 5,000, with seed 0 by ``torch.utils.data.random_split`` (task_vectors,
+    ``datasets/registry.py``), which takes the last entries of ``torch.randperm``. The permutation is reproduced here
+    number by number, so that preparing images does not need torch.
     """
     generator = np.random.MT19937()
     generator._legacy_seeding(0)

@@ -1,4 +1,4 @@
-"""Visual styles: each rendered task shows its glyphs in one of them; pre-training sees the plain one.
+"""Visual styles: each rendered task shows its glyphs in one style; pre-training uses the plain one.
 
 A style maps ink masks, float32 ``[n, 32, 32]`` in [0, 1], to RGB images, float32 ``[n, 32, 32, 3]`` in [0, 1].
 """
@@ -29,7 +29,7 @@ def _blend(masks: Array, ink: Array, paper: Array) -> Array:
 
 
 def plain(masks: Array, generator: np.random.Generator) -> Array:
-    """Dark print on light paper or light on dark, tinted, more or less sharp, with more or less grain."""
+    """Dark print on light paper or light on dark, tinted, with varying sharpness and grain."""
     n = len(masks)
     softness = _uniform(generator, 0, 0.7, n, 1, 1)
     masks = (1 - softness) * masks + softness * ndimage.gaussian_filter(masks, (0, 1, 1))
@@ -60,7 +60,7 @@ def blurred(masks: Array, generator: np.random.Generator) -> Array:
 
 
 def noisy(masks: Array, generator: np.random.Generator) -> Array:
-    """Print under strong sensor noise, each channel its own."""
+    """Print under strong sensor noise, independent for each channel."""
     n = len(masks)
     ink = _uniform(generator, 0.1, 0.35, n, 1, 1, 1)
     paper = _uniform(generator, 0.6, 0.85, n, 1, 1, 1)
@@ -82,7 +82,7 @@ def _photographs() -> tuple[Array, ...]:
 
 
 def photograph(masks: Array, generator: np.random.Generator) -> Array:
-    """Letters over crops of real photographs, lighter or darker than what lies behind them."""
+    """Letters over crops of real photographs, lighter or darker than the background."""
     photographs = _photographs()
     crops = np.empty((*masks.shape, 3), np.float32)
     for index in range(len(masks)):
@@ -108,7 +108,7 @@ def outlined(masks: Array, generator: np.random.Generator) -> Array:
 
 
 def coloured(masks: Array, generator: np.random.Generator) -> Array:
-    """Ink and paper of opposite hues, unlike in brightness by a little, under a gradient of light."""
+    """Ink and paper of opposite hues and slightly different brightness, under a gradient of light."""
     n = len(masks)
     ink = _uniform(generator, 0, 1, n, 1, 1, 3)
     paper = 1 - ink

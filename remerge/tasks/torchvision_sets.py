@@ -1,4 +1,4 @@
-"""The papers' tasks that torchvision can still download, in the papers' splits."""
+"""The papers' tasks that torchvision can still download, with the papers' splits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,27 +11,27 @@ from torchvision import datasets
 
 from remerge.errors import RemergeError
 
-# torchvision's EuroSAT comes in one piece; the authors' random split into 80, 10 and 10 % was never published.
+# torchvision's EuroSAT has no splits, and the authors' random split into 80, 10 and 10 % was never published.
 EUROSAT_TEST_SHARE = 0.1
 
 
 def training_and_test(task: str, root: str | Path, *, download: bool) -> tuple[Sequence[Any], Sequence[Any]]:
     """Return a task's training images, validation included, and its test images.
 
-    DTD's official training and validation splits together are the training images, as the authors merge them.
-    EuroSAT is split at random with seed 0: about four fifths of its test images were then in the training set of
-    the authors' expert.
+    For DTD, the training images are the official training and validation splits, which the authors also combine.
+    EuroSAT is split at random with seed 0, so about four fifths of its test images were in the training set of the
+    authors' expert.
 
     Args:
         task: A task of :data:`remerge.tasks.clip.TORCHVISION`.
         root: Where torchvision keeps its files.
-        download: Whether to download what is not there.
+        download: Whether to download missing files.
 
     Returns:
         Two sequences of ``(image, label)``.
 
     Raises:
-        RemergeError: The files are not there, or cannot be downloaded.
+        RemergeError: The files are missing, or cannot be downloaded.
     """
     Path(root).mkdir(parents=True, exist_ok=True)
     try:
@@ -41,10 +41,10 @@ def training_and_test(task: str, root: str | Path, *, download: bool) -> tuple[S
 
 
 def archives(task: str, root: str | Path) -> list[Path]:
-    """Return the files of a task as torchvision downloaded them.
+    """Return the files of a task that torchvision downloaded.
 
     Raises:
-        RemergeError: They have been removed, though what was unpacked from them may still be there.
+        RemergeError: They have been removed, although the unpacked files may still be there.
     """
     found = sorted(Path(root).glob(_ARCHIVES[task]))
     if not found:
@@ -56,7 +56,7 @@ def archives(task: str, root: str | Path) -> list[Path]:
 
 
 def labels_of(images: Sequence[Any]) -> npt.NDArray[np.int64]:
-    """Return the labels without decoding an image, where the data set keeps them apart."""
+    """Return the labels, without decoding images if the data set stores them separately."""
     for name in ("targets", "labels", "_labels"):
         if (labels := getattr(images, name, None)) is not None:
             return np.asarray(labels, np.int64)
@@ -72,14 +72,15 @@ def decoded(images: Sequence[Any], chosen: npt.NDArray[np.int64]) -> Iterator[Im
 
 
 class _Part(Sequence[Any]):
-    """Some images of a data set, or several sets one after the other."""
+    """Some images of one data set, or of several data sets one after the other."""
 
     def __init__(self, sets: Sequence[Any], chosen: npt.NDArray[np.int64] | None = None) -> None:
         self.sets = sets
-        ends = np.cumsum([len(each) for each in sets])
-        self.begins = ends - [len(each) for each in sets]
+        sizes = [len(images) for images in sets]
+        ends = np.cumsum(sizes)
+        self.begins = ends - np.array(sizes)
         self.chosen = np.arange(ends[-1]) if chosen is None else chosen
-        self.labels = np.concatenate([labels_of(each) for each in sets])[self.chosen]
+        self.labels = np.concatenate([labels_of(images) for images in sets])[self.chosen]
 
     def __len__(self) -> int:
         return len(self.chosen)

@@ -1,4 +1,4 @@
-"""Checkpoints of other origins, turned into safetensors with open_clip's names; origins are never mixed in one pool.
+"""Checkpoints of other origins, converted to safetensors with open_clip's names; a pool has a single origin.
 
 makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and hashes of downloaded files
        results/downloads/task-vectors/{checkpoint}.json  the same of the Task Arithmetic authors' files
@@ -184,7 +184,7 @@ rule convert_expert:
 
 
 rule random_clip:
-    """A CLIP of random weights in true shapes: to try the machinery, not for numbers."""
+    """A CLIP with random weights and the true shapes, to test the workflow."""
     output:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",

@@ -119,7 +119,7 @@ rule fetch_torchvision:
 
 
 rule prepare_images:
-    """Decode, resize and crop one split of one of the papers' tasks; write none if it cannot be had."""
+    """Decode, resize and crop one split of one of the papers' tasks; write no images if they are unavailable."""
     input:
         record=of(plan.images.record),
     output:

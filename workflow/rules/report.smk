@@ -1,4 +1,4 @@
-"""One page that holds everything people read.
+"""The report: one page with everything people read.
 
 needs  results/{pool}/tables/{suite}/*.md, results/{pool}/figures/{suite}/*.svg, results/images/{size}/audit.csv
 makes  results/report.html
@@ -6,7 +6,7 @@ makes  results/report.html
 
 
 rule report_page:
-    """Everything in one page: what was run, tables, verdicts, figures, what to bear in mind, provenance."""
+    """The report: what was run, tables, verdicts, figures, caveats and provenance in one page."""
     input:
         **plan.report.files(),
         template=os.path.relpath(ROOT / "workflow" / "report" / "page.html.j2"),

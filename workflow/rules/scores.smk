@@ -124,7 +124,7 @@ rule sweep:
 
 
 rule trajectory:
-    """Score the encoders AdaMerging passed through, at some of its steps."""
+    """Score AdaMerging's encoders at some of its steps."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vectors=of(plan.merging.task_vectors),
@@ -156,7 +156,7 @@ rule trajectory:
 
 
 rule zero_shot_gate:
-    """Stop before any merge if the pre-trained encoder does not score as others found it."""
+    """Stop before any merge if the pre-trained encoder does not reproduce the published zero-shot accuracy."""
     input:
         scores=of(plan.scores.zero_shot),
         published=f"{PUBLISHED}/main.csv",

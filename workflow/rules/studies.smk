@@ -4,7 +4,7 @@ needs  results/{pool}/task_vectors, heads; results/images/{size}/{task}/{test,va
        original test images, where they are corrupted
 makes  results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors
        results/{pool}/studies/{study}/{part}.csv            correct answers and n of every encoder
-       results/{pool}/tables/{suite}/{study}.{csv,md}       what they come to
+       results/{pool}/tables/{suite}/{study}.{csv,md}       their tables
        results/{pool}/figures/{suite}/{study}.{svg,png}
 """
 
@@ -107,7 +107,7 @@ rule study:
 
 
 rule study_table:
-    """What a study's scores come to."""
+    """The table of a study's scores."""
     input:
         scores=of(plan.studies.scores),
         experts=of(plan.scores.of_experts),
@@ -143,7 +143,7 @@ rule study_table:
 
 
 rule study_figure:
-    """A study's table, drawn."""
+    """The figure of a study's table."""
     input:
         table="results/{pool}/tables/{suite}/{study}.csv",
     output:

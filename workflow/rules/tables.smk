@@ -6,7 +6,7 @@ makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
        results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
        results/{pool}/tables/{suite}/{table}_over_seeds.{csv,md}
-           main and claims of all pools that differ in nothing but the seed, at the first of them
+           main and claims of all pools that differ only in the seed, under the first of them
 """
 
 

@@ -1,4 +1,4 @@
-"""Task vectors: fine-tuned minus pre-trained weights, and how they lie to each other.
+"""Task vectors: fine-tuned minus pre-trained weights, and the similarity and sign conflicts between them.
 
 needs  results/{pool}/weights/{task}.safetensors, results/{pool}/weights/pretrained.safetensors
 makes  results/{pool}/task_vectors/{task}.safetensors
