@@ -243,7 +243,7 @@ def results_over_seeds(folder: Path) -> Path:
         }
         params = {
             "methods": ["a", "b"], "swept": [], "learned": [], "studies": ["r"] * bool(inputs["studies"]),
-            "kinds": {"r": "task_counts"},
+            "kinds": {"r": "task_counts"}, "described": {},
             "merged": ["a", "b"], "tasks": ["x"], "architecture": "mini", "origin": "trained", **more,
         }  # fmt: skip
         for path in (results / place, results / "provenance" / f"{place}.json"):
@@ -311,7 +311,6 @@ def test_the_scripts_write_what_the_terminal_prints(
     place = "results/p/tables/s"
     told = json.loads((results / "provenance/p/tables/s/claims_over_seeds.csv.json").read_text())
     told["input"] |= {"claims": str(claims), "measured": "published/methods.yaml"}
-    told["parameters"]["described"] = {}
     methods = {name: {"label": name.upper(), "algorithm": "ties"} for name in "ab"}
     main = {"seeds": {"p": 0, "q": 5}, "seeded": "all weights", "tasks": ["x", "y"], "methods": methods}
     jobs = {
