@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import SEPARATOR, merged_of
-from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.experts import merged_of
+from remerge.checkpoints.headers import SEPARATOR, read_metadata
 from remerge.checkpoints.weights import load_weights
 from remerge.merging.merged import save_merged
 from remerge.merging.task_vectors import apply_task_vector

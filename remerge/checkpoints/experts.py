@@ -9,12 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.headers import SEPARATOR, read_metadata
 from remerge.checkpoints.weights import LazyWeights, load_weights, save_weights
 from remerge.errors import RemergeError
-
-SEPARATOR = "+"
-"""Separator of the names of merged tasks, in headers and in score files."""
 
 
 def save_absent(path: str | Path, reason: str, metadata: Mapping[str, str] | None = None) -> None:

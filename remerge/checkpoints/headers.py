@@ -14,6 +14,9 @@ from remerge.errors import RemergeError
 if TYPE_CHECKING:
     import torch
 
+SEPARATOR = "+"
+"""Separator of the names of merged tasks, in headers and in score files."""
+
 DTYPES = {
     "torch.float64": "F64",
     "torch.float32": "F32",

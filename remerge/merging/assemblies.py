@@ -6,7 +6,7 @@ Tables use this module to find what is stored and whether the task's name is nee
 from dataclasses import dataclass
 from pathlib import Path
 
-from remerge.checkpoints.headers import read_metadata
+from remerge.checkpoints.headers import SEPARATOR, read_metadata
 from remerge.errors import RemergeError
 
 
@@ -54,7 +54,7 @@ class MergedFiles:
                 "version of remerge that wrote it, or delete it to have it made again"
             )
         self.assembly = ASSEMBLIES[name]
-        tasks = header["parts"].split("+") if "parts" in header else []
+        tasks = header["parts"].split(SEPARATOR) if "parts" in header else []
         self.parts = {task: part_path(path, task) for task in tasks}
         for task, part in self.parts.items():
             if not part.exists():

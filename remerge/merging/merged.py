@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from remerge.checkpoints.experts import SEPARATOR, merged_of
+from remerge.checkpoints.experts import merged_of
+from remerge.checkpoints.headers import SEPARATOR
 from remerge.checkpoints.weights import LazyWeights, Weights, load_weights, save_weights
 from remerge.clip.encoders import load_encoder
 from remerge.errors import ParameterError, RemergeError

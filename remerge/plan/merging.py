@@ -18,7 +18,7 @@ class Merging:
 
     def task_vectors(self, pool: str, suite: str) -> list[str]:
         """Return the task vectors that a suite merges."""
-        return [f"results/{pool}/task_vectors/{task}.safetensors" for task in self.tasks.in_suite(suite)]
+        return task_vectors(pool, self.tasks.in_suite(suite))
 
     def statistics(self, pool: str, suite: str, method: str) -> list[str]:
         """Return the statistics of a suite's experts that a method merges by."""
@@ -69,3 +69,8 @@ class Merging:
     def start_of_learning(self, pool: str, suite: str) -> str:
         """Return Task Arithmetic's encoder, which AdaMerging (nearly) starts from."""
         return self.encoder(pool, suite, self.methods.plain_task_arithmetic()[0])
+
+
+def task_vectors(pool: str, tasks: list[str]) -> list[str]:
+    """Return the task vectors of tasks."""
+    return [f"results/{pool}/task_vectors/{task}.safetensors" for task in tasks]

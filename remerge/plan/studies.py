@@ -6,7 +6,7 @@ from typing import Any
 
 from remerge.config.models import Config
 from remerge.plan.images import Images
-from remerge.plan.merging import Merging
+from remerge.plan.merging import Merging, task_vectors
 from remerge.plan.methods import Methods
 from remerge.plan.scores import heads
 from remerge.studies.kind import figure_of, load, module_of
@@ -28,7 +28,7 @@ class Studies:
 
     def task_vectors(self, pool: str, study: str) -> list[str]:
         """Return the task vectors that a study merges."""
-        return [f"results/{pool}/task_vectors/{task}.safetensors" for task in self.tasks(study)]
+        return task_vectors(pool, self.tasks(study))
 
     def heads(self, pool: str, study: str) -> list[str]:
         """Return the zero-shot heads of a study's tasks."""

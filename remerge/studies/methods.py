@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from remerge.checkpoints.headers import SEPARATOR
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
@@ -69,7 +70,7 @@ class Merging:
                 print(f"{name}: left out: no images of {', '.join(task_vectors)} to learn from", file=sys.stderr)
                 continue
             merged = self.by(name, task_vectors)
-            columns = {**merged.columns, "merged": "+".join(task_vectors)}
+            columns = {**merged.columns, "merged": SEPARATOR.join(task_vectors)}
             yield Variant(columns, merged.task_vector, merged.scaling, tasks)
 
     def _method(self, name: str) -> Method:
