@@ -262,6 +262,11 @@ def test_nothing_but_a_fault_in_words_comes_of_anything(data: st.DataObject) -> 
             {"label": "x", "algorithm": "adamerging", "coefficients": "c.csv", "steps": 3},
             ["applied without learning: remove steps"],
         ),
+        (
+            "methods.again",
+            {"label": "x", "algorithm": "adamerging", "coefficients": "c.csv", "steps": 500},
+            ["applied without learning: remove steps"],
+        ),
         ("methods.ties", None, ["methods.ties: must be a mapping (key: value), got nothing"]),
         ("methods.ties.merge", "avg", ["methods.ties.merge: must be 'sum', 'mean' or 'max', got 'avg'"]),
         ("methods.again", {"label": "x"}, ["methods.again.algorithm: missing; known: pretrained,"]),

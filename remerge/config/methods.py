@@ -24,7 +24,14 @@ def _model(data_class: type) -> type[Strict]:
 
 def _read(model: type[Strict], data_class: type) -> Any:
     """A type that is checked as a model and read as its data class."""
-    return Annotated[model, AfterValidator(lambda checked: data_class(**dict(checked)))]
+
+    def read(checked: Strict) -> Any:
+        values = data_class(**dict(checked))
+        if isinstance(values, Method):
+            values.check_given(checked.model_fields_set)
+        return values
+
+    return Annotated[model, AfterValidator(read)]
 
 
 def _kind_of_scaling(value: object) -> str:

@@ -10,7 +10,7 @@ from remerge.merging.rules import MergeRule, Scope
 from remerge.methods.parameters import InputPath, Method, parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -63,9 +63,13 @@ class AdaMerging(Method):
         """Granularity, and whether it is AdaMerging++."""
         return self.granularity + (" ++" if self.keep is not None else "")
 
-    def __post_init__(self) -> None:
-        changed = {name for name in LEARNING if getattr(self, name) != getattr(AdaMerging, name)}
-        if self.coefficients is not None and (pointless := sorted(changed - {"granularity"})):
+    def check_given(self, given: Set[str]) -> None:
+        """Refuse parameters of learning beside coefficients that are applied as they are.
+
+        Raises:
+            ParameterError: Both are given; the message names the former.
+        """
+        if self.coefficients is not None and (pointless := sorted(given & LEARNING - {"granularity"})):
             raise ParameterError(f"`coefficients` are applied without learning: remove {', '.join(pointless)}")
 
     def learning_parameters(self) -> dict[str, Any]:

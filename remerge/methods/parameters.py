@@ -1,5 +1,6 @@
 """What methods' parameters are made of, and the base of every method's data class of them."""
 
+from collections.abc import Set
 from dataclasses import MISSING, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
@@ -66,6 +67,16 @@ class Method:
     def variant(self) -> str:
         """What figures tell apart by colour among methods of the same algorithm; empty where that is nothing."""
         return ""
+
+    def check_given(self, given: Set[str]) -> None:
+        """Check parameters against each other.
+
+        Args:
+            given: Names of those that the configuration gives, rather than leaves at their defaults.
+
+        Raises:
+            ParameterError: One has no meaning beside another.
+        """
 
     def parameters(self) -> dict[str, Any]:
         """The algorithm's parameters as plain values."""
