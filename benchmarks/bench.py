@@ -230,15 +230,13 @@ def fusionbench(results: Results, folder: Path) -> None:
 
 
 def starting(results: Results, folder: Path) -> None:
-    """How much of the time of the jobs of ``make results``, run before, went into starting them."""
+    """How long the jobs of ``make results``, run before, took, and which rules most of that."""
     jobs = startup.measured(HERE / "jobs", HERE.parent)
     if not jobs:
         print("no job has been measured: make results first", file=sys.stderr)
         return
     results.add("jobs of make results", "jobs", len(jobs), "")
     results.add("jobs of make results", "seconds, of all together", sum(job.seconds for job in jobs), "s")
-    share = sum(job.imports for job in jobs) / sum(job.seconds for job in jobs)
-    results.add("jobs of make results", "share of imports", share, "", "at most 0.25")
     for rule, seconds in startup.by_rule(jobs)[:6]:
         results.add("jobs of make results", f"share of {rule}", seconds / sum(job.seconds for job in jobs), "")
 

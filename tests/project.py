@@ -10,12 +10,14 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import psutil
 import yaml
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "remerge", "scripts", "workflow", "profiles", "envs", "published")
 NO_JOBS = {"--dry-run", "-n", "--touch"}
+FORK_SERVER = "multiprocessing.forkserver"
 
 # The last digits of sums depend on the number of threads, which one process keeps to one.
 TWO_CORES = ("--cores", "2", "--set-threads=pretrain=1")
@@ -133,13 +135,15 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def scripts_in(folder: Path) -> list[int]:
-    """Processes that run a rule's script in a folder."""
+    """Processes that run a rule's script in a folder, by its name or as forks of the server that has done imports."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in psutil.process_iter():
         try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            if any(b"/.snakemake/scripts/" in word for word in command[1:3]) and (process / "cwd").resolve() == folder:
-                found.append(int(process.name))
-        except OSError:
+            command, parent = process.cmdline(), process.parent()
+            forked = parent is not None and FORK_SERVER in " ".join(command) and command == parent.cmdline()
+            script = any("/.snakemake/scripts/" in word for word in command[1:3])
+            if (script or forked) and Path(process.cwd()) == folder:
+                found.append(process.pid)
+        except psutil.Error:
             continue
     return found

@@ -1,0 +1,27 @@
+"""A rule's script as a fork of a process that has already imported what scripts import."""
+
+import os
+import runpy
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+
+
+def run_script(path: str) -> None:
+    """Run a script as the main module, in a process of its own that multiprocessing's fork server has started.
+
+    The process ends when the server, its parent, or whoever asked for it ends, so that nobody's job is left behind.
+
+    Args:
+        path: The script.
+    """
+    threading.Thread(target=_end_with_others, args=(os.getppid(),), daemon=True).start()
+    runpy.run_path(path, run_name="__main__")
+
+
+def _end_with_others(server: int) -> None:
+    asked = parent_process()
+    # The death of a parent that did not ask for the process shows only in its number.
+    while asked and os.getppid() == server and not wait([asked.sentinel], timeout=1):
+        pass
+    os._exit(1)
