@@ -1,9 +1,11 @@
-"""Pre-train a CLIP; write both towers, and the image encoder alone."""
+"""Pre-train a CLIP, and write it packed, with its recipe in the header."""
 
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
+from remerge.clip.packed import packed
+from remerge.clip.recipe import FIELD, SEED
 from remerge.clip.training import pretrain
 from remerge.images.store import load_images
 from remerge.run.devices import device_for
@@ -14,17 +16,15 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    progress = Progress(*state_of(outputs.clip, inputs, [*params, *wildcards]))
+    progress = Progress(*state_of(outputs[0], inputs, [*params, *wildcards]))
     clip = pretrain(
         load_images(inputs.images),
         params.architecture,
-        seed=params.seed,
+        seed=SEED,
         device=device_for(snakemake.resources),
         progress=progress,
         **params.texts,
         **params.training,
     )
-    metadata = described(params.architecture)
-    save_weights(outputs.clip, clip.state_dict(), metadata)
-    save_weights(outputs.encoder, clip.visual.state_dict(), metadata)
+    save_weights(outputs[0], packed(clip.state_dict()), described(params.architecture) | {FIELD: params.recipe})
     progress.done()

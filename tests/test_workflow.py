@@ -142,8 +142,8 @@ def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, confi
     write_config(made, config)
     jobs = planned(made)
     shown = {"main_table": 1, "claims_table": 1, "study_figure": 4, "figure": 10, "report_page": 1}
-    assert {rule: jobs[rule] for rule in ("pretrain", "finetune", *shown)} == {"pretrain": 1, "finetune": 3, **shown}
-    assert not set(jobs) & {"render_task", "read_folder_task", "render_pretraining"}
+    assert {rule: jobs[rule] for rule in ("finetune", *shown)} == {"finetune": 3, **shown}
+    assert not set(jobs) & {"render_task", "read_folder_task", "render_pretraining", "pretrain"}
 
 
 def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
@@ -364,13 +364,13 @@ def test_bad_input_is_refused_before_any_job(fresh: Path, text: str, messages: l
 
 @pytest.mark.whole
 def test_a_killed_run_leaves_nothing_that_counts_and_the_next_goes_on(fresh: Path) -> None:
-    target = "results/mini/weights/pretrained.safetensors"
+    target = "results/pretrained/mini.safetensors"
     slow = "training: {pretraining: {steps: 100000}}"
     (fresh / "slow.yaml").write_text(slow)
     run = started(fresh, "--configfile", "slow.yaml", "--", target)
     try:
         deadline = time.monotonic() + 120
-        while not (fresh / "logs/mini/pretrain.log").exists() and time.monotonic() < deadline:
+        while not (fresh / "logs/pretrain.log").exists() and time.monotonic() < deadline:
             time.sleep(0.2)
         time.sleep(3)
         # What Ctrl-C in a terminal does: the signal reaches Snakemake and its jobs alike.

@@ -6,10 +6,12 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from remerge.checkpoints.headers import read_metadata
 from remerge.config import inspect_tasks, load_config
 from remerge.errors import RemergeError
 from remerge.plan import Plan
 from remerge.plan.images import SPLITS
+from remerge.plan.pretraining import Shipped
 from remerge.run.devices import SETTING, local_gpus
 from remerge.run.threads import let_threads_yield
 from remerge.tasks import MINI_TASKS
@@ -17,6 +19,7 @@ from remerge.tasks.clip import CLIP_TASKS
 
 ROOT = Path(workflow.basedir)
 PUBLISHED = os.path.relpath(ROOT / "published")
+SHIPPED = os.path.relpath(ROOT / "pretrained" / "mini.safetensors")
 
 try:
     settings = load_config(
@@ -39,6 +42,11 @@ try:
         needs=yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text()),
         pins=pins,
         published=PUBLISHED,
+        shipped=(
+            Shipped(SHIPPED, read_metadata(SHIPPED))
+            if os.path.isfile(SHIPPED)
+            else None
+        ),
     )
 except RemergeError as error:
     raise WorkflowError(str(error))

@@ -15,13 +15,11 @@ from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from remerge.clip.encoders import build_clip, to_input, tokenizer
 from remerge.clip.heads import logits
 from remerge.clip.muon import Muon
+from remerge.clip.packed import token_embeddings
 from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
 from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
-
-# open_clip's token embeddings start so small that names with many words in common stay similar for hundreds of steps.
-TOKEN_EMBEDDING_GAIN = 10.0
 
 
 def _warmup_cosine(step: int, steps: int, warmup: int) -> float:
@@ -84,7 +82,8 @@ def pretrain(
     """Train a CLIP from random weights to match images with their class names.
 
     The images of a batch are contrasted with the captions of all classes, so that two images of the same class
-    are not false negatives. Token embeddings stay random and frozen. The matrices of the transformer blocks are
+    are not false negatives. Token embeddings are drawn
+    (:func:`remerge.clip.packed.token_embeddings`) and frozen. The matrices of the transformer blocks are
     trained with Muon, everything else with AdamW at a twentieth of the learning rate; AdamW alone does not get far
     in a few hundred steps.
 
@@ -109,7 +108,8 @@ def pretrain(
     torch.manual_seed(seed)
     clip = build_clip(architecture).to(device).train()
     with torch.no_grad():
-        clip.token_embedding.weight.mul_(TOKEN_EMBEDDING_GAIN).requires_grad_(False)
+        embeddings = clip.token_embedding.weight
+        embeddings.copy_(token_embeddings(*embeddings.shape)).requires_grad_(False)
     tokenize = tokenizer(architecture)
     captions = [tokenize([template.format(name) for name in classes]).to(device) for template in templates]
     matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]

@@ -15,6 +15,9 @@ from remerge.studies.registry import KINDS
 from remerge.studies.settings import Study
 from remerge.tasks.clip import CLIP_TASKS
 
+FINETUNED = "fine-tuning and the images that methods draw; all start from the same pre-trained encoder"
+"""What the seed changes where experts are fine-tuned here."""
+
 
 class Pool(Strict):
     """A pre-trained encoder and one fine-tuned checkpoint per task, all from the same origin."""
@@ -32,8 +35,9 @@ class Pool(Strict):
     seed: int = Field(
         0,
         ge=0,
-        description="Seed of the initial weights, the order of batches, and AdaMerging's batches. Pools that differ "
-        "only in the seed also get joint tables, with means over seeds.",
+        description="Seed of the order of batches and of the images that methods draw; for `random`, of all weights. "
+        "Pre-training has a fixed seed: all pools of `trained` share one pre-trained encoder, as the papers' experts "
+        "do. Pools that differ only in the seed also get joint tables, with means over seeds.",
     )
     folder: InputPath | None = Field(
         None,
@@ -77,9 +81,8 @@ class Pool(Strict):
     def seeded(self) -> str:
         """What another seed changes, in words."""
         return {
-            "trained": "pre-training, fine-tuning and the images that methods draw",
-            "finetuned": "fine-tuning and the images that methods draw; all start from the same pre-trained encoder",
             "random": "all weights",
+            **dict.fromkeys(("trained", "finetuned"), FINETUNED),
         }.get(self.origin, "the images that methods draw and nothing else; the checkpoints are the same")
 
     @property
@@ -163,7 +166,7 @@ class Scoring(Strict):
 
 
 class Pretraining(Strict):
-    """How a pool's CLIP is pre-trained."""
+    """How mini's CLIP is pre-trained, where the repository holds none that was trained in the same way."""
 
     steps: int = Field(420, ge=1, description="Optimiser steps.")
     batch_size: int = Field(128, ge=1, description="Images per step.")
@@ -186,7 +189,7 @@ class Finetuning(Strict):
 class Training(Strict):
     """How checkpoints that are not downloaded are trained."""
 
-    pretraining: Pretraining = Field(Pretraining(), description="How a pool's CLIP is pre-trained.")
+    pretraining: Pretraining = Field(Pretraining(), description="How mini's CLIP is pre-trained.")
     finetuning: Finetuning = Field(Finetuning(), description="How experts are fine-tuned.")
 
 

@@ -11,7 +11,7 @@ from remerge.tasks.clip import CLIP_TASKS
 
 # Names that the workflow uses for other files in the same folder.
 RESERVED: Mapping[str, Sequence[str]] = {
-    "pools": ["images", "downloads", "provenance", "check-clip"],
+    "pools": ["images", "downloads", "pretrained", "provenance", "check-clip"],
     "suites": [],
     "tasks": [
         *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task

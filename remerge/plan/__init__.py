@@ -14,6 +14,7 @@ from remerge.plan.images import Images
 from remerge.plan.merging import Merging
 from remerge.plan.methods import Methods
 from remerge.plan.pools import Pools
+from remerge.plan.pretraining import Pretraining, Shipped
 from remerge.plan.report import Report
 from remerge.plan.resources import Needs, Resources
 from remerge.plan.scores import Scores
@@ -36,6 +37,7 @@ class Plan:
         needs: Needs,
         pins: Pins | None = None,
         published: str = "published",
+        shipped: Shipped | None = None,
     ) -> None:
         """Plan a configuration.
 
@@ -45,12 +47,14 @@ class Plan:
             needs: Resources of each kind of work, the content of ``workflow/resources.yaml``.
             pins: The content of the lock file that the configuration names, if any.
             published: The folder with the published numbers.
+            shipped: The pre-trained CLIP that comes with the repository, if one does.
 
         Raises:
             RemergeError: An entry of the registry of figures cannot be drawn.
         """
         self.pools = Pools(config)
         self.tasks = Tasks(config, folders)
+        self.pretraining = Pretraining(config, self.tasks, shipped or Shipped())
         self.methods = Methods(config)
         self.downloads = Downloads(config, pins)
         self.images = Images(config, folders, self.pools, self.tasks)

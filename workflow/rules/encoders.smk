@@ -1,7 +1,8 @@
 """A pre-trained CLIP, its zero-shot heads, and one fine-tuned image encoder (expert) per task.
 
 needs  results/images/{size}/{task}/train.safetensors
-makes  results/{pool}/weights/clip.safetensors         both towers, as pre-trained
+makes  results/pretrained/mini.safetensors             mini's CLIP, packed, if no file of the repository has it
+       results/{pool}/weights/clip.safetensors         both towers, as pre-trained
        results/{pool}/weights/pretrained.safetensors   the image encoder alone: what experts start from
        results/{pool}/heads/{task}.safetensors         from the text tower, once; never trained, never merged
        results/{pool}/weights/{task}.safetensors       the expert
@@ -10,33 +11,56 @@ makes  results/{pool}/weights/clip.safetensors         both towers, as pre-train
 
 
 rule pretrain:
-    """Pre-train a pool's CLIP on the plain glyphs and their names."""
+    """Pre-train mini's CLIP on the plain glyphs and their names; pools of every seed share it."""
     input:
         images="results/images/32/pretraining/train.safetensors",
     output:
-        clip="results/{pool}/weights/clip.safetensors",
-        encoder="results/{pool}/weights/pretrained.safetensors",
+        "results/pretrained/mini.safetensors",
     log:
-        "logs/{pool}/pretrain.log",
+        "logs/pretrain.log",
     benchmark:
-        "benchmarks/jobs/{pool}/pretrain.tsv"
-    wildcard_constraints:
-        pool=any_of(plan.pools.of_origin("trained")),
+        "benchmarks/jobs/pretrain.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 2
     resources:
         gpu=GPU,
-        mem_mb=of(plan.resources.memory, work="train"),
-        runtime=of(plan.resources.minutes, work="train"),
+        mem_mb=of(plan.resources.memory, work="pretrain"),
+        runtime=of(plan.resources.minutes, work="pretrain"),
     params:
         code=code("scripts/pretrain.py"),
-        architecture=of(plan.pools.architecture),
-        seed=of(plan.pools.seed),
+        architecture="mini",
         texts=plan.tasks.pretraining_texts(),
         training=settings.training.pretraining.model_dump(),
+        recipe=plan.pretraining.recipe(),
     script:
         "../../scripts/pretrain.py"
+
+
+rule pretrained_clip:
+    """A pool's pre-trained CLIP, from the file that comes with the repository or from the one trained here."""
+    input:
+        packed=plan.pretraining.clip(),
+    output:
+        clip="results/{pool}/weights/clip.safetensors",
+        encoder="results/{pool}/weights/pretrained.safetensors",
+    log:
+        "logs/{pool}/pretrained_clip.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/pretrained_clip.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.of_origin("trained")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
+    params:
+        code=code("scripts/pretrained_clip.py"),
+        architecture=of(plan.pools.architecture),
+    script:
+        "../../scripts/pretrained_clip.py"
 
 
 rule zero_shot_head:
