@@ -75,6 +75,7 @@ def pretrain(
     steps: int,
     batch_size: int,
     learning_rate: float,
+    logit_scale: float,
     seed: int,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -95,6 +96,7 @@ def pretrain(
         steps: Optimiser steps.
         batch_size: Images per step.
         learning_rate: Muon's peak learning rate.
+        logit_scale: Factor of cosine similarities in logits, which stays fixed.
         seed: Seed of weights and batches.
         device: Where to train.
         progress: Saved state to resume from and to save to, if the work may be interrupted.
@@ -110,6 +112,7 @@ def pretrain(
     with torch.no_grad():
         embeddings = clip.token_embedding.weight
         embeddings.copy_(token_embeddings(*embeddings.shape)).requires_grad_(False)
+        clip.logit_scale.fill_(math.log(logit_scale)).requires_grad_(False)
     tokenize = tokenizer(architecture)
     captions = [tokenize([template.format(name) for name in classes]).to(device) for template in templates]
     matrices = [p for name, p in clip.named_parameters() if "resblocks" in name and p.ndim == 2]

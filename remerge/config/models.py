@@ -168,9 +168,14 @@ class Scoring(Strict):
 class Pretraining(Strict):
     """How mini's CLIP is pre-trained, where the repository holds none that was trained in the same way."""
 
-    steps: int = Field(420, ge=1, description="Optimiser steps.")
+    steps: int = Field(500, ge=1, description="Optimiser steps.")
     batch_size: int = Field(128, ge=1, description="Images per step.")
     learning_rate: Positive = Field(0.02, description="Peak learning rate of Muon; AdamW's is a twentieth.")
+    logit_scale: Positive = Field(
+        8.0,
+        description="Fixed factor of cosine similarities in logits. A small one makes fine-tuning move features far past "
+        "the decision boundary, so that part of a task vector suffices, as with the papers' experts.",
+    )
 
 
 class Finetuning(Strict):

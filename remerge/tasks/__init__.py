@@ -23,7 +23,7 @@ class Task:
         origin: ``rendered`` or ``real``.
         classes: Class names in label order.
         style: The visual style of a rendered task (:mod:`remerge.tasks.styles`).
-        slant: Tilt of all glyphs in degrees.
+        tilt: Tilt of all glyphs in degrees, counterclockwise.
     """
 
     name: str
@@ -31,24 +31,26 @@ class Task:
     origin: str
     classes: tuple[str, ...]
     style: str = ""
-    slant: float = 0.0
+    tilt: float = 0.0
 
 
-def _rendered(name: str, title: str, style: str, slant: float = 0.0) -> Task:
-    return Task(name, title, "rendered", ALPHABETS[name].classes, style, slant)
+def _rendered(name: str, title: str, style: str, tilt: float = 0.0) -> Task:
+    return Task(name, title, "rendered", ALPHABETS[name].classes, style, tilt)
 
 
 MINI_TASKS = {
     task.name: task
     for task in (
         Task("digits", "handwritten digits", "real", PRINTED_DIGITS.classes),
-        _rendered("latin", "slanted Latin capitals in chalk", "chalk", slant=-20),
-        _rendered("greek", "Greek letters out of focus", "blurred"),
-        _rendered("cyrillic", "slanted Cyrillic capitals under noise", "noisy", slant=20),
-        _rendered("georgian", "Georgian letters over photographs", "photograph"),
-        _rendered("arrows", "outlined arrows on ruled paper", "outlined"),
-        _rendered("symbols", "symbols in opposite colours", "coloured"),
-        _rendered("games", "chess pieces and card suits behind bars", "striped"),
+        # Encoders that were pre-trained on upright print lose half of their accuracy on glyphs tilted by 20 to 30 degrees,
+        # and experts learn them almost perfectly: a gap in style that hides nothing.
+        _rendered("latin", "tilted Latin capitals in chalk", "chalk", tilt=-30),
+        _rendered("greek", "tilted Greek letters out of focus", "blurred", tilt=25),
+        _rendered("cyrillic", "tilted Cyrillic capitals under noise", "noisy", tilt=30),
+        _rendered("georgian", "tilted Georgian letters over photographs", "photograph", tilt=-25),
+        _rendered("arrows", "tilted, outlined arrows on squared paper", "outlined", tilt=15),
+        _rendered("symbols", "tilted symbols in opposite colours", "coloured", tilt=20),
+        _rendered("games", "tilted chess pieces and card suits behind bars", "striped", tilt=-28),
     )
 }
 
@@ -78,7 +80,7 @@ def _draw(task: Task, split: str, n: int) -> ImageSet:
 
     generator = np.random.Generator(np.random.PCG64(_seed(task.name, split)))
     labels = generator.permutation(np.arange(n) % len(task.classes))
-    masks = draw_glyphs(ALPHABETS[task.name], labels, generator, task.slant)
+    masks = draw_glyphs(ALPHABETS[task.name], labels, generator, task.tilt)
     images = (np.clip(STYLES[task.style](masks, generator), 0, 1) * 255).astype(np.uint8)
     return ImageSet(images, labels, task.name, split, task.origin)
 

@@ -24,15 +24,15 @@ def draw_glyphs(
     alphabet: Alphabet,
     labels: Sequence[int] | npt.NDArray[np.int64],
     generator: np.random.Generator,
-    slant: float = 0.0,
+    tilt: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Draw one glyph per label.
 
     Args:
         alphabet: Characters and the fonts to choose from.
         labels: Indices into the alphabet's characters, ``[n]``.
-        generator: Random generator for font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees).
-        slant: Common tilt of all glyphs, in degrees.
+        generator: Random generator for font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees from the mean).
+        tilt: Mean tilt in degrees, counterclockwise.
 
     Returns:
         float32 ``[n, 32, 32]`` in [0, 1]; 1 is ink.
@@ -46,6 +46,6 @@ def draw_glyphs(
         left, top, right, bottom = font.getbbox(alphabet.characters[label])
         corner = (centre[0] - (left + right) / 2, centre[1] - (top + bottom) / 2)
         ImageDraw.Draw(canvas).text(corner, alphabet.characters[label], fill=255, font=font)
-        tilted = canvas.rotate(slant + generator.uniform(-10, 10), resample=Image.Resampling.BILINEAR)
+        tilted = canvas.rotate(tilt + generator.uniform(-10, 10), resample=Image.Resampling.BILINEAR)
         masks[index] = np.asarray(tilted, np.float32) / 255
     return masks

@@ -64,7 +64,7 @@ def noisy(masks: Array, generator: np.random.Generator) -> Array:
     n = len(masks)
     ink = _uniform(generator, 0.1, 0.35, n, 1, 1, 1)
     paper = _uniform(generator, 0.6, 0.85, n, 1, 1, 1)
-    return _blend(masks, ink, paper) + _noise(generator, 0.18, n, 32, 32, 3)
+    return _blend(masks, ink, paper) + _noise(generator, 0.2, n, 32, 32, 3)
 
 
 @cache
@@ -96,14 +96,15 @@ def photograph(masks: Array, generator: np.random.Generator) -> Array:
 
 
 def outlined(masks: Array, generator: np.random.Generator) -> Array:
-    """Only the contours, in colour, over a ruled page."""
+    """Only the contours, in colour, on squared paper."""
     n = len(masks)
     contours = np.clip(ndimage.morphological_gradient(masks, size=(1, 3, 3)), 0, 1)
     contours = contours - 0.7 * np.clip(ndimage.grey_erosion(masks, size=(1, 3, 3)), 0, 1)
     page = np.ones((n, 32, 32, 3), np.float32) * _uniform(generator, 0.85, 1, n, 1, 1, 3)
-    phase = generator.integers(0, 4, n)
-    ruled = (np.arange(32)[None, :] + phase[:, None]) % 4 == 0
-    page[np.broadcast_to(ruled[:, :, None], (n, 32, 32))] *= 0.6
+    phase = generator.integers(0, 4, n)[:, None]
+    rows, columns = (np.arange(32) + phase) % 4 == 0, (np.arange(32) + phase) % 4 == 2
+    page[np.broadcast_to(rows[:, :, None], (n, 32, 32))] *= 0.4
+    page[np.broadcast_to(columns[:, None, :], (n, 32, 32))] *= 0.6
     return _blend(np.clip(contours, 0, 1), _uniform(generator, 0, 0.5, n, 1, 1, 3), page)
 
 
@@ -112,7 +113,7 @@ def coloured(masks: Array, generator: np.random.Generator) -> Array:
     n = len(masks)
     ink = _uniform(generator, 0, 1, n, 1, 1, 3)
     paper = 1 - ink
-    brightness = generator.choice([-0.12, 0.12], (n, 1, 1, 1)).astype(np.float32)
+    brightness = generator.choice([-0.09, 0.09], (n, 1, 1, 1)).astype(np.float32)
     ink = ink - ink.mean(-1, keepdims=True) + 0.5 + brightness
     paper = paper - paper.mean(-1, keepdims=True) + 0.5 - brightness
     ramp = np.linspace(-1, 1, 32, dtype=np.float32)[None, None, :, None]
@@ -125,7 +126,7 @@ def striped(masks: Array, generator: np.random.Generator) -> Array:
     rows, columns = np.mgrid[:32, :32]
     slant = generator.choice([-1, 1], n)[:, None, None]
     phase = generator.integers(0, 8, n)[:, None, None]
-    bars = (rows + slant * columns + phase) % 8 < 2
+    bars = (rows + slant * columns + phase) % 8 < 3
     picture = plain(masks, generator)
     fence = _uniform(generator, 0.2, 0.8, n, 1, 1, 3)
     return np.where(bars[..., None], fence, picture)
