@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
     heads = load_heads(params.tasks, inputs.heads)
-    images = load_image_sets(params.tasks, inputs.images)
+    images = load_image_sets(params.tasks, inputs.images, params.images)
     splits = {"test": images}
     if inputs.get("validation"):
-        splits["validation"] = load_image_sets(params.tasks, inputs.validation)
+        splits["validation"] = load_image_sets(params.tasks, inputs.validation, params.images)
     pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
     bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
     task_vectors = load_available(params.tasks, inputs.task_vectors)

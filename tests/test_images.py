@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from remerge.errors import RemergeError
-from remerge.images.store import ImageSet, fingerprint, load_images, save_images
+from remerge.images.store import ImageSet, fingerprint, load_image_sets, load_images, save_images
 
 
 @pytest.fixture
@@ -50,3 +50,22 @@ def test_files_at_fault_are_named(image_set: ImageSet, tmp_path: Path) -> None:
         path.write_bytes(broken)
         with pytest.raises(RemergeError, match=r"s\.safetensors: not an image file"):
             load_images(path)
+
+
+def test_images_are_drawn_alike_each_time_and_a_larger_draw_has_the_smaller(
+    image_set: ImageSet, tmp_path: Path
+) -> None:
+    save_images(tmp_path / "all.safetensors", image_set)
+
+    def pixels(at_most: int | None) -> list[bytes]:
+        images = load_image_sets(["task"], [tmp_path / "all.safetensors"], at_most)["task"]
+        labels = {image.tobytes(): label for image, label in zip(image_set.images, image_set.labels, strict=True)}
+        assert [labels[image.tobytes()] for image in images.images] == list(images.labels)
+        return [image.tobytes() for image in images.images]
+
+    whole = pixels(None)
+    assert pixels(len(whole)) == pixels(10 * len(whole)) == whole
+    few, more = pixels(len(whole) // 2 - 1), pixels(len(whole) // 2)
+    assert len(few) == len(whole) // 2 - 1
+    assert set(few) < set(more) < set(whole)
+    assert few == pixels(len(whole) // 2 - 1) == [image for image in whole if image in few]

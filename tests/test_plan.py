@@ -282,6 +282,19 @@ def test_each_part_of_a_study_has_its_images() -> None:
     assert studies.validation_images("mini", "forget") == ["results/images/32/digits/validation.safetensors"]
     assert studies.validation_images("mini", "unseen") == []
     assert studies.settings("unseen", "split-2")["unseen"] == ["digits"]
+    assert studies.drawn("noise") is None
+
+
+def test_a_studys_methods_learn_as_it_says_and_others_are_as_configured() -> None:
+    plain = plan_of(studies=STUDIES).studies
+    given = {"noise": STUDIES["noise"] | {"steps": 3, "batch_size": 2, "images": 7}}
+    changed = plan_of(studies=given).studies
+    before, after = (studies.parameters("noise") for studies in (plain, changed))
+    assert after == before | {"task-wise": before["task-wise"] | {"steps": 3, "batch_size": 2}}
+    assert changed.drawn("noise") == 7
+    assert changed.settings("noise", "clean") == plain.settings("noise", "clean")
+    unseen = {"unseen": STUDIES["unseen"] | {"images": 7}}
+    assert plan_of(studies=unseen).studies.settings("unseen", "split-1") == plain.settings("unseen", "split-1")
 
 
 def test_a_study_depends_on_the_code_of_its_kind_and_methods() -> None:

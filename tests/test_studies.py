@@ -320,11 +320,18 @@ def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, o
     assert len(headers) == len(cells[0])
     assert ("method" not in table) or cells[0][list(table).index("method")] == "Method"
     assert notes(study, frame, tasks, True).count("10") >= 1
+    assert "learn do so here" not in notes(study, frame, tasks, True)
     assert "Perhaps trained on" not in notes(study, frame, tasks, True)
     assert ("Perhaps trained on" in notes(study, frame, tasks, False)) == (kind == "negation")
     look = looks({"m": {"looks": "ties"}})
     save_figure(study_figure(kind, table, {"m": "Method"}, look), tmp_path / "f.svg", tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 3000
+
+
+def test_notes_tell_how_methods_learn_where_a_study_says_so() -> None:
+    _, frame = tables()["robustness"]
+    told = notes(study_of("robustness", steps=5), frame, list(dict.fromkeys(frame["task"])), True)
+    assert "Methods that learn do so here with steps 5." in told
 
 
 def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:

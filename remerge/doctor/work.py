@@ -1,13 +1,16 @@
 """How much a configuration computes, counted in forward passes of one image; a backward pass counts as two."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from remerge.config.models import Config
 from remerge.doctor.estimates import BACKWARD, MACS
 from remerge.methods.parameters import Method
 from remerge.plan.methods import Methods
 from remerge.plan.tasks import Tasks
+from remerge.studies.settings import Study
 from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
@@ -69,21 +72,25 @@ def _curves_and_studies(config: Config) -> float:
             if method.learns:
                 points = method.steps // config.figures.every + 1  # type: ignore[attr-defined]
                 passes += points * _count(config, suite)
-    costs = _Costs(config)
-    return passes + sum(study.passes(config.suites[study.suite], costs) for study in config.studies.values())
+    return passes + sum(
+        study.passes(config.suites[study.suite], _Costs(config, study)) for study in config.studies.values()
+    )
 
 
 class _Costs:
-    """What studies ask."""
+    """What a study asks."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, study: Study) -> None:
+        self.config, self.study = config, study
 
     def images(self, tasks: Iterable[str], split: str = "test") -> int:
-        return _count(self.config, tasks, split)
+        counts = (images(self.config, task)[split] for task in tasks)
+        return sum(count if self.study.images is None else min(count, self.study.images) for count in counts)
 
     def learning(self, method: str, tasks: int) -> float:
-        return _learning(self.config.methods[method], tasks)
+        described = self.config.methods[method]
+        given: dict[str, Any] = dict(self.study.learning) if described.learns else {}
+        return _learning(replace(described, **given), tasks)
 
 
 def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:

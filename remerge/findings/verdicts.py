@@ -155,7 +155,7 @@ def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArr
             if len(counts) != n:
                 raise RemergeError(
                     f"claim {claim.statement!r}: {task} has {len(counts)} test images in one row and {n} in another; "
-                    "run snakemake to have it scored again"
+                    "run snakemake to have it scored again, or give a study all images"
                 )
             counts[:, column] += unpack_right(right, n)
     return answers

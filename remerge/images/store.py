@@ -4,7 +4,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -176,13 +176,28 @@ def load_images(path: str | Path) -> ImageSet:
         ) from error
 
 
-def load_image_sets(tasks: Iterable[str], paths: Iterable[str | Path]) -> dict[str, ImageSet]:
-    """Read the images of one split of several tasks, by task; ``paths`` are in the order of ``tasks``.
+def load_image_sets(
+    tasks: Iterable[str], paths: Iterable[str | Path], at_most: int | None = None
+) -> dict[str, ImageSet]:
+    """Read the images of one split of several tasks, by task.
+
+    Args:
+        tasks: The tasks.
+        paths: Their files, in the same order.
+        at_most: Number of images to draw from each task, see :func:`drawn`; all if None.
 
     Raises:
         RemergeError: See :func:`load_images`.
     """
-    return dict(zip(tasks, map(load_images, paths), strict=True))
+    sets = map(load_images, paths)
+    return dict(zip(tasks, sets if at_most is None else [drawn(each, at_most) for each in sets], strict=True))
+
+
+def drawn(image_set: ImageSet, at_most: int) -> ImageSet:
+    """Return some images of a set, drawn with a fixed seed and in their order; a larger draw has every smaller one."""
+    # A generator whose stream is frozen across versions of NumPy.
+    chosen = np.sort(np.random.RandomState(0).permutation(len(image_set))[:at_most])
+    return replace(image_set, images=image_set.images[chosen], labels=image_set.labels[chosen])
 
 
 def _mapped(path: str | Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

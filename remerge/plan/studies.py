@@ -43,6 +43,10 @@ class Studies:
         settings = self.config.studies[study]
         return self.images.of_suite(pool, settings.suite, "validation") if settings.looks_at_validation else []
 
+    def drawn(self, study: str) -> int | None:
+        """Return how many images of each task and split a study draws; None where it takes all."""
+        return self.config.studies[study].images
+
     def gate(self, pool: str, study: str) -> str | list[str]:
         """Return the verdict on zero-shot accuracy without which a study does not begin."""
         return self.merging.gate(pool, self.config.studies[study].suite)
@@ -65,7 +69,11 @@ class Studies:
 
     def parameters(self, study: str) -> dict[str, dict[str, Any]]:
         """Return the algorithms and parameters of the methods that a study applies."""
-        return {name: self.methods.parameters(name) for name in self.config.studies[study].applied}
+        described, methods = self.config.studies[study], self.config.methods
+        return {
+            name: self.methods.parameters(name) | (described.learning if methods[name].learns else {})
+            for name in described.applied
+        }
 
     def labels(self, study: str) -> dict[str, str]:
         """Return the labels of the methods that a study applies."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from remerge.studies.columns import References, by_task
-from remerge.studies.settings import Costs, Methods, Study
+from remerge.studies.settings import Costs, StudyOfMethods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +20,13 @@ NOTE = "Merged without the unseen tasks; methods that adapt look at images of th
 LABELS = {"tasks": ("seen", "unseen")}
 
 
-class Settings(Study):
+class Settings(StudyOfMethods):
     """Merge some of the tasks and score on all (AdaMerging, Table 3)."""
 
     kind: Literal["generalisation"]
     unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
         min_length=1, description="For each split, the suite's tasks that are not merged."
     )
-    methods: Methods
 
     @property
     def parts(self) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from remerge.images.corruptions import CONSTANTS
 from remerge.scoring.coverage import scored_tasks
 from remerge.studies.columns import References, by_task
-from remerge.studies.settings import Costs, Methods, Study
+from remerge.studies.settings import Costs, StudyOfMethods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ NOTE = "Methods that adapt look at the same corrupted, unlabeled test images tha
 LABELS = {"images": ("clean", "corrupted")}
 
 
-class Settings(Study):
+class Settings(StudyOfMethods):
     """Adapt to corrupted test images and score on them (AdaMerging, Table 4)."""
 
     kind: Literal["robustness"]
@@ -34,7 +34,6 @@ class Settings(Study):
         "before they are resized and cropped.",
     )
     severity: int = Field(2, ge=1, le=5, description="Severity of all corruptions (paper: 2).")
-    methods: Methods
 
     @property
     def parts(self) -> list[str]:

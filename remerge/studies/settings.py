@@ -8,8 +8,6 @@ from pydantic import ConfigDict, Field
 
 from remerge.run.settings import Name, Strict
 
-Methods = Annotated[list[Name], Field(min_length=1, description="Methods to compare; none may be tuned.")]
-
 
 class Costs(Protocol):
     """The cost of scoring and learning, in forward passes of one image."""
@@ -33,6 +31,11 @@ class Study(Strict, ABC):
 
     kind: str
     suite: Name = Field(description="The suite whose task vectors are merged.")
+    images: int | None = Field(
+        None,
+        ge=1,
+        description="Images of each task and split to score on and learn from, drawn with a fixed seed. Default: all.",
+    )
 
     @property
     def parts(self) -> list[str]:
@@ -42,11 +45,16 @@ class Study(Strict, ABC):
     @property
     def applied(self) -> list[str]:
         """Names of the methods that it applies."""
-        return list(getattr(self, "methods", ()))
+        return []
+
+    @property
+    def learning(self) -> dict[str, int]:
+        """Parameters that replace those of the methods that learn."""
+        return {}
 
     def settings_of(self, part: str) -> dict[str, Any]:
         """Return the settings that one part depends on, as plain values, so that adding a part reruns no other."""
-        return self.model_dump(exclude={"kind", "suite"})
+        return self.model_dump(exclude={"kind", "suite", "images", "steps", "batch_size"})
 
     def tasks_in(self, suite: Sequence[str]) -> list[str]:
         """Return the tasks of the suite that it uses."""
@@ -64,3 +72,28 @@ class Study(Strict, ABC):
             suite: The suite's tasks.
             costs: The cost of scoring and learning.
         """
+
+
+class StudyOfMethods(Study):
+    """Base of the settings of studies that apply methods of the configuration."""
+
+    methods: Annotated[list[Name], Field(min_length=1, description="Methods to compare; none may be tuned.")]
+    steps: int | None = Field(
+        None, ge=1, description="Steps of the methods that learn, in this study. Default: each method's."
+    )
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="Images per task and step of the methods that learn, in this study. Default: each method's.",
+    )
+
+    @property
+    def applied(self) -> list[str]:
+        """Names of the methods."""
+        return list(self.methods)
+
+    @property
+    def learning(self) -> dict[str, int]:
+        """The numbers of steps and images that are given."""
+        given = {"steps": self.steps, "batch_size": self.batch_size}
+        return {name: value for name, value in given.items() if value is not None}

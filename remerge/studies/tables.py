@@ -44,7 +44,7 @@ def notes(study: Study, scores: pd.DataFrame, tasks: Sequence[str], holds_out: b
         tasks: The suite's tasks.
         holds_out: Whether validation images are known to have been held out from the experts' training.
     """
-    note, wanted = load(study.kind).NOTE, study.tasks_in(tasks)
+    note, wanted = " ".join([load(study.kind).NOTE, *_learning(study)]), study.tasks_in(tasks)
     test = scores[scores["split"] == "test"]
     if test.empty:
         return f"{note} Too few tasks have images: 0/{len(wanted)} scored."
@@ -52,6 +52,12 @@ def notes(study: Study, scores: pd.DataFrame, tasks: Sequence[str], holds_out: b
     perhaps_seen = "" if holds_out or set(scores["split"]) == {"test"} else NOTE
     images = f"Test images: {MARKDOWN.plain(sizes)}. {absence(set(test['task']), wanted)}"
     return f"{note} Accuracy in percent. {images.strip()} {perhaps_seen}".strip()
+
+
+def _learning(study: Study) -> list[str]:
+    """What is said of a study whose methods learn by other steps or batches than in the main table."""
+    given = ", ".join(f"{name} {value}" for name, value in study.learning.items())
+    return [f"Methods that learn do so here with {given}."] if given else []
 
 
 def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from remerge.studies.columns import References, normalised
-from remerge.studies.settings import Costs, Methods, Study
+from remerge.studies.settings import Costs, StudyOfMethods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ CAPTION = "The more tasks are merged, the less of each expert is left. Bands: lo
 NOTE = "Means over random subsets of the tasks; normalised: accuracy divided by the expert's."
 
 
-class Settings(Study):
+class Settings(StudyOfMethods):
     """Merge random subsets of the tasks (TIES-Merging, section 6)."""
 
     kind: Literal["task_counts"]
@@ -30,7 +30,6 @@ class Settings(Study):
     )
     subsets: int = Field(3, ge=1, description="Number of random subsets of each size.")
     seed: int = Field(0, ge=0, description="Seed of the random subsets.")
-    methods: Methods
 
     @property
     def parts(self) -> list[str]:

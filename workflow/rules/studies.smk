@@ -98,6 +98,7 @@ rule study:
         tasks=of(plan.studies.tasks),
         kind=of(plan.studies.kind),
         study=of(plan.studies.settings),
+        images=of(plan.studies.drawn),
         methods=of(plan.studies.parameters),
         seed=of(plan.pools.seed),
         frozen_entries=of(plan.pools.frozen_entries),
