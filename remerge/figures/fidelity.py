@@ -21,8 +21,8 @@ def figure_of(evidence: Evidence, need: str) -> Figure:
     """Draw a table of averages beside published ones, with its correlation."""
     table, correlation = (read_csv(path, ["tasks", "seeds"]) for path in evidence.files[need])
     figure = fidelity_figure(table, correlation, evidence.labels, evidence.looks, evidence.architecture)
-    shown = str(table["tasks"].iloc[0]).split("+") if "tasks" in table else []
-    return tell_absent(figure, shown, evidence.tasks)
+    shown = [task for told in table["tasks"].dropna().head(1) for task in told.split("+")]
+    return tell_absent(figure, shown, evidence.tasks) if shown else figure
 
 
 def fidelity_figure(

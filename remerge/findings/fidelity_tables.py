@@ -62,7 +62,7 @@ def _layout(table: pd.DataFrame, labels: Mapping[str, str], markup: Markup) -> t
         cells = ["–" if pd.isna(row[name]) else f"{row[name]:{'g' if 'rank' in name else '.1f'}}" for name in columns]
         interval = cells.pop(2), cells.pop(2)
         cells.insert(2, " to ".join(interval))
-        body.append([markup.plain(labels[row["method"]]), *cells])
+        body.append([markup.plain(text) for text in (labels[row["method"]], *cells)])
     headers = ["Method", "ViT-B/32, published", "Here", "95 % interval", *map(str.capitalize, seeds)]
     return [markup.plain(name) for name in (*headers, "Rank, published", "Rank here")], body
 
@@ -80,7 +80,7 @@ def _note(table: pd.DataFrame, labels: Mapping[str, str], tasks: Sequence[str]) 
         else "95 % intervals: over test images alone; there is one training seed.",
         "Correlation and ranks are of merged encoders. A method is compared with the published one of the same "
         "parameters, but for those of how long it learns and what it is tuned over (published/fidelity.yaml).",
-        absence(scored, tasks),
+        absence(scored, tasks) if scored else "",
         f"Not compared: {named}." if named else "",
     ]
     return " ".join(filter(None, parts))
