@@ -367,7 +367,7 @@ def test_names_cover_neither_each_other_nor_points(crowd: int) -> None:
     bars = points[:, 1:] + [-1.5, 1.5]
     figure = new_figure(3.6)
     axes = figure.subplots()
-    axes.errorbar(*points.T, yerr=1.5, linestyle="none", marker="o")
+    axes.errorbar(points[:, 0], points[:, 1], yerr=1.5, linestyle="none", marker="o")
     axes.margins(0.15)
     name_points(axes, points, bars, [f"Method of a name {index}" for index in range(crowd)])
     figure.draw_without_rendering()
