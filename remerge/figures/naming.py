@@ -14,7 +14,6 @@ DISTANCES = np.array([6, 9, 13, 18, 24, 31, 39, 48, 58, 69, 81, 94, 108])
 DIRECTIONS = 24
 NEAR = 9
 """A name further from its point than this is joined to it by a line."""
-
 MARGIN = np.array([-2, -1.5, 2, 1.5])
 """What is left free around a name."""
 STEPS = 40
@@ -37,8 +36,9 @@ def name_points(axes: Axes, points: Points, bars: Points, names: Sequence[str]) 
     """
     figure = cast(Figure, axes.get_figure(root=True))
     renderer = FigureCanvasAgg(figure).get_renderer()
-    # Where points are on the page is known once the layout is.
+    # Where points are on the page is known once the layout is, and lines to names are not to change it.
     figure.draw_without_rendering()
+    axes.autoscale(enable=False)
     unit = figure.dpi / 72
     at, low, high = (
         axes.transData.transform(np.column_stack([points[:, 0], heights])) / unit for heights in (points[:, 1], *bars.T)
