@@ -97,8 +97,10 @@ def test_a_pool_has_no_name_of_a_folder_beside_it(name: str) -> None:
 
 def test_a_study_has_no_name_of_another_table_or_figure() -> None:
     rules = (ROOT / "workflow/rules").glob("*.smk")
-    made = {name for rule in rules for name in re.findall(r"/(?:tables|figures)/{suite}/(\w+)\.", rule.read_text())}
-    assert {"main", "cosine", "claims_over_seeds"} <= made
+    pattern = r"/(?:tables|figures)/{suite}/(\w+)({over})?\."
+    found = {match for rule in rules for match in re.findall(pattern, rule.read_text())}
+    made = {name + over for name, often in found for over in ("", "_over_seeds" * bool(often))}
+    assert {"main", "cosine", "claims_over_seeds", "fidelity_over_seeds"} <= made
     for name in made:
         assert "is taken; choose another" in faults("studies", name)
 

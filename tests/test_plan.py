@@ -245,7 +245,30 @@ def test_tables_over_seeds_read_the_pools_of_one_family() -> None:
     ],
 )
 def test_figures_are_those_with_evidence(methods: tuple[str, ...], suite: str, missing: set[str]) -> None:
-    assert set(plan_of(*methods).figures.of_suite("mini", suite)) == set(FIGURES) - missing
+    assert set(plan_of(*methods).figures.of_suite("mini", suite)) == set(FIGURES) - missing - {"fidelity_over_seeds"}
+
+
+def test_small_pools_are_compared_with_the_papers_alone_and_over_seeds() -> None:
+    plan = plan_of(pools={"b": {"seed": 1}, "a": {"seed": 0}, "single": {"origin": "random"}} | POOLS)
+    for pool, figures in {
+        "b": ["fidelity", "fidelity_over_seeds"],
+        "a": ["fidelity"],
+        "single": [],
+        "clip": [],
+    }.items():
+        assert [name for name in plan.figures.of_suite(pool, "two") if "fidelity" in name] == figures
+        assert [name for name in plan.report.section(pool, "two")["figures"] if "fidelity" in name] == figures
+        tables = [path for path in plan.tables.fidelity() if path.startswith(f"results/{pool}/tables/two/fidelity")]
+        assert [Path(path).stem for path in tables] == figures
+    assert plan.figures.evidence("b", "two", "fidelity_over_seeds")["fidelity_over_seeds"] == [
+        "results/b/tables/two/fidelity_over_seeds.csv",
+        "results/b/tables/two/correlation_over_seeds.csv",
+    ]
+    assert list(plan.figures.methods_shown("b", "fidelity")) == plan.methods.names("b")
+    assert plan.pools.joined("b", "") == {"b": 1}
+    assert plan.tables.cosines("b", "one", "_over_seeds") == [
+        f"results/{pool}/tables/one/cosine.csv" for pool in plan.pools.joined("b", "_over_seeds")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -444,7 +467,8 @@ def test_the_report_has_a_section_for_every_pool_and_suite() -> None:
     sections = {(section["pool"], section["suite"]): section for section in plan.report.sections()}
     assert list(sections) == [(pool, suite) for pool in ("mini", "clip", "late") for suite in ("one", "two")]
     assert list(sections["mini", "one"]["tables"]) == [
-        "main_over_seeds", "main", "claims_over_seeds", "claims", "forget", "experts", "cost",
+        "main_over_seeds", "main", "fidelity_over_seeds", "fidelity", "regime_over_seeds", "regime",
+        "claims_over_seeds", "claims", "forget", "experts", "cost",
     ]  # fmt: skip
     assert list(sections["clip", "two"]["tables"]) == [
         "main", "comparison", "claims", "noise", "unseen", "experts", "cost",

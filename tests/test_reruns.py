@@ -57,9 +57,19 @@ def setting(*keys: Any, value: Any) -> Edit:
 
 NOTHING: dict[str, int] = {}
 # A table of a study, drawn, judged and shown.
-SHOWN = {"study_table": 1, "study_figure": 1, "claims_table": 1, "report_page": 1}
-# A method in the main table, judged and shown: accuracies, radar, scalings and steps.
-SCORED = {"merge": 1, "score": 1, "main_table": 1, "cost_table": 1, "claims_table": 1, "figure": 4, "report_page": 1}
+SHOWN = {"study_table": 1, "study_figure": 1, "claims_table": 1, "regime_table": 1, "report_page": 1}
+# A method in the main table, judged and shown: accuracies, fidelity, radar, scalings and steps.
+COMPARED = {"fidelity_table": 1, "regime_table": 1}
+SCORED = {
+    **COMPARED,
+    "merge": 1,
+    "score": 1,
+    "main_table": 1,
+    "cost_table": 1,
+    "claims_table": 1,
+    "figure": 5,
+    "report_page": 1,
+}
 # All that a suite's task vectors are merged to; studies but the two parts of robustness, which merges two other tasks.
 MERGED = {
     "finetune": 1,
@@ -84,6 +94,7 @@ MERGED = {
     "main_table": 1,
     "cost_table": 1,
     "claims_table": 1,
+    **COMPARED,
     "report_page": 1,
 }
 EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
@@ -113,9 +124,11 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "main_table": 1,
             "experts_table": 1,
             "claims_table": 1,
+            **COMPARED,
             "cost_table": 1,
             "study_table": 6,
             "study_figure": 6,
+            "figure": 1,
             "report_page": 1,
         },
     ),
@@ -137,7 +150,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "merge": 2,
             "score": 2,
             "trajectory": 2,
-            "figure": 6,
+            "figure": 7,
             "study": 2,
         },
     ),
@@ -163,7 +176,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "what claims say of a kind of study": (
         text("remerge/studies/negation.py", '{"before": 0.0', '{"before": 0'),
-        {"claims_table": 1, "report_page": 1},
+        {"claims_table": 1, "regime_table": 1, "report_page": 1},
     ),
     "how a kind of study is drawn": (
         more("remerge/studies/ties_density_figure.py", "CHANGED = 1\n"),
@@ -173,10 +186,11 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         setting("methods", "averaging", "label", value="Mean"),
         {
             "main_table": 1,
+            "fidelity_table": 1,
             "cost_table": 1,
             "study_table": 1,
             "study_figure": 1,
-            "figure": 4,
+            "figure": 5,
             "report_page": 1,
         },
     ),
@@ -187,7 +201,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             **SHOWN,
             "study": 1,
             "entropy_table": 1,
-            "figure": 5,
+            "figure": 6,
         },
     ),
     "a method more": (
@@ -213,7 +227,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             **MERGED,
             "zero_shot_head": 1,
             "score_expert": 2,
-            "figure": 9,
+            "figure": 10,
         },
     ),
     "a template of mini": (
@@ -228,7 +242,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "expert_statistics": 6,
             "score_expert": 3,
             "study": 7,
-            "figure": 9,
+            "figure": 10,
         },
     ),
     "a task more": (
@@ -239,7 +253,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "audit_images": 1,
             "zero_shot_head": 1,
             "score_expert": 1,
-            "figure": 10,
+            "figure": 11,
         },
     ),
 }

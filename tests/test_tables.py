@@ -199,7 +199,14 @@ def test_equal_scores_give_equal_bytes(scores: pd.DataFrame, tmp_path: Path) -> 
 
 def test_tables_and_figures_do_not_import_torch() -> None:
     modules = [
-        *("findings.tables", "findings.claims", "findings.over_seeds", "scoring.scores"),
+        *(
+            "findings.tables",
+            "findings.claims",
+            "findings.over_seeds",
+            "findings.fidelity_tables",
+            "findings.regime",
+            "scoring.scores",
+        ),
         *(f"figures.{name}" for name in FIGURES),
     ]
     code = "import sys, importlib\n" + "".join(f"importlib.import_module('remerge.{name}')\n" for name in modules)

@@ -51,12 +51,19 @@ def test_everything_is_made(made: Path) -> None:
         assert (made / TABLES / f"main.{suffix}").stat().st_size > 200
         assert (made / TABLES / f"experts.{suffix}").stat().st_size > 50
     figures = {path.name for path in (made / "results/mini/figures/three").iterdir()}
-    names = ("samples", "accuracies", "scalings", "steps", "cosine", "conflicts", "entropy", "radar")
+    names = ("samples", "accuracies", "scalings", "steps", "cosine", "conflicts", "entropy", "radar", "fidelity")
     coefficients = ("taskwise_coefficients", "layerwise_coefficients")
     studies = ("generalisation", "robustness", "pairs", "negation")
     assert figures == {f"{name}.{format}" for name in (*names, *coefficients, *studies) for format in ("svg", "png")}
     assert pd.read_csv(made / TABLES / "experts.csv").notna().all(axis=None), "an expert was not scored on some task"
-    assert {path.stem for path in (made / TABLES).glob("*.md")} >= {"main", "claims", "cost", *studies}
+    assert {path.stem for path in (made / TABLES).glob("*.md")} >= {
+        "main",
+        "claims",
+        "cost",
+        "fidelity",
+        "regime",
+        *studies,
+    }
     technical = (made / "results/technical-report.html").read_text(encoding="utf-8")
     assert "main.md" in technical
     report = (made / "results/report.html").read_text(encoding="utf-8")
@@ -111,8 +118,10 @@ def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict[
         "score": 1,
         "main_table": 1,
         "entropy_table": 1,
-        "figure": 5,
+        "figure": 6,
         "claims_table": 1,
+        "fidelity_table": 1,
+        "regime_table": 1,
         "cost_table": 1,
         "report_page": 1,
     }
@@ -141,7 +150,7 @@ def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, confi
     config["pools"]["other"] = {"architecture": "mini", "seed": 1}
     write_config(made, config)
     jobs = planned(made)
-    shown = {"main_table": 1, "claims_table": 1, "study_figure": 4, "figure": 10, "report_page": 1}
+    shown = {"main_table": 1, "claims_table": 1, "study_figure": 4, "figure": 12, "report_page": 1}
     assert {rule: jobs[rule] for rule in ("finetune", *shown)} == {"finetune": 3, **shown}
     assert not set(jobs) & {"render_task", "read_folder_task", "render_pretraining", "pretrain"}
 
@@ -160,6 +169,7 @@ def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
         (made / "remerge" / "findings" / "tables.py").open("a").write("CHANGED = 1\n")
         assert {rule for rule in planned(made) if rule not in ("report_page", "study_figure")} == {
             *("main_table", "experts_table", "study_table", "claims_table", "cost_table"),
+            *("fidelity_table", "regime_table", "figure"),
         }
     finally:
         path.write_bytes(before)

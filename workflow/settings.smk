@@ -12,6 +12,7 @@ from remerge.errors import RemergeError
 from remerge.plan import Plan
 from remerge.plan.images import SPLITS
 from remerge.plan.pretraining import Shipped
+from remerge.plan.pools import OVER_SEEDS
 from remerge.run.devices import SETTING, local_gpus
 from remerge.run.threads import let_threads_yield
 from remerge.tasks import MINI_TASKS
@@ -68,3 +69,4 @@ wildcard_constraints:
     study=any_of(settings.studies),
     part=r"[a-z0-9_-]+",
     size=r"\d+",
+    over=f"(?:{OVER_SEEDS})?",

@@ -4,6 +4,7 @@ They are those of the last finished run.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from remerge.run.last_run import REPORT, sections
@@ -30,10 +31,17 @@ def show_results(folder: Path) -> str:
     parts = []
     for section in sections(folder):
         pool, suite = section["pool"], section["suite"]
-        table = folder / pool / "tables" / suite / "main.md"
-        parts.append(f"Pool {pool}, suite {suite}\n\n{table.read_text(encoding='utf-8')}")
-        parts.append(f"Tables   {table.parent}\nFigures  {folder / pool / 'figures' / suite}")
-        if over_seeds := section["tables"].get("main_over_seeds"):
-            path = folder / Path(over_seeds).relative_to("results")
-            parts.append(f"Suite {suite} over training seeds\n\n{path.read_text(encoding='utf-8')}")
+        tables = folder / pool / "tables" / suite
+        texts = {name: tables / f"{name}.md" for name in ("main", *section["tables"])}
+        parts += [f"Pool {pool}, suite {suite}\n", texts["main"].read_text(encoding="utf-8")]
+        parts += _fidelity(texts, "fidelity")
+        parts.append(f"Tables   {tables}\nFigures  {folder / pool / 'figures' / suite}")
+        if over_seeds := texts.get("main_over_seeds"):
+            parts += [f"Suite {suite} over training seeds\n", over_seeds.read_text(encoding="utf-8")]
+            parts += _fidelity(texts, "fidelity_over_seeds")
     return "\n".join([*parts, f"Report   {folder / REPORT}"])
+
+
+def _fidelity(texts: Mapping[str, Path], table: str) -> list[str]:
+    """The sentence that a comparison with ViT-B/32 begins with, if there is one."""
+    return [texts[table].read_text(encoding="utf-8").partition("\n")[0] + "\n"] if table in texts else []

@@ -24,6 +24,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
     # Other tables and figures of a suite.
     "studies": [
         *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost", "main_over_seeds", "claims_over_seeds"),
+        *("regime", "regime_over_seeds", "correlation", "correlation_over_seeds"),
         *FIGURES,
     ],
 }

@@ -35,6 +35,15 @@ FIGURES = {
         "The main table as a picture. Bars are 95 % intervals: Wilson's per task, a normal approximation for the "
         "average, both over the sampling of test images alone.",
     ),
+    "fidelity": Figure(
+        ("fidelity",),
+        "Average accuracy here against the average published for ViT-B/32, a point per merged encoder. Bars are 95 % "
+        "intervals over test images. rho is Spearman's rank correlation: 1 if both rank the methods alike.",
+    ),
+    "fidelity_over_seeds": Figure(
+        ("fidelity_over_seeds",),
+        "The same, averaged over training seeds; bars and the interval of rho are over seeds and test images.",
+    ),
     "radar": Figure(
         ("scores", "experts"),
         "Accuracy on every task divided by the expert's, one method of each kind: a round polygon serves all tasks "

@@ -1,6 +1,6 @@
 """The papers' claims as data: reading them, and translating them to the names of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -147,21 +147,30 @@ def of_run(
     fitted = {}
     for name, claim in claims.items():
         known = measured.get(claim.published.origin if claim.published else AUTHORS, {})
-        sides = [_side_of_run(side, methods, known) for side in (claim.above, claim.below)]
+        sides = [side_of_run(side, methods, known) for side in (claim.above, claim.below)]
         others = tuple(dict.fromkeys(other for _, other in sides if other))
         update = {"above": sides[0][0], "below": sides[1][0], "other_parameters": others}
         fitted[name] = claim.model_copy(update=update)
     return fitted
 
 
-def _side_of_run(side: Side, methods: Methods, known: Mapping[str, Measured]) -> tuple[Side, str]:
-    """A side with the run's name of its method, and that name if its parameters differ from the published ones."""
+def side_of_run(
+    side: Side, methods: Methods, known: Mapping[str, Measured], but: Collection[str] = ()
+) -> tuple[Side, str]:
+    """Return a side with the run's name of its method, and that name if its parameters differ from the published ones.
+
+    Args:
+        side: A side of a claim.
+        methods: The run's methods.
+        known: The methods published for one origin.
+        but: Parameters that may differ.
+    """
     field = next((key for key in ("method", "sweep", "trajectory") if getattr(side, key, None)), "")
     wanted = getattr(side, field, "")
     if wanted not in known:
         return side, ""
     free = ["scaling"] if field == "sweep" else []
-    same = [name for name, method in methods.items() if known[wanted].is_of(method, but=free)]
+    same = [name for name, method in methods.items() if known[wanted].is_of(method, but=[*free, *but])]
     # Among methods that differ only in the scaling, the first has the curve.
     found = wanted if wanted in same and not free else same[0] if same else wanted
     return side.model_copy(update={field: found}), "" if same or wanted not in methods else wanted

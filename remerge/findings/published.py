@@ -36,6 +36,19 @@ def of_pool(published: pd.DataFrame, origin: str, architecture: str) -> pd.DataF
     return published[rows & (published["task"] != "average")].drop(columns=["origin", "architecture"])
 
 
+def averages(published: pd.DataFrame, origin: str, architecture: str) -> dict[str, float]:
+    """Return the averages (percent) published for some checkpoints by method, with all decimals if they are known."""
+    rows = (published["origin"] == origin) & (published["architecture"] == architecture)
+    of_all = published[rows & (published["task"] == "average")]
+    return dict(zip(of_all["method"], of_all["exact"].fillna(of_all["accuracy"]), strict=True))
+
+
+def curves(path: str | Path, origin: str, architecture: str) -> pd.DataFrame:
+    """Return the curves over lambda published for some checkpoints: ``method``, ``scaling``, ``average`` (percent)."""
+    frame = read_csv(path, ["origin", "architecture", "source"])
+    return frame[(frame["origin"] == origin) & (frame["architecture"] == architecture)]
+
+
 def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str) -> dict[str, dict[str, float]]:
     """Return published zero-shot accuracies (percent) by origin and task, the pool's origin first.
 

@@ -24,6 +24,19 @@ TABLES = {
         "far above the pre-trained encoder is it?",
     ),
     "comparison": ("Beside the published numbers", "The same checkpoints, scored by others; differences in points."),
+    "fidelity_over_seeds": (
+        "As on ViT-B/32, over training seeds?",
+        "Averages over seeds beside those published for ViT-B/32: are methods ranked alike?",
+    ),
+    "fidelity": (
+        "As on ViT-B/32?",
+        "Averages beside those published for ViT-B/32, on other tasks: levels differ, but are methods ranked alike?",
+    ),
+    "regime_over_seeds": ("In the regime of the papers, over training seeds?", "What the seeds' checkpoints are like."),
+    "regime": (
+        "In the regime of the papers?",
+        "What the checkpoints are like, beside ViT-B/32's: methods may rank alike if these are alike.",
+    ),
     "claims_over_seeds": (
         "Do the papers' claims hold over training seeds?",
         "Each claim, judged by several encoders that differ in nothing but the seed.",

@@ -5,6 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+
+from remerge.errors import RemergeError
+from remerge.scoring.answers import unpack_right
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -45,20 +49,79 @@ def interval(
     """
     generator = np.random.default_rng(seed)
     drawn = _differences(answers, sides, rows, lambda values: _resampled(values, generator))
-    n = len(sides)
+    measured = _differences(answers, sides, rows, lambda values: values.sum(axis=0, keepdims=True))[0]
+    return interval_over_seeds(drawn, measured, generator)
+
+
+def interval_over_seeds(drawn: Floats, measured: Floats, generator: np.random.Generator) -> tuple[float, float]:
+    """Return the 95 % interval, as :func:`interval` describes it, of the mean over seeds of any statistic.
+
+    Args:
+        drawn: The statistic in resamples of images, ``[resamples, seeds]``.
+        measured: The statistic as measured, ``[seeds]``.
+        generator: What draws the seeds.
+    """
+    n = len(measured)
     if n == 1:
         low, high = np.quantile(drawn[:, 0], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
         return float(low), float(high)
     # SciPy takes long to import, and only tables over several seeds need it.
     from scipy.special import stdtrit
 
-    times = generator.multinomial(n - 1, np.full(n, 1 / n), RESAMPLES)
-    means = (times * drawn).sum(axis=1) / (n - 1)
-    measured = _differences(answers, sides, rows, lambda values: values.sum(axis=0, keepdims=True))[0]
+    means = means_over_seeds(drawn, generator)
     of_seeds = measured.var(ddof=1) / n
     freedom = (n - 1) * max(1.0, means.var() / of_seeds) ** 2 if of_seeds else np.inf
     half = stdtrit(freedom, (1 + CONFIDENCE) / 2) * means.std()
     return float(means.mean() - half), float(means.mean() + half)
+
+
+def means_over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
+    """Return the mean over n - 1 of n seeds, drawn anew in every resample: ``[resamples, seeds, ...]`` without seeds.
+
+    With one seed there is none to draw, and its values are returned.
+    """
+    n = drawn.shape[1]
+    if n == 1:
+        return drawn[:, 0]
+    times = generator.multinomial(n - 1, np.full(n, 1 / n), len(drawn))
+    return np.asarray((times.reshape(*times.shape, *[1] * (drawn.ndim - 2)) * drawn).sum(axis=1) / (n - 1))
+
+
+def right_answers(encoders: Sequence[pd.DataFrame], purpose: str) -> dict[str, Counts]:
+    """Return by task how often each encoder classifies each image correctly, ``[images, encoders]``.
+
+    Args:
+        encoders: Rows of score files with ``task``, ``n`` and ``right``; several rows of a task are summed.
+        purpose: What the answers are compared for, for the error's text.
+
+    Raises:
+        RemergeError: The rows of a task are not for the same images.
+    """
+    answers: dict[str, Counts] = {}
+    for column, encoder in enumerate(encoders):
+        for task, n, right in zip(encoder["task"], encoder["n"], encoder["right"], strict=True):
+            counts = answers.setdefault(task, np.zeros((n, len(encoders)), np.int64))
+            if len(counts) != n:
+                raise RemergeError(
+                    f"{purpose}: {task} has {len(counts)} test images in one row and {n} in another; "
+                    "run snakemake to have it scored again, or give a study all images"
+                )
+            counts[:, column] += unpack_right(right, n)
+    return answers
+
+
+def resampled_averages(answers: Mapping[str, Counts], generator: np.random.Generator) -> Floats:
+    """Return encoders' average accuracy over tasks in resamples of every task's images.
+
+    Args:
+        answers: By task, whether each encoder classifies each image correctly, ``[images, encoders]``.
+        generator: What draws the images, for all encoders at once.
+
+    Returns:
+        Proportions, ``[resamples, encoders]``.
+    """
+    sums = [_resampled(counts, generator) / len(counts) for counts in answers.values()]
+    return np.mean(sums, axis=0)
 
 
 def _differences(

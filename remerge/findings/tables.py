@@ -145,7 +145,7 @@ def main_table_latex(
 ) -> str:
     """Return the main table in LaTeX (package booktabs), with the same marks as in Markdown."""
     headers, body = _main_layout(table, methods, list(origins), LATEX)
-    return _latex(headers, body, LATEX.plain(" ".join(_notes(table, origins, flags))))
+    return latex_table(headers, body, LATEX.plain(" ".join(_notes(table, origins, flags))))
 
 
 def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
@@ -158,7 +158,7 @@ def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str
 def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, LATEX)
-    return _latex(headers, body, LATEX.plain(" ".join(_experts_notes(table, flags))))
+    return latex_table(headers, body, LATEX.plain(" ".join(_experts_notes(table, flags))))
 
 
 def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
@@ -284,7 +284,14 @@ def _precision(table: pd.DataFrame) -> list[str]:
     return [f"Scored in bfloat16: on {agree} of the {compared} images compared, float32 predicts the same."]
 
 
-def _latex(headers: Sequence[str], body: Sequence[Sequence[str]], note: str) -> str:
+def latex_table(headers: Sequence[str], body: Sequence[Sequence[str]], note: str) -> str:
+    """Return a table in LaTeX (package booktabs): the first column is text, as is the last if it says what was used.
+
+    Args:
+        headers: Names of columns, escaped.
+        body: Cells by row, escaped.
+        note: The note below, escaped.
+    """
     lines = [
         "% needs \\usepackage{booktabs}",
         rf"\begin{{tabular}}{{l{'r' * (len(headers) - 2)}{'l' if headers[-1] == 'Looks at' else 'r'}}}",

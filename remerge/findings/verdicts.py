@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from remerge.errors import RemergeError
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim, OfSweep, OfTrajectory
-from remerge.findings.resampling import interval
-from remerge.scoring.answers import unpack_right
+from remerge.findings.resampling import interval, right_answers
 from remerge.scoring.scores import merged_tasks
 
 
@@ -88,7 +86,7 @@ def judge_over_seeds(claim: Claim, scores: Mapping[int, Scores], seed: int = 0) 
     if not keys:
         return None
     keyed = [encoder.loc[keys] for encoder in keyed]
-    answers = _answers(keyed, claim)
+    answers = right_answers(keyed, f"claim {claim.statement!r}")
     accuracies = iter([float((100 * encoder["correct"] / encoder["n"]).mean()) for encoder in keyed])
     averages = {number: [{name: next(accuracies) for name in side} for side in own] for number, own in sides.items()}
     above, below = ([max(own[side].values()) for own in averages.values()] for side in (0, 1))
@@ -144,18 +142,3 @@ def _keyed(encoder: pd.DataFrame, claim: Claim) -> pd.DataFrame:
             "name its method, variant or keep"
         )
     return keyed
-
-
-def _answers(keyed: Sequence[pd.DataFrame], claim: Claim) -> dict[str, npt.NDArray[np.int64]]:
-    """By task, how often each encoder classifies each image correctly, ``[images, encoders]``."""
-    answers: dict[str, npt.NDArray[np.int64]] = {}
-    for column, encoder in enumerate(keyed):
-        for task, n, right in zip(encoder["task"], encoder["n"], encoder["right"], strict=True):
-            counts = answers.setdefault(task, np.zeros((n, len(keyed)), np.int64))
-            if len(counts) != n:
-                raise RemergeError(
-                    f"claim {claim.statement!r}: {task} has {len(counts)} test images in one row and {n} in another; "
-                    "run snakemake to have it scored again, or give a study all images"
-                )
-            counts[:, column] += unpack_right(right, n)
-    return answers

@@ -37,10 +37,17 @@ class Measured:
 
         Args:
             method: Algorithm and every parameter.
-            but: Parameters that may differ.
+            but: Parameters that may differ; so may those within a parameter, such as the grid of a tuned scaling.
         """
-        wanted = {**self.parameters, **self.comparable}
-        return all(key in method and method[key] == value for key, value in wanted.items() if key not in but)
+        wanted, own = (_without(values, but) for values in ({**self.parameters, **self.comparable}, method))
+        return all(key in own and own[key] == value for key, value in wanted.items())
+
+
+def _without(value: Any, keys: Collection[str]) -> Any:
+    """A value without some keys of the mapping that it is, at any depth."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _without(within, keys) for key, within in value.items() if key not in keys}
 
 
 def read_measured(path: str | Path) -> dict[str, dict[str, Measured]]:
@@ -89,3 +96,23 @@ def curves_as(methods: Methods, measured: Mapping[str, Measured]) -> dict[str, s
         if "scaling" in own.parameters
     }
     return {known: names[0] for known, names in found.items() if names}
+
+
+def paired(methods: Methods, measured: Mapping[str, Measured], but: Collection[str]) -> dict[str, str]:
+    """Return the names under which methods of a configuration were published, by their ids, each name once.
+
+    Pairs whose parameters all agree come first, then those that agree in all ``but`` some; methods and published names
+    that are left without a partner are left out.
+
+    Args:
+        methods: The configuration's methods.
+        measured: The methods published for one origin.
+        but: Parameters that may differ.
+    """
+    names: dict[str, str] = {}
+    for free in ((), but):
+        for known, own in measured.items():
+            alike = [name for name, method in methods.items() if name not in names and own.is_of(method, free)]
+            if alike and known not in names.values():
+                names[alike[0]] = known
+    return {name: names[name] for name in methods if name in names}

@@ -62,7 +62,9 @@ class Plan:
         self.scores = Scores(config, self.tasks, self.methods)
         self.studies = Studies(config, self.images, self.methods, self.merging)
         self.tables = Tables(self.pools, self.tasks, self.methods)
-        self.figures = Figures(config, self.tasks, self.images, self.methods, self.merging, self.scores, published)
+        self.figures = Figures(
+            config, self.pools, self.tasks, self.images, self.methods, self.merging, self.scores, published
+        )
         self.report = Report(config, self.pools, self.tasks, self.images, self.methods, self.studies, self.figures)
         self.resources = Resources(config, needs)
         self.figures.check()

@@ -12,9 +12,12 @@ from remerge.figures.registry import FIGURES
 from remerge.plan.images import Images
 from remerge.plan.merging import Merging
 from remerge.plan.methods import Methods
+from remerge.plan.pools import OVER_SEEDS, Pools
 from remerge.plan.scores import Scores
 from remerge.plan.tasks import Tasks
 
+SHOWS_ALL = frozenset(["scores", "fidelity", "fidelity_over_seeds"])
+"""What tells of every method, where other evidence tells of those that learn coefficients."""
 DRAWN_BY = Path(__file__).parent.parent / "figures"
 
 
@@ -27,6 +30,7 @@ class Figures:
     """
 
     config: Config
+    pools: Pools
     tasks: Tasks
     images: Images
     methods: Methods
@@ -54,6 +58,8 @@ class Figures:
             "cosine": lambda pool, suite: [_table(pool, suite, "cosine")],
             "conflicts": self._conflicts,
             "entropy": self._entropy,
+            "fidelity": lambda pool, suite: self._fidelity(pool, suite, ""),
+            "fidelity_over_seeds": lambda pool, suite: self._fidelity(pool, suite, OVER_SEEDS),
         }
 
     def _conflicts(self, pool: str, suite: str) -> list[str]:
@@ -61,6 +67,12 @@ class Figures:
 
     def _entropy(self, pool: str, suite: str) -> list[str]:
         return [_table(pool, suite, "entropy")] if self.methods.plain_task_arithmetic() else []
+
+    def _fidelity(self, pool: str, suite: str, over: str) -> list[str]:
+        """A table of averages beside published ones, and that of the correlation."""
+        if (over and pool not in self.pools.families()) or pool not in self.pools.small():
+            return []
+        return [_table(pool, suite, f"{name}{over}") for name in ("fidelity", "correlation")]
 
     def check(self) -> None:
         """Check that every entry of the registry can be drawn.
@@ -106,7 +118,8 @@ class Figures:
         if "sweeps" in entry.needs:
             # Methods that differ in nothing but their scaling share a curve.
             return self.methods.described_with_looks(pool)
-        return self.methods.looks(self.methods.names(pool) if "scores" in entry.needs else self.methods.learning())
+        shows_all = SHOWS_ALL.intersection(entry.needs)
+        return self.methods.looks(self.methods.names(pool) if shows_all else self.methods.learning())
 
     def modules(self, figure: str) -> list[str]:
         """Return the library file that draws a figure."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from remerge.config.models import Config, Pool
 
+OVER_SEEDS = "_over_seeds"
+"""What the names of tables and figures over the seeds of a family end with."""
+
 
 @dataclass(frozen=True)
 class Pools:
@@ -19,6 +22,10 @@ class Pools:
     def published(self) -> list[str]:
         """Return the pools for whose checkpoints published scores exist."""
         return [name for name, pool in self.config.pools.items() if pool.is_published]
+
+    def small(self) -> list[str]:
+        """Return the pools whose encoder is small and trained here, to stand for a larger one."""
+        return [name for name, pool in self.config.pools.items() if pool.origin == "trained"]
 
     def trained(self) -> list[str]:
         """Return the pools whose experts are fine-tuned here."""
@@ -66,12 +73,24 @@ class Pools:
         """Return the pools of the family that a pool is the first of, with their seeds."""
         return self.families()[pool]
 
-    def over_seeds(self, pool: str, suite: str, files: Callable[[str, str], list[str]]) -> list[str]:
-        """Return a suite's files of every pool of a family, pool after pool.
+    def joined(self, pool: str, over: str) -> dict[str, int]:
+        """Return the pools, with their seeds, that a table is of: one, or all of a family.
 
         Args:
-            pool: The first pool of the family.
+            pool: The pool, or the first pool of the family.
+            over: ``_over_seeds`` if the table is over seeds, else empty.
+        """
+        return self.seeds(pool) if over else {pool: self.seed(pool)}
+
+    def over_seeds(
+        self, pool: str, suite: str, files: Callable[[str, str], list[str]], over: str = OVER_SEEDS
+    ) -> list[str]:
+        """Return a suite's files of every pool that a table is of, pool after pool.
+
+        Args:
+            pool: As for :meth:`joined`.
             suite: The suite.
             files: Returns the files of one pool and suite.
+            over: As for :meth:`joined`.
         """
-        return [file for each in self.seeds(pool) for file in files(each, suite)]
+        return [file for each in self.joined(pool, over) for file in files(each, suite)]

@@ -7,7 +7,7 @@ from remerge.config.models import Config
 from remerge.plan.figures import Figures
 from remerge.plan.images import Images
 from remerge.plan.methods import Methods
-from remerge.plan.pools import Pools
+from remerge.plan.pools import OVER_SEEDS, Pools
 from remerge.plan.studies import Studies
 from remerge.plan.tasks import Tasks
 
@@ -57,8 +57,12 @@ class Report:
 
     def _tables(self, pool: str, suite: str) -> list[str]:
         has_seeds = pool in self.pools.families()
-        main, claims = ([f"{table}_over_seeds", table] if has_seeds else [table] for table in ("main", "claims"))
+        main, fidelity, regime, claims = (
+            [f"{table}{OVER_SEEDS}", table] if has_seeds else [table]
+            for table in ("main", "fidelity", "regime", "claims")
+        )
         comparison = ["comparison"] if pool in self.pools.published() else []
+        comparison += [*fidelity, *regime] if pool in self.pools.small() else []
         return [*main, *comparison, *claims, *self.studies.of_suite(suite), "experts", "cost"]
 
     def files(self) -> dict[str, list[str]]:

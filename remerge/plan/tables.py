@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from remerge.plan.methods import Methods
-from remerge.plan.pools import Pools
+from remerge.plan.pools import OVER_SEEDS, Pools
 from remerge.plan.tasks import Tasks
 
 
@@ -48,3 +48,18 @@ class Tables:
     def claims_of_seeds(self, pool: str, suite: str) -> list[str]:
         """Return the verdicts of every pool of a family."""
         return [f"results/{each}/tables/{suite}/claims.csv" for each in self.pools.seeds(pool)]
+
+    def cosines(self, pool: str, suite: str, over: str) -> list[str]:
+        """Return the cosines between task vectors of every pool that a table is of."""
+        return [f"results/{each}/tables/{suite}/cosine.csv" for each in self.pools.joined(pool, over)]
+
+    def fidelity(self) -> list[str]:
+        """Return the tables that compare small pools, alone and over seeds, with ViT-B/32."""
+        over = {pool: ["", OVER_SEEDS] if pool in self.pools.families() else [""] for pool in self.pools.small()}
+        return [
+            f"results/{pool}/tables/{suite}/{table}{each}.csv"
+            for pool in over
+            for suite in self.pools.config.suites
+            for each in over[pool]
+            for table in ("fidelity", "regime")
+        ]

@@ -5,8 +5,11 @@ makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
        results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
+       results/{pool}/tables/{suite}/fidelity.{csv,md,tex}  averages beside those published for ViT-B/32
+       results/{pool}/tables/{suite}/correlation.csv        their rank correlation
+       results/{pool}/tables/{suite}/regime.{csv,md}        facts of the checkpoints beside ViT-B/32's
        results/{pool}/tables/{suite}/{table}_over_seeds.{csv,md}
-           main and claims of all pools that differ only in the seed, under the first of them
+           main, claims, fidelity, correlation and regime of all pools that differ only in the seed, under the first of them
 """
 
 
@@ -250,6 +253,94 @@ rule claims_over_seeds:
         "../../scripts/claims_over_seeds.py"
 
 
+rule fidelity_table:
+    """Averages of a small pool, or over seeds, beside those published for ViT-B/32, and their rank correlation."""
+    input:
+        scores=of(plan.pools.over_seeds, files=plan.scores.of_suite),
+        published=f"{PUBLISHED}/main.csv",
+        measured=f"{PUBLISHED}/methods.yaml",
+        standard=f"{PUBLISHED}/fidelity.yaml",
+    output:
+        csv="results/{pool}/tables/{suite}/fidelity{over}.csv",
+        correlation="results/{pool}/tables/{suite}/correlation{over}.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/fidelity{over}.md",
+            caption="../report/fidelity_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "fidelity{over}"},
+        ),
+        latex="results/{pool}/tables/{suite}/fidelity{over}.tex",
+    log:
+        "logs/{pool}/fidelity_table{over}/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/fidelity_table{over}/{suite}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.small()),
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
+    params:
+        code=code("scripts/fidelity_table.py"),
+        seeds=of(plan.pools.joined),
+        tasks=of(plan.tasks.in_suite),
+        methods=of(plan.methods.described),
+    script:
+        "../../scripts/fidelity_table.py"
+
+
+rule regime_table:
+    """Facts of the checkpoints of a small pool, or over seeds, beside ViT-B/32's."""
+    input:
+        scores=of(plan.pools.over_seeds, files=plan.scores.of_suite),
+        sweeps=of(plan.pools.over_seeds, files=plan.scores.sweeps),
+        trajectories=of(plan.pools.over_seeds, files=plan.scores.trajectories),
+        studies=of(plan.pools.over_seeds, files=plan.studies.scores_of_suite),
+        cosine=of(plan.tables.cosines),
+        published=f"{PUBLISHED}/main.csv",
+        curves=f"{PUBLISHED}/curves.csv",
+        measured=f"{PUBLISHED}/methods.yaml",
+        standard=f"{PUBLISHED}/fidelity.yaml",
+    output:
+        csv="results/{pool}/tables/{suite}/regime{over}.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/regime{over}.md",
+            caption="../report/regime_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "regime{over}"},
+        ),
+    log:
+        "logs/{pool}/regime_table{over}/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/regime_table{over}/{suite}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.small()),
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
+    params:
+        code=code("scripts/regime_table.py", of(plan.studies.encoders_code)),
+        seeds=of(plan.pools.joined),
+        methods=of(plan.methods.names),
+        described=of(plan.methods.unlabelled),
+        swept=plan.methods.swept(),
+        learned=plan.methods.learning(),
+        studies=of(plan.studies.studies_of_scores),
+        kinds=of(plan.studies.kinds),
+        merged=plan.methods.merging(),
+    script:
+        "../../scripts/regime_table.py"
+
+
 rule cost_table:
     """Seconds, memory and storage that every method took, from the benchmark files of its jobs."""
     input:
@@ -304,4 +395,5 @@ rule tables:
             suite=settings.suites,
             table=["main", "claims"],
         ),
+        plan.tables.fidelity(),
     localrule: True
