@@ -173,17 +173,17 @@ class Pretraining(Strict):
     learning_rate: Positive = Field(0.02, description="Peak learning rate of Muon; AdamW's is a twentieth.")
     logit_scale: Positive = Field(
         8.0,
-        description="Fixed factor of cosine similarities in logits. A small one makes fine-tuning move features far past "
-        "the decision boundary, so that part of a task vector suffices, as with the papers' experts.",
+        description="Fixed factor of cosine similarities in logits. If it is small, fine-tuning moves features far "
+        "past the decision boundary, and part of a task vector suffices, as with the papers' experts.",
     )
 
 
 class Finetuning(Strict):
     """How experts are fine-tuned: AdamW, cosine schedule, gradient norm clipped at 1, frozen head."""
 
-    steps: int = Field(130, ge=1, description="Optimiser steps.")
-    batch_size: int = Field(128, ge=1, description="Images per step.")
-    learning_rate: Positive = Field(1e-3, description="Peak learning rate of AdamW.")
+    steps: int = Field(300, ge=1, description="Optimiser steps.")
+    batch_size: int = Field(32, ge=1, description="Images per step.")
+    learning_rate: Positive = Field(4e-4, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay.")
     warmup: int = Field(10, ge=0, description="Steps of linear warm-up.")
     crop: Share = Field(

@@ -42,8 +42,8 @@ MINI_TASKS = {
     task.name: task
     for task in (
         Task("digits", "handwritten digits", "real", PRINTED_DIGITS.classes),
-        # Encoders that were pre-trained on upright print lose half of their accuracy on glyphs tilted by 20 to 30 degrees,
-        # and experts learn them almost perfectly: a gap in style that hides nothing.
+        # An encoder pre-trained on upright print loses half of its accuracy on glyphs tilted by 20 to 30 degrees, and
+        # experts learn them almost perfectly: a gap in style that hides nothing.
         _rendered("latin", "tilted Latin capitals in chalk", "chalk", tilt=-30),
         _rendered("greek", "tilted Greek letters out of focus", "blurred", tilt=25),
         _rendered("cyrillic", "tilted Cyrillic capitals under noise", "noisy", tilt=30),

@@ -31,7 +31,7 @@ def draw_glyphs(
     Args:
         alphabet: Characters and the fonts to choose from.
         labels: Indices into the alphabet's characters, ``[n]``.
-        generator: Random generator for font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees from the mean).
+        generator: Random generator for font, size (20-26 px), shift (up to 2 px) and tilt (up to 10 degrees).
         tilt: Mean tilt in degrees, counterclockwise.
 
     Returns:
