@@ -7,19 +7,22 @@ import runpy
 import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from remerge.errors import RemergeError
 from remerge.run.atomic import atomic_path
 from remerge.run.last_run import REPORT, lineage, within
-from remerge.run.provenance import FOLDER, read_record, sha256_of
+from remerge.run.provenance import FOLDER, UNKNOWN, current_commit, read_record, sha256_of
 from remerge.run.threads import most_threads
 
 SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
 """What is packed: everything people read, and all scores, coefficients and records; no weights and no images."""
 REMADE = (("tables",), ("figures",))
 """What is rebuilt: folders below a pool's folder."""
+RECORDED = {"rule", "script", "code", "remerge", "commit", "input", "output", "parameters", "wildcards"}
+"""The fields of a record that running its script again needs."""
 # A full-size results folder holds a few tens of megabytes of such files.
 MOST_BYTES = 4 * 10**9
 
@@ -77,9 +80,15 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
 
     Returns:
         The rebuilt files that are identical byte for byte, and those that differ.
+
+    Raises:
+        RemergeError: It is not an archive of results, none of its tables and figures can be rebuilt from it, or a
+            script of this version does not understand what another version recorded.
     """
     unpack(archive, folder)
-    jobs = {json.dumps(told["output"], sort_keys=True): told for told in _remade(folder)}
+    jobs = {json.dumps(told["output"], sort_keys=True): told for told in _remade(archive, folder)}
+    if not jobs:
+        raise RemergeError(f"{archive}: has no table or figure with a record and all inputs; pack a finished run again")
     before = Path.cwd()
     same: list[str] = []
     other: list[str] = []
@@ -90,7 +99,8 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
             expected = {path: sha256_of(path) for path in outputs}
             for path in outputs:
                 Path(path).unlink()
-            runpy.run_path(str(project / told["script"]), init_globals={"snakemake": Job(told, project)})
+            with _understood(archive, told):
+                runpy.run_path(str(project / told["script"]), init_globals={"snakemake": Job(told, project)})
             for path in outputs:
                 (same if sha256_of(path) == expected[path] else other).append(path)
     finally:
@@ -99,12 +109,32 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
     return sorted(same), sorted(other)
 
 
-def _remade(folder: Path) -> Iterator[dict[str, Any]]:
+@contextmanager
+def _understood(archive: Path, told: dict[str, Any]) -> Iterator[None]:
+    """Explain the failure of a script if another version of remerge wrote the record; only that one has its script."""
+    try:
+        yield
+    except Exception as error:
+        if told["commit"] == current_commit() != UNKNOWN:
+            raise
+        raise RemergeError(
+            f"{archive}: {', '.join(_paths(told['output']))}: recorded by remerge {told['remerge']} at "
+            f"{told['commit']}, which this version cannot make again ({type(error).__name__}: {error}); rebuild the "
+            "archive with the version that recorded it"
+        ) from error
+
+
+def _remade(archive: Path, folder: Path) -> Iterator[dict[str, Any]]:
     """Records of tables and figures whose inputs are all in the archive."""
     for record in sorted((folder / "results" / FOLDER).rglob("*.json")):
         path = folder / "results" / record.relative_to(folder / "results" / FOLDER).with_suffix("")
         told = read_record(path)
         if told and path.relative_to(folder / "results").parts[1:2] in REMADE and path.exists():
+            if missing := sorted(RECORDED - told.keys()):
+                raise RemergeError(
+                    f"{archive}: {record.relative_to(folder)}: has no {', '.join(missing)}; rebuild the archive with "
+                    "the version of remerge that recorded it"
+                )
             inputs = [source for source in _paths(told["input"]) if source.startswith("results/")]
             if all((folder / source).exists() for source in inputs):
                 _check_places(record, told)

@@ -25,6 +25,8 @@ DOWNLOADS = ("fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_
 """Rules whose results are records of :mod:`remerge.downloads.records`."""
 DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
+UNKNOWN = "unknown"
+"""Recorded as the commit where there is no repository, as for an installed wheel."""
 READ_AGAIN = 2**29
 """Inputs up to this size in bytes are hashed before every use; larger ones only if their size or date changed."""
 PACKAGE = Path(__file__).parent.parent
@@ -70,7 +72,7 @@ def record(job: Any) -> None:
         "inputs": {path: sha256_of(path) for path in sorted(set(job.input))},
         "code": code["sha256"],
         "remerge": __version__,
-        "commit": _commit(),
+        "commit": current_commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
         "device": _device(),
@@ -165,6 +167,17 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and {"sha256", "bytes", "mtime_ns", "inputs"} <= told.keys() else None
 
 
+def current_commit() -> str:
+    """Return the commit of this code, with ``-dirty`` if files have changed since, or :data:`UNKNOWN`."""
+    # An installed package may be inside someone else's repository.
+    describe = ["git", "--git-dir=.git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return UNKNOWN
+    return described.stdout.strip() or UNKNOWN
+
+
 def chain(path: str | Path) -> str:
     """Return what a file was made from, down to downloads and rendered images, as indented text.
 
@@ -254,16 +267,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _commit() -> str:
-    # An installed package may be inside someone else's repository.
-    describe = ["git", "--git-dir=.git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "unknown"
-    return told.stdout.strip() or "unknown"
 
 
 def _device() -> str:
