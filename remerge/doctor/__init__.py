@@ -112,8 +112,8 @@ def _downloads(config: "Config", fetched: dict[Path, int]) -> list[Check]:
     if not wanted and not any(pool.is_published for pool in config.pools.values()):
         return [Check("downloads", "fine", "none")]
     checks, fetched[Path(constants.HF_HUB_CACHE)] = repositories(wanted)
-    told = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, to {constants.HF_HUB_CACHE}"
-    return [Check("downloads", "fine", told), *checks, *drive_folder(config)]
+    message = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, to {constants.HF_HUB_CACHE}"
+    return [Check("downloads", "fine", message), *checks, *drive_folder(config)]
 
 
 def report(checks: list[Check], *, short: bool = False) -> str:

@@ -34,8 +34,8 @@ def partitions(profile: Path) -> Check:
     # An asterisk marks the default.
     there = {name.rstrip("*") for name in run.stdout.split()}
     if missing := sorted(named - there):
-        told = f"{file} names {', '.join(missing)}; this cluster has {', '.join(sorted(there))}"
-        return Check("cluster", "will fail", told, "correct slurm_partition there")
+        message = f"{file} names {', '.join(missing)}; this cluster has {', '.join(sorted(there))}"
+        return Check("cluster", "will fail", message, "correct slurm_partition there")
     return Check("cluster", "fine", f"has the partitions {', '.join(sorted(named))}")
 
 

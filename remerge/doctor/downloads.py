@@ -40,11 +40,11 @@ def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
     return checks, size
 
 
-def _check(wanted: Wanted, verdict: Verdict, told: str, remedy: str = "") -> Check:
+def _check(wanted: Wanted, verdict: Verdict, message: str, remedy: str = "") -> Check:
     if verdict == "will fail" and wanted.kind == "dataset":
         # The workflow continues without unavailable images, but not without checkpoints.
-        verdict, told = "warning", f"{told}; the task is left out, and averages say over how many tasks they are"
-    return Check(wanted.purpose, verdict, f"{wanted.repository}: {told}", remedy)
+        verdict, message = "warning", f"{message}; the task is left out, and averages say over how many tasks they are"
+    return Check(wanted.purpose, verdict, f"{wanted.repository}: {message}", remedy)
 
 
 def _looked_up(wanted: Wanted) -> tuple[Check, int]:
@@ -61,16 +61,16 @@ def _looked_up(wanted: Wanted) -> tuple[Check, int]:
     except (HfHubHTTPError, HTTPError, OSError) as error:
         return _refused(wanted, error, where), 0
     except JSONDecodeError:
-        told = f"{constants.ENDPOINT} answers with a page instead of data: a proxy or a login page stands in between"
+        message = f"{constants.ENDPOINT} answers with a page instead of data: a proxy or a login page stands in between"
         remedy = "open that address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT"
-        return _check(wanted, "cannot tell", told, remedy), 0
+        return _check(wanted, "cannot tell", message, remedy), 0
     size, missing = 0, []
     for patterns in wanted.files:
         # The first pattern that something matches is what will be fetched.
-        found = [entry for name in patterns for entry in info.siblings or () if fnmatchcase(entry.rfilename, name)]
-        if not found:
+        matching = [entry for name in patterns for entry in info.siblings or () if fnmatchcase(entry.rfilename, name)]
+        if not matching:
             missing.append(" or ".join(patterns))
-        for entry in found if "*" in patterns[0] else found[:1]:
+        for entry in matching if "*" in patterns[0] else matching[:1]:
             cached = try_to_load_from_cache(
                 wanted.repository, entry.rfilename, constants.HF_HUB_CACHE, info.sha, wanted.kind
             )
@@ -86,9 +86,9 @@ def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
     status = getattr(response, "status_code", None)
     if response is not None and "Invalid credentials" in response.headers.get("X-Error-Message", ""):
         # Downloads of images fail, too: other refusals only leave the task out.
-        told = f"{wanted.repository}: the Hub does not know the token that is set: it is wrong, or has expired"
+        message = f"{wanted.repository}: the Hub does not know the token that is set: it is wrong, or has expired"
         remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): what is public needs none"
-        return Check(wanted.purpose, "will fail", told, remedy)
+        return Check(wanted.purpose, "will fail", message, remedy)
     if isinstance(error, GatedRepoError) or status == 403:
         remedy = f"accept its terms at {where} and set HF_TOKEN to a token of your account"
         return _check(wanted, "will fail", "access is granted on request", remedy)
@@ -97,8 +97,8 @@ def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
         return _check(wanted, "will fail", "does not exist, or is private", remedy)
     if status == 404:
         return _check(wanted, "will fail", f"has no revision {wanted.revision or 'main'}", f"see {where}")
-    told = f"the Hub answers {status}" if status else f"the Hub cannot be reached ({type(error).__name__})"
-    return _check(wanted, "cannot tell", told, ONLINE)
+    message = f"the Hub answers {status}" if status else f"the Hub cannot be reached ({type(error).__name__})"
+    return _check(wanted, "cannot tell", message, ONLINE)
 
 
 def drive_folder(config: Config) -> list[Check]:

@@ -28,12 +28,12 @@ def packages(project: Path) -> Check:
     for line in asked:
         requirement = Requirement(line)
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
             faults.append(f"{requirement.name} is missing")
             continue
-        if not requirement.specifier.contains(found, prereleases=True):
-            faults.append(f"{requirement.name} {found} is not {requirement.specifier}")
+        if not requirement.specifier.contains(installed, prereleases=True):
+            faults.append(f"{requirement.name} {installed} is not {requirement.specifier}")
     if faults:
         return Check("packages", "will fail", "; ".join(faults), INSTALL)
     return Check("packages", "fine", f"Python {python} and all {len(asked)} packages")
@@ -54,17 +54,17 @@ def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None)
         for work, each in needs.items()
         if _is_done(work, config, pool.is_trained)
     )
-    told = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"
+    message = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"
     if there <= 0:
         return Check("memory", "cannot tell", "this system does not say how much there is")
     if there >= wanted:
-        return Check("memory", "fine", told)
+        return Check("memory", "fine", message)
     # Jobs ask for about twice what was measured.
     if there >= wanted / 2:
         return Check(
-            "memory", "cannot tell", f"{told}, which is about twice what it takes", "free memory before the run"
+            "memory", "cannot tell", f"{message}, which is about twice what it takes", "free memory before the run"
         )
-    return Check("memory", "will fail", told, "take a machine with more memory, or a smaller architecture")
+    return Check("memory", "will fail", message, "take a machine with more memory, or a smaller architecture")
 
 
 def _is_done(work: str, config: "Config", is_trained: bool) -> bool:
@@ -83,16 +83,15 @@ def memory_limit() -> int:
         total = next(line for line in meminfo.read_text(encoding="utf-8").splitlines() if line.startswith("MemTotal:"))
         limits.append(1024 * int(total.split()[1]))
     for path in map(Path, CGROUP_LIMITS):
-        if path.exists() and (told := path.read_text(encoding="utf-8").strip()).isdigit():
-            limits.append(int(told))
+        if path.exists() and (limit := path.read_text(encoding="utf-8").strip()).isdigit():
+            limits.append(int(limit))
     return min(limits, default=0)
 
 
 def conda(programs: Iterable[str] = ("conda", "mamba")) -> Check:
     """Whether environments could be made by conda, which only ``--use-conda`` needs."""
-    found = [program for program in programs if shutil.which(program)]
-    told = found[0] if found else "not here; only --use-conda needs it"
-    return Check("conda", "fine", told)
+    installed = [program for program in programs if shutil.which(program)]
+    return Check("conda", "fine", installed[0] if installed else "not installed; only --use-conda needs it")
 
 
 def folders(config: "Config") -> list[Check]:

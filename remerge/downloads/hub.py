@@ -154,8 +154,8 @@ def _downloaded(
                 f"{repository}/{name} at {info.sha}: has the SHA-256 {lfs.sha256}, expected is {expected[name]}",
                 permanent=True,
             )
-        told = expected.get(name) or (lfs.sha256 if lfs else listed[name].blob_id)
-        paths[name], sha256[name] = _file(repository, name, kind, info.sha, told)
+        etag = expected.get(name) or (lfs.sha256 if lfs else listed[name].blob_id)
+        paths[name], sha256[name] = _file(repository, name, kind, info.sha, etag)
     return HubFiles(repository, info.sha, paths, sha256)
 
 
@@ -199,9 +199,9 @@ def _cached(
     for name in names:
         copies = [snapshot / name for snapshot in snapshots if (snapshot / name).is_file()]
         for path in copies:
-            told = expected.get(name) or _etag(path)
+            etag = expected.get(name) or _etag(path)
             try:
-                paths[name], sha256[name] = path, _checked(path, f"{repository}/{name}", told)
+                paths[name], sha256[name] = path, _checked(path, f"{repository}/{name}", etag)
                 break
             except (WrongContentError, PermissionError):
                 if path == copies[-1]:

@@ -52,8 +52,8 @@ def read_audit(path: str | Path) -> pd.DataFrame:
 
 def contaminated(audit: pd.DataFrame) -> dict[str, str]:
     """Return, for every task with test images that are also in training or validation, the number of these."""
-    told: dict[str, list[str]] = {}
+    flags: dict[str, list[str]] = {}
     for row in audit[(audit["split_b"] == "test") & (audit["split_a"] != "test")].itertuples():
         if row.shared:
-            told.setdefault(row.task, []).append(f"{row.shared} of {row.n_b} test images are also in {row.split_a}")
-    return {task: "; ".join(parts) for task, parts in told.items()}
+            flags.setdefault(row.task, []).append(f"{row.shared} of {row.n_b} test images are also in {row.split_a}")
+    return {task: "; ".join(parts) for task, parts in flags.items()}

@@ -67,8 +67,8 @@ def next_attempt(record: str | Path) -> int:
     missing: failed downloads are tried again in the next run, others are not.
     """
     try:
-        told = json.loads(Path(record).read_text(encoding="utf-8"))
-        return int(told["attempt"]) + bool(told["missing"])
+        content = json.loads(Path(record).read_text(encoding="utf-8"))
+        return int(content["attempt"]) + bool(content["missing"])
     # There is no record, or the file is none: a run sets it aside as damaged.
     except (OSError, ValueError, KeyError, TypeError):
         return 1
