@@ -94,7 +94,7 @@ def hub_bytes(config: Config) -> int:
     """Return about how much a run downloads to the Hub's cache, without asking the Hub."""
     downloads = Downloads(config)
     # Pools of one architecture start from the same encoder.
-    architectures = {pool.architecture for pool in config.pools.values() if pool.is_published}
+    architectures = {pool.architecture for pool in config.pools.values() if pool.starts_from_openai}
     size = sum(BYTES * PARAMETERS[architecture][1] for architecture in architectures)
     for name, pool in config.pools.items():
         experts = [checkpoint for checkpoint in downloads.checkpoints(name) if checkpoint != OPENAI]

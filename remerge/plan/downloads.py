@@ -11,7 +11,7 @@ from remerge.config.models import Config
 from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
 
 OPENAI = "openai"
-"""The checkpoint that a published pool's encoders start from: OpenAI's CLIP, both towers."""
+"""The checkpoint that such a pool's encoders start from: OpenAI's CLIP, both towers."""
 PARTS = ("train", "test")
 """The parts a data set on the Hub comes in."""
 LOCK = Path("results/downloads.lock.yaml")
@@ -112,7 +112,7 @@ class Downloads:
 
     def checkpoints(self, pool: str) -> list[str]:
         """Return the checkpoints that a pool takes from the Hub: :data:`OPENAI`, and tasks with an expert there."""
-        if not self.config.pools[pool].is_published:
+        if not self.config.pools[pool].starts_from_openai:
             return []
         return [OPENAI, *(self.papers() if self.config.pools[pool].origin == "fusionbench" else [])]
 

@@ -58,7 +58,7 @@ class Report:
     def _tables(self, pool: str, suite: str) -> list[str]:
         has_seeds = pool in self.pools.families()
         main, claims = ([f"{table}_over_seeds", table] if has_seeds else [table] for table in ("main", "claims"))
-        comparison = ["comparison"] if pool in self.pools.published() else []
+        comparison = ["comparison"] if pool in self.pools.from_openai() else []
         return [*main, *comparison, *claims, *self.studies.of_suite(suite), "experts", "cost"]
 
     def files(self) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ rule fetch_checkpoint:
     benchmark:
         "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.published()),
+        pool=any_of(plan.pools.from_openai()),
         checkpoint=any_of([OPENAI, *CLIP_TASKS]),
     localrule: True
     conda:

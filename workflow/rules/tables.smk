@@ -135,7 +135,7 @@ rule comparison_table:
     benchmark:
         "benchmarks/jobs/{pool}/comparison_table/{suite}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.published()),
+        pool=any_of(plan.pools.from_openai()),
     localrule: True
     conda:
         "../../envs/light.yaml"
@@ -289,7 +289,7 @@ rule tables:
     input:
         expand(
             "results/{pool}/tables/{suite}/comparison.csv",
-            pool=plan.pools.published(),
+            pool=plan.pools.from_openai(),
             suite=settings.suites,
         ),
         expand(
