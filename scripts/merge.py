@@ -1,4 +1,4 @@
-"""Add the scaled merged task vector to the pre-trained weights, and record by which scaling."""
+"""Add the scaled merged task vector to the pre-trained weights, and record the scaling."""
 
 import json
 from typing import TYPE_CHECKING

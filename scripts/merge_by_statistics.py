@@ -1,4 +1,4 @@
-"""Merge task vectors by what is known of the experts."""
+"""Merge task vectors by statistics of the experts."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Score the encoders that AdaMerging passed through, at some of its steps."""
+"""Score AdaMerging's encoders at some of its steps."""
 
 from typing import TYPE_CHECKING
 

@@ -400,5 +400,5 @@ def test_the_exit_code_says_whether_something_will_fail(tmp_path: Path) -> None:
     fine, fault = doctor(), doctor("--configfile", str(broken))
     assert (fine.returncode, fine.stdout, fine.stderr) == (0, "", "")
     assert fault.returncode == 1
-    assert fault.stdout.startswith("will fail   tasks.gone.folder: gone is no folder")
+    assert fault.stdout.startswith("will fail   tasks.gone.folder: gone is not a folder")
     assert len(fault.stdout.splitlines()) == 2

@@ -1,6 +1,6 @@
-"""Print a verdict on every claim of the papers, from score files alone.
+"""Print a verdict on every claim of the papers.
 
-They are the score files that the last finished run used.
+Verdicts rest on the score files of the last finished run.
 """
 
 import argparse
@@ -17,7 +17,7 @@ PUBLISHED = ROOT / "published"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
+    """Add the command's arguments."""
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path("results"), help="the results folder (default: results)"
     )
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says."""
+    """Run the command."""
     print(show_claims(arguments.folder, arguments.claims))
 
 

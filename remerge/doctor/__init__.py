@@ -74,7 +74,7 @@ def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
 
 
 def _unimportable(name: str, error: ImportError) -> Check:
-    return Check(name, "will fail", f"cannot be looked at: {error}", INSTALL)
+    return Check(name, "will fail", f"cannot be checked: {error}", INSTALL)
 
 
 def _lock_file(config: "Config") -> list[Check]:
@@ -112,7 +112,7 @@ def _downloads(config: "Config", fetched: dict[Path, int]) -> list[Check]:
     if not wanted and not any(pool.starts_from_openai for pool in config.pools.values()):
         return [Check("downloads", "fine", "none")]
     checks, fetched[Path(constants.HF_HUB_CACHE)] = repositories(wanted)
-    message = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, to {constants.HF_HUB_CACHE}"
+    message = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, cached in {constants.HF_HUB_CACHE}"
     return [Check("downloads", "fine", message), *checks, *drive_folder(config)]
 
 

@@ -13,7 +13,7 @@ class Check:
 
     Attributes:
         name: What was checked.
-        verdict: Whether the run will succeed in this respect; ``warning`` if it will, but without some images.
+        verdict: ``will fail`` if the run cannot succeed; ``warning`` if it can, but without some images.
         message: A description of the result.
         remedy: What to do, if anything.
     """

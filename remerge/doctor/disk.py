@@ -133,7 +133,7 @@ def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[
         message += f" (GB in all: {parts})" if parts else ""
         name = f"disk of {where[device]}"
         if free < wanted:
-            remedy = "make room, run from a folder on a larger disk, or name one for downloads by HF_HUB_CACHE"
+            remedy = "free some space, run from a folder on a larger disk, or set HF_HUB_CACHE to one for downloads"
             checks.append(Check(name, "will fail", message, remedy))
         else:
             checks.append(Check(name, "fine", message))

@@ -20,7 +20,7 @@ from remerge.plan.downloads import Wanted
 TIMEOUT = 5
 LIMIT = 30
 AT_ONCE = 16
-ONLINE = "check the network; on a machine without, fetch on one with it first (see HF_HUB_OFFLINE in config/README.md)"
+ONLINE = "check the network; for a machine without one, download elsewhere first (HF_HUB_OFFLINE, see config/README.md)"
 
 
 def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
@@ -43,14 +43,14 @@ def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
 def _check(wanted: Wanted, verdict: Verdict, message: str, remedy: str = "") -> Check:
     if verdict == "will fail" and wanted.kind == "dataset":
         # The workflow continues without unavailable images, but not without checkpoints.
-        verdict, message = "warning", f"{message}; the task is left out, and averages say over how many tasks they are"
+        verdict, message = "warning", f"{message}; the task is left out, and averages say how many tasks they cover"
     return Check(wanted.purpose, verdict, f"{wanted.repository}: {message}", remedy)
 
 
 def _looked_up(wanted: Wanted) -> tuple[Check, int]:
     where = f"{constants.ENDPOINT}/{'datasets/' if wanted.kind == 'dataset' else ''}{wanted.repository}"
     if constants.HF_HUB_OFFLINE:
-        return _check(wanted, "cannot tell", "HF_HUB_OFFLINE is set, so nothing was asked"), 0
+        return _check(wanted, "cannot tell", "not checked, because HF_HUB_OFFLINE is set"), 0
     hub = HfApi()
     ask = hub.model_info if wanted.kind == "model" else hub.dataset_info
     try:
@@ -61,8 +61,10 @@ def _looked_up(wanted: Wanted) -> tuple[Check, int]:
     except (HfHubHTTPError, HTTPError, OSError) as error:
         return _refused(wanted, error, where), 0
     except JSONDecodeError:
-        message = f"{constants.ENDPOINT} answers with a page instead of data: a proxy or a login page stands in between"
-        remedy = "open that address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT"
+        message = (
+            f"{constants.ENDPOINT} answers with a web page instead of data, which a proxy or login page may have sent"
+        )
+        remedy = "open this address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT"
         return _check(wanted, "cannot tell", message, remedy), 0
     size, missing = 0, []
     for patterns in wanted.files:
@@ -85,9 +87,9 @@ def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     if response is not None and "Invalid credentials" in response.headers.get("X-Error-Message", ""):
-        # Downloads of images fail, too: other refusals only leave the task out.
-        message = f"{wanted.repository}: the Hub does not know the token that is set: it is wrong, or has expired"
-        remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): what is public needs none"
+        # Images are affected too, and every other refusal only leaves the task out.
+        message = f"{wanted.repository}: the Hub rejects the token that is set: it is wrong or has expired"
+        remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): public files need no token"
         return Check(wanted.purpose, "will fail", message, remedy)
     if isinstance(error, GatedRepoError) or status == 403:
         remedy = f"accept its terms at {where} and set HF_TOKEN to a token of your account"
@@ -102,19 +104,23 @@ def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
 
 
 def drive_folder(config: Config) -> list[Check]:
-    """Whether the Task Arithmetic authors' folder on Google Drive can be reached, for pools that are fetched there."""
+    """Check that the Task Arithmetic authors' folder on Google Drive can be reached, if a pool needs it."""
     if not any(pool.origin == "task-vectors" and pool.folder is None for pool in config.pools.values()):
         return []
     name = "Google Drive"
     if constants.HF_HUB_OFFLINE:
-        return [Check(name, "cannot tell", "HF_HUB_OFFLINE is set, so nothing was asked")]
+        return [Check(name, "cannot tell", "not checked, because HF_HUB_OFFLINE is set")]
     try:
         with urllib.request.urlopen(urllib.request.Request(drive.ADDRESS, method="HEAD"), timeout=TIMEOUT):
-            return [Check(name, "fine", "the authors' folder answers; whether it is over its quota shows later")]
+            return [
+                Check(
+                    name, "fine", "the authors' folder can be reached; its download quota cannot be checked in advance"
+                )
+            ]
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 404:
-            return [Check(name, "will fail", "the authors' folder is gone", drive.REMEDY)]
-        return [Check(name, "cannot tell", f"it answers {error.code}", drive.REMEDY)]
+            return [Check(name, "will fail", "the authors' folder no longer exists", drive.REMEDY)]
+        return [Check(name, "cannot tell", f"Google Drive answers {error.code}", drive.REMEDY)]
     except (OSError, HTTPException) as error:
-        return [Check(name, "cannot tell", f"it cannot be reached ({error})", drive.REMEDY)]
+        return [Check(name, "cannot tell", f"Google Drive cannot be reached ({error})", drive.REMEDY)]

@@ -15,7 +15,7 @@ STEP = 1 + BACKWARD
 
 
 def images(config: Config, task: str) -> dict[str, int]:
-    """Return how many images each split of a task has; a folder of the user's is counted, its images are not read."""
+    """Return how many images each split of a task has; in a user's folder, files are counted and not read."""
     if task in MINI_TASKS:
         return SIZES
     if task in CLIP_TASKS:
@@ -74,7 +74,7 @@ def _curves_and_studies(config: Config) -> float:
 
 
 class _Costs:
-    """What studies ask."""
+    """The costs that studies ask for."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -3,7 +3,7 @@
 needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/expert_scores/{task}.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
-       results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
+       results/{pool}/tables/{suite}/comparison.{csv,md}    our numbers and the published ones
        results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
        results/{pool}/tables/{suite}/{table}_over_seeds.{csv,md}
            main and claims of all pools that differ only in the seed, under the first of them
@@ -114,7 +114,7 @@ rule experts_table:
 
 
 rule comparison_table:
-    """Our numbers beside the published ones, where they were measured on the same checkpoints."""
+    """Our numbers and the published ones, where these were measured on the same checkpoints."""
     input:
         scores=of(plan.scores.of_suite),
         gate=of(plan.merging.gate),
@@ -251,7 +251,7 @@ rule claims_over_seeds:
 
 
 rule cost_table:
-    """Seconds, memory and storage that every method took, from the benchmark files of its jobs."""
+    """Every method's seconds, memory and storage, from the benchmark files of its jobs."""
     input:
         jobs=of(plan.tables.cost_files),
         encoders=of(plan.merging.encoders),
