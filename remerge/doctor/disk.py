@@ -36,7 +36,7 @@ def results_bytes(config: Config) -> dict[str, int]:
     return {stage: taken for stage, taken in stages.items() if taken}
 
 
-def room_for_results(config: Config) -> str:
+def space_for_results(config: Config) -> str:
     """Return a message with the space that results need and the free space; empty if they need less than 1 GB."""
     stages = results_bytes(config)
     if (needed := sum(stages.values()) / 1e9) < 1:

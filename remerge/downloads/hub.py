@@ -325,7 +325,7 @@ def _of_transfer(error: BaseException) -> bool:
 
 
 def _is_full(error: BaseException) -> bool:
-    # The transfer library tells of it in words only.
+    # The transfer library reports this only in words.
     full = re.search(r"No space left on device|[Qq]uota exceeded", str(error)) if _of_transfer(error) else None
     return full is not None or (isinstance(error, OSError) and error.errno in FULL)
 
@@ -335,7 +335,7 @@ def _may_pass(error: BaseException) -> bool:
     if isinstance(error, DownloadError | OfflineModeIsEnabled) or _is_full(error):
         return False
     if isinstance(error, LocalEntryNotFoundError):
-        # Raised from what kept the Hub from answering; by itself it tells only what is in the cache.
+        # Raised from what kept the Hub from answering; by itself it only says what is in the cache.
         return error.__cause__ is not None and not constants.HF_HUB_OFFLINE and _may_pass(error.__cause__)
     status = _status(error)
     if status is not None:
@@ -383,7 +383,7 @@ def _explained(
     if _is_full(error):
         return DownloadError(
             f"{repository}: the disk of the cache, {constants.HF_HUB_CACHE}, is full, or your quota on it used up "
-            f"({error}); make room, or name a folder on another disk by HF_HUB_CACHE",
+            f"({error}); free some space, or set HF_HUB_CACHE to a folder on another disk",
             permanent=False,
         )
     if isinstance(error, OSError) and error.errno in FORBIDDEN:

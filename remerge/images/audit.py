@@ -25,9 +25,9 @@ def overlaps(hashes: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
     """
     rows = []
     for task, splits in hashes.items():
-        for split, own in splits.items():
-            repeated = sum(count - 1 for count in Counter(own).values())
-            rows.append((task, split, split, len(own), len(own), repeated))
+        for split, of_split in splits.items():
+            repeated = sum(count - 1 for count in Counter(of_split).values())
+            rows.append((task, split, split, len(of_split), len(of_split), repeated))
         for a, b in combinations(splits, 2):
             known = set(splits[a])
             rows.append((task, a, b, len(splits[a]), len(splits[b]), sum(each in known for each in splits[b])))
