@@ -7,7 +7,7 @@ All output goes to results/. config.yaml says what is made; config/README.md exp
 
 from snakemake.utils import min_version
 
-from remerge.doctor.disk import room_for_results
+from remerge.doctor.disk import space_for_results
 
 min_version("9.27")
 
@@ -35,7 +35,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    if message := room_for_results(settings):
+    if message := space_for_results(settings):
         logger.info(message)
 
 

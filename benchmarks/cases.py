@@ -233,8 +233,8 @@ def main() -> None:
         begin = time.perf_counter()
         merged = work()
         seconds = time.perf_counter() - begin
-        told: dict[str, object] = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
-        print(json.dumps({**told, "sample": flat_sample(merged)}))
+        measured: dict[str, object] = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
+        print(json.dumps({**measured, "sample": flat_sample(merged)}))
     elif case == "checkpoints":
         work = checkpoints(*arguments)
         begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Write our numbers beside the published ones."""
+"""Compare our numbers with the published ones."""
 
 from typing import TYPE_CHECKING
 

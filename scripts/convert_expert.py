@@ -1,4 +1,4 @@
-"""Write an expert's image encoder from a checkpoint in transformers' names."""
+"""Convert an expert's image encoder from transformers' names to open_clip's."""
 
 import json
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Corrupt the test images of a task that the workflow draws: what is drawn is the original."""
+"""Corrupt the test images of a rendered task, at the size they are rendered in."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Write what every method took as CSV and Markdown."""
+"""Write the cost of every method as CSV and Markdown."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Download one of the Task Arithmetic authors' files, and record which."""
+"""Download one of the Task Arithmetic authors' files, and record its id and hash."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Write everything that was downloaded to one lock file."""
+"""List all downloads, with their hashes, in one lock file."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Collect what Fisher merging or RegMean wants to know of one expert."""
+"""Collect one expert's statistics for Fisher merging or RegMean."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Download one checkpoint, and record which files of which commit."""
+"""Download one checkpoint, and record its commit and hashes."""
 
 from typing import TYPE_CHECKING
 

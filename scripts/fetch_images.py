@@ -1,4 +1,4 @@
-"""Download one part of a task's data set, and record which files of which commit."""
+"""Download one part of a task's data set, and record its commit and hashes."""
 
 from typing import TYPE_CHECKING
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import merged_tasks, save_absent
+from remerge.checkpoints.experts import merged_field, save_absent
 from remerge.checkpoints.headers import read_metadata
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.encoders import load_encoder
@@ -32,7 +32,7 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
             progress=progress,
             **params.training,
         )
-        save_weights(outputs[0], expert.state_dict(), metadata | merged_tasks(trained, params.tasks))
+        save_weights(outputs[0], expert.state_dict(), metadata | merged_field(trained, params.tasks))
         progress.done()
     else:
         save_absent(outputs[0], f"no training images: {next(iter(images.values())).missing}", metadata)

@@ -1,10 +1,10 @@
-"""Add the scaled merged task vector to the pre-trained weights, and record by which scaling."""
+"""Add the scaled merged task vector to the pre-trained weights, and record the scaling."""
 
 import json
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import merged_of
-from remerge.checkpoints.headers import SEPARATOR, read_metadata
+from remerge.checkpoints.headers import read_metadata, split_tasks
 from remerge.checkpoints.weights import load_weights
 from remerge.merging.merged import save_merged
 from remerge.merging.task_vectors import apply_task_vector
@@ -22,6 +22,6 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     merged = apply_task_vector(load_weights(inputs.pretrained), load_weights(inputs.task_vector), scaling)
     incomplete = merged_of(inputs.task_vector)
     save_merged(outputs.encoder, merged, read_metadata(inputs.pretrained) | incomplete)
-    tasks = incomplete["merged"].split(SEPARATOR) if incomplete else params.tasks
+    tasks = split_tasks(incomplete["merged"]) if incomplete else params.tasks
     with atomic_path(outputs.record) as path:
         path.write_text(json.dumps({**wildcards, "tasks": tasks, "scaling": scaling}, indent=2) + "\n")

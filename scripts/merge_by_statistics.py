@@ -1,8 +1,8 @@
-"""Merge task vectors by what is known of the experts."""
+"""Merge task vectors by statistics of the experts."""
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import load_available, merged_tasks
+from remerge.checkpoints.experts import load_available, merged_field
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
 from remerge.methods import load
@@ -18,5 +18,5 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     available = {task: vector for task, vector in load_available(tasks, inputs.task_vectors).items() if task in known}
     task_vectors, statistics = list(available.values()), [known[task] for task in available]
     merged = load(params.algorithm).merge(task_vectors, statistics, **params.merging)
-    metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(list(available), tasks)
+    metadata = described(task_vectors[0].metadata["architecture"]) | merged_field(list(available), tasks)
     save_weights(outputs[0], merged, metadata)

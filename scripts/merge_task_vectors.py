@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import load_available, merged_tasks
+from remerge.checkpoints.experts import load_available, merged_field
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
 from remerge.merging.streaming import merged_by
@@ -19,5 +19,5 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     if inputs.get("coefficients"):
         parameters |= {"coefficients": inputs.coefficients, "tasks": tasks}
     merged = merged_by(load(params.algorithm).merge_rule(task_vectors, **parameters), task_vectors)
-    metadata = described(task_vectors[0].metadata["architecture"]) | merged_tasks(tasks, params.tasks)
+    metadata = described(task_vectors[0].metadata["architecture"]) | merged_field(tasks, params.tasks)
     save_weights(outputs[0], merged, metadata)

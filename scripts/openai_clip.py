@@ -1,4 +1,4 @@
-"""Write OpenAI's CLIP, and its image encoder where the pool starts from it."""
+"""Write OpenAI's CLIP and, if the pool starts from it, its image encoder alone."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Write a CLIP of random weights."""
+"""Write a CLIP with random weights."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Write the pre-trained weights, each moved by a thousandth of its tensor's spread."""
+"""Write the pre-trained weights plus noise of a thousandth of each tensor's standard deviation."""
 
 import zlib
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Write the train, validation and test images of a task that the user keeps in a folder."""
+"""Write the train, validation and test images of a task from the user's folder."""
 
 from functools import partial
 from typing import TYPE_CHECKING

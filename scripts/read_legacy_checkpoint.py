@@ -1,4 +1,4 @@
-"""Write the image encoder that a pickled module of 2022 holds."""
+"""Extract the image encoder from a module pickled in 2022."""
 
 import sys
 from typing import TYPE_CHECKING

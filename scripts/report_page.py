@@ -10,5 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    sections = [Section(**(told | {"flags": contaminated(read_audit(told["flags"]))})) for told in params.sections]
+    sections = [
+        Section(**(section | {"flags": contaminated(read_audit(section["flags"]))})) for section in params.sections
+    ]
     write_report(outputs[0], inputs.template, sections)

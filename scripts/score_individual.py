@@ -1,4 +1,4 @@
-"""Take each expert's score on its own task."""
+"""Select each expert's score on the task it was fine-tuned on."""
 
 from typing import TYPE_CHECKING
 

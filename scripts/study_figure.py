@@ -1,4 +1,4 @@
-"""Draw a study."""
+"""Draw a study's table."""
 
 from typing import TYPE_CHECKING
 

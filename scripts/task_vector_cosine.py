@@ -1,4 +1,4 @@
-"""Write the cosine similarity of each two task vectors."""
+"""Write the cosine similarity of every pair of task vectors."""
 
 from itertools import product
 from typing import TYPE_CHECKING

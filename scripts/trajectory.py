@@ -1,8 +1,8 @@
-"""Score the encoders that AdaMerging passed through, at some of its steps."""
+"""Score AdaMerging's encoders at some of its steps."""
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import load_available, merged_tasks
+from remerge.checkpoints.experts import load_available, merged_field
 from remerge.checkpoints.weights import load_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
@@ -30,4 +30,4 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     variants = (Variant({"step": step}, vector, 1.0) for step, vector in zip(steps, merged, strict=True))
     columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method}
     scores = bench.score(variants, total=len(steps))
-    write_scores(outputs[0], scores.assign(**columns, **merged_tasks(list(available), tasks)))
+    write_scores(outputs[0], scores.assign(**columns, **merged_field(list(available), tasks)))

@@ -1,4 +1,4 @@
-"""Compare the pre-trained encoder's zero-shot accuracy with the published; fail if it differs too much."""
+"""Compare the pre-trained encoder's zero-shot accuracy with the published one; fail if they differ too much."""
 
 from typing import TYPE_CHECKING
 

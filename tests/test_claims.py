@@ -256,7 +256,7 @@ def test_an_image_that_answers_in_many_rows_is_drawn_once(tmp_path: Path) -> Non
     assert verdict.n == 150
     expected = brute_force(answers, lambda own: float(np.subtract(*averages(own))))
     assert (verdict.low, verdict.high) == pytest.approx(expected, abs=0.7)
-    # Were each answer an image of its own, the interval would be less than half as wide.
+    # If every answer counted as a separate image, the interval would be less than half as wide.
     rows_alone = {f"{task}{row}": own[:, row : row + 1] for task, own in answers.items() for row in range(8)}
     low, high = brute_force(rows_alone, lambda own: float(np.subtract(*averages(own))), 500)
     assert high - low < (verdict.high - verdict.low) / 2

@@ -114,7 +114,7 @@ def test_parquet_files_at_fault_are_named(tmp_path: Path) -> None:
     told = b'{"info": {"features": {"label": {"names": ["a", "b"]}}}}'
     table = pq.read_table(good).replace_schema_metadata({b"huggingface": told})
     pq.write_table(table, tmp_path / "other.parquet")
-    with pytest.raises(RemergeError, match="tells 2 classes, the task has 5"):
+    with pytest.raises(RemergeError, match="declares 2 classes, the task has 5"):
         read_labels([tmp_path / "other.parquet"], 5)
 
 

@@ -137,6 +137,14 @@ def test_origins_and_images_that_do_not_fit_are_refused(
             "{kind: generalisation, suite: eight, unseen: [[digit]], methods: [ties]}",
             r"studies\.s\.unseen: 'digit' is no task of suite 'eight'; did you mean 'digits'\?",
         ),
+        (
+            "{kind: robustness, suite: eight, tasks: [digit], corruptions: [gaussian_noise], methods: [ties]}",
+            r"studies\.s\.tasks: 'digit' is no task of suite 'eight'; did you mean 'digits'\?",
+        ),
+        (
+            "{kind: generalisation, suite: one, unseen: [[digits]], methods: [ties]}",
+            r"studies\.s\.unseen: every task of the suite is left out; leave one to merge",
+        ),
         ("{kind: task_counts, suite: eight, methods: [tise]}", r"unknown method 'tise'; did you mean 'ties'\?"),
         ("{kind: task_counts, suite: eight, methods: [ties-mean]}", r"'ties-mean' is tuned, and studies tune nothing"),
         ("{kind: task_counts, suite: eight, methods: [pretrained]}", r"'pretrained' merges nothing"),

@@ -232,7 +232,7 @@ def test_threads_keep_to_a_limit_of_version_1(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(16)), raising=False)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     (tmp_path / "proc/self").mkdir(parents=True)
-    # What the process is told of is not what is mounted inside a container: then the root's limit holds.
+    # In a container, the process's group may not be mounted; then the root's limit holds.
     (tmp_path / "proc/self/cgroup").write_text("7:memory:/a\n4:cpu,cpuacct:/host/only\n")
     root = tmp_path / "sys/fs/cgroup/cpu,cpuacct"
     root.mkdir(parents=True)
@@ -243,7 +243,7 @@ def test_threads_keep_to_a_limit_of_version_1(tmp_path: Path, monkeypatch: pytes
     assert threads.most_threads(tmp_path) == 2
 
 
-# A job in a process of its own prints how many threads each library would use.
+# A job in a separate process prints how many threads each library would use.
 JOB = """
 import sys
 from pathlib import Path

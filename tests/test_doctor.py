@@ -90,11 +90,11 @@ def test_what_is_missing_will_fail(server: HubServer, repository: str, file: str
     server.repositories = left
     checks, _ = doctor_downloads.repositories(Downloads(config()).repositories())
     (fault,) = [check for check in checks if check.verdict != "fine"]
-    assert told in fault.told
+    assert told in fault.message
     # Without images the run goes on and averages say so; without a checkpoint it does not.
     images = repository.startswith("datasets/")
     assert fault.verdict == ("warning" if images else "will fail")
-    assert ("the task is left out" in fault.told) is images
+    assert ("the task is left out" in fault.message) is images
     assert fault.remedy
 
 
@@ -110,7 +110,7 @@ def test_a_token_that_has_expired_fails_every_download(server: HubServer, monkey
     server.bad_token = True
     checks, _ = doctor_downloads.repositories(Downloads(config()).repositories())
     assert [check.verdict for check in checks] == ["will fail"] * 3
-    assert all("token" in check.told and "HF_TOKEN to a new one" in check.remedy for check in checks)
+    assert all("token" in check.message and "HF_TOKEN to a new one" in check.remedy for check in checks)
 
 
 @pytest.mark.parametrize("fault", ["busy", "page", "unreachable", "offline"])
@@ -167,7 +167,7 @@ def test_images_go_through_a_smaller_gpu_in_parts(tmp_path: Path, monkeypatch: p
     for megabytes, verdict, in_parts in ((12000, "will fail", False), (81559, "fine", True), (183359, "fine", False)):
         fake(tmp_path / "bin", monkeypatch, "nvidia-smi", f"580.65.06, NVIDIA GPU, {megabytes}, 9.0")
         check = gpu.gpus(config("ViT-L-14", suites=suites), BUILD)[1]
-        assert (check.verdict, "in parts" in check.told) == (verdict, in_parts)
+        assert (check.verdict, "in parts" in check.message) == (verdict, in_parts)
 
 
 @pytest.mark.parametrize("build", [BUILD, ("2.15.0+cpu", None)])
@@ -188,9 +188,9 @@ def test_the_hours_on_a_cpu_decide_whether_a_gpu_is_wanted(monkeypatch: pytest.M
     monkeypatch.setattr(gpu, "local_gpus", lambda: 0)
     first = configuration(ROOT, ROOT / "config" / "clip-first-run.yaml")
     (short,) = gpu.gpus(first)
-    assert (short.verdict, "on 2 CPU cores" in short.told) == ("fine", True)
+    assert (short.verdict, "on 2 CPU cores" in short.message) == ("fine", True)
     (long,) = gpu.gpus(configuration(ROOT, ROOT / "config" / "clip-vit-b-32.yaml"))
-    assert (long.verdict, "on a data-centre GPU" in long.told) == ("cannot tell", True)
+    assert (long.verdict, "on a data-centre GPU" in long.message) == ("cannot tell", True)
 
 
 def test_readmes_table_of_the_presets_is_what_is_estimated() -> None:
@@ -304,9 +304,9 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
     )
     check = machine.packages(project)
     assert check.verdict == "will fail"
-    assert "no-such-package is missing" in check.told
-    assert "numpy" in check.told
-    assert "pyyaml" not in check.told
+    assert "no-such-package is missing" in check.message
+    assert "numpy" in check.message
+    assert "pyyaml" not in check.message
 
 
 def test_folders_that_are_not_there(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_partitions_that_the_cluster_lacks(tmp_path: Path, monkeypatch: pytest.M
     fake(tmp_path / "bin", monkeypatch, "sinfo", "cpu*\na100")
     check = cluster.partitions(profile)
     assert check.verdict == "will fail"
-    assert "names gpu; this cluster has a100, cpu" in check.told
+    assert "names gpu; this cluster has a100, cpu" in check.message
     assert cluster.partitions(ROOT / "profiles" / "default").verdict == "fine"
     assert cluster.partitions(tmp_path).verdict == "will fail"
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
@@ -370,7 +370,7 @@ def test_a_lock_file_that_the_run_refuses_will_fail(server: HubServer, tmp_path:
     file.write_text(f"downloads: {tmp_path}/lock.yaml\n", encoding="utf-8")
     (check,) = [check for check in examine(ROOT, file, tmp_path) if check.name == "lock file"]
     assert check.verdict == "will fail"
-    assert "Name the downloads.lock.yaml of another run" in check.told
+    assert "Name the downloads.lock.yaml of another run" in check.message
     (tmp_path / "lock.yaml").write_text("hub: []\n", encoding="utf-8")
     assert verdicts(examine(ROOT, file, tmp_path))["lock file"] == "fine"
 
@@ -400,5 +400,5 @@ def test_the_exit_code_says_whether_something_will_fail(tmp_path: Path) -> None:
     fine, fault = doctor(), doctor("--configfile", str(broken))
     assert (fine.returncode, fine.stdout, fine.stderr) == (0, "", "")
     assert fault.returncode == 1
-    assert fault.stdout.startswith("will fail   tasks.gone.folder: gone is no folder")
+    assert fault.stdout.startswith("will fail   tasks.gone.folder: gone is not a folder")
     assert len(fault.stdout.splitlines()) == 2

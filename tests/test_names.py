@@ -73,7 +73,7 @@ def test_a_name_may_look_like_a_value(section: str, name: str) -> None:
         (None, "a name must be text, got nothing; put it in quotes"),
         (True, "a name must be text, got True; put it in quotes"),
         (1000.0, "a name must be text, got 1000.0; put it in quotes"),
-        ("x" * 200, "has 200 characters; at most 100 have room"),
+        ("x" * 200, "has 200 characters; at most 100 are allowed"),
         ("results", "the name 'results' is taken; choose another"),
         ("Results", "the name 'results' is taken; choose another"),
         ("con", "Windows cannot have files of the name 'con'; choose another"),
@@ -112,7 +112,7 @@ def test_a_study_has_no_name_of_another_table_or_figure() -> None:
         (" TIES", "blanks at an end"),
         ("_TIES", "begins with '_'"),
         ("TIES 🙂", "cannot draw '🙂'"),
-        ("x" * 61, "has 61 characters; at most 60 have room"),
+        ("x" * 61, "has 61 characters; at most 60 are allowed"),
     ],
 )
 def test_a_label_that_cannot_be_shown_is_refused(label: str, told: str) -> None:

@@ -123,7 +123,7 @@ def test_intervals_hold_the_truth_at_least_as_often_as_they_say(
     over_both, over_images = covered(seeds, of_seed, of_image)
     assert over_both >= 0.93
     if of_seed > of_image:
-        # Where images and seeds interact little, no more often either; images alone know nothing of seeds.
+        # If images and seeds interact little, coverage is not too high either; over images alone it is far too low.
         assert over_both < 0.99
         assert over_images < 0.75
 

@@ -168,7 +168,7 @@ def test_claims_are_judged_and_tables_made_again_without_the_checkout(
     assert (results / "p/tables/s/claims.md").read_text() in judged.stdout
     assert run(tmp_path, "remerge", "archive", "a.zip", paths=[installed]).returncode == 0
     again = run(tmp_path, "remerge", "rebuild", "a.zip", "--out", "again", paths=[installed])
-    assert again.stdout == "2 files of tables and figures made again, byte for byte the same\n", again.stderr
+    assert again.stdout == "2 files of tables and figures rebuilt, identical byte for byte\n", again.stderr
     record = json.loads(provenance.record_of("again/results/p/tables/s/claims.csv").read_text())
     assert record["input"]["claims"] == "published/claims.yaml"
     assert record["commit"] == "unknown"

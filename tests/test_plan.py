@@ -141,7 +141,7 @@ def test_one_more_task_at_the_end_of_a_suite_changes_no_other_tasks_pairs() -> N
         ("merging", [name for name in METHODS if name not in ("pretrained", "individual", "joint")]),
         ("tuned", ["arithmetic-tuned"]),
         ("scaled", ["arithmetic", "arithmetic-tuned", "ties", "mine"]),
-        # One curve for both of Task Arithmetic, which differ in the scaling alone.
+        # Both Task Arithmetic methods share a curve, because they differ only in the scaling.
         ("swept", ["arithmetic", "ties", "mine"]),
         ("learning", ["task-wise"]),
         ("plain_task_arithmetic", ["arithmetic"]),

@@ -13,7 +13,7 @@ import pytest
 from project import ROOT
 
 from remerge.errors import RemergeError
-from remerge.run import provenance
+from remerge.run import archive, provenance
 from remerge.run.archive import Files, Job, pack, rebuild, unpack
 
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
@@ -169,6 +169,53 @@ def test_an_archive_makes_its_tables_again(folder: Path, tmp_path: Path) -> None
     assert rebuild(Path("a.zip"), tmp_path / "other", tmp_path) == ([], ["results/mini/tables/t.csv"])
     with pytest.raises(RemergeError, match="is there already"):
         unpack(Path("a.zip"), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "script", ["snakemake.params.kept", "snakemake.input.merged", "raise TypeError('no such field')"]
+)
+def test_an_archive_of_another_version_names_itself_and_the_version_that_can_rebuild_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(archive, "current_commit", lambda: "another")
+    made("report_page", "results/mini/tables/t.csv", "results/report.html", "report", {"sections": []})
+    pack(Path("results"), Path("a.zip"))
+    Path("scripts/score.py").write_text(script)
+    said = r"a\.zip: results/mini/tables/t\.csv: recorded by remerge \S+ at \S+, .*; rebuild .* with the version"
+    with pytest.raises(RemergeError, match=said):
+        rebuild(Path("a.zip"), tmp_path / "again", tmp_path)
+
+
+def test_a_script_that_fails_on_an_archive_of_its_version_is_a_bug(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (provenance, archive):
+        monkeypatch.setattr(module, "current_commit", lambda: "c0ffee")
+    made("table", "results/mini/scores/a.csv", "results/mini/tables/t.csv", "score", {})
+    made("report_page", "results/mini/tables/t.csv", "results/report.html", "report", {"sections": []})
+    pack(Path("results"), Path("a.zip"))
+    Path("scripts/score.py").write_text("snakemake.params.kept")
+    with pytest.raises(AttributeError, match="kept"):
+        rebuild(Path("a.zip"), tmp_path / "again", tmp_path)
+
+
+@pytest.mark.parametrize("field", ["input", "script", "wildcards"])
+def test_a_record_that_lacks_a_field_is_named(folder: Path, tmp_path: Path, field: str) -> None:
+    made("report_page", "results/mini/tables/t.csv", "results/report.html", "report", {"sections": []})
+    path = provenance.record_of("results/mini/tables/t.csv")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in record.items() if key != field}))
+    pack(Path("results"), Path("a.zip"))
+    said = rf"a\.zip: results/provenance/mini/tables/t\.csv\.json: has no {field}; rebuild .* with the version"
+    with pytest.raises(RemergeError, match=said):
+        rebuild(Path("a.zip"), tmp_path / "again", tmp_path)
+
+
+def test_an_archive_without_records_of_its_tables_is_refused(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile("a.zip", "w") as packed:
+        packed.write("results/mini/tables/t.csv")
+    with pytest.raises(RemergeError, match=r"a\.zip: has no table or figure with a record"):
+        rebuild(Path("a.zip"), tmp_path / "again", tmp_path)
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "project/runs", "."])

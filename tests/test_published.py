@@ -15,7 +15,7 @@ from remerge.findings.published import of_pool, read_published, zero_shot_refere
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 FOLDER = Path(__file__).parent.parent / "published"
-# Averages as printed that are not the means of their rows; published/README.md tells of them.
+# Averages as printed that are not the means of their rows; published/README.md lists them.
 MISPRINTED = {("task-vectors", "ViT-B-32", "traditional-mtl"), ("task-vectors", "ViT-L-14", "traditional-mtl")}
 
 

@@ -102,7 +102,15 @@ def test_an_archive_that_would_write_elsewhere_is_refused_whole(tmp_path: Path, 
 )
 def test_a_record_that_would_run_or_overwrite_anything_else_is_refused(tmp_path: Path, evil: dict[str, Any]) -> None:
     told: dict[str, Any] = {"sha256": "", "bytes": 1, "mtime_ns": 0, "inputs": {}, "input": {}, "parameters": {}}
-    told |= {"rule": "r", "wildcards": {}, "script": "scripts/r.py", "output": {"": ["results/m/tables/t.csv"]}} | evil
+    told |= {
+        "rule": "r",
+        "code": "",
+        "remerge": "",
+        "commit": "",
+        "wildcards": {},
+        "script": "scripts/r.py",
+        "output": {"": ["results/m/tables/t.csv"]},
+    } | evil
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
     (tmp_path / "precious.csv").write_text("precious")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

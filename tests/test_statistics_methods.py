@@ -110,7 +110,7 @@ def test_fisher_merging_is_the_weighted_mean() -> None:
     vectors = [{"w": torch.tensor([1.0, 2.0, 3.0])}, {"w": torch.tensor([5.0, 6.0, 7.0])}]
     information = [{"w": torch.tensor([1.0, 0.0, 0.0])}, {"w": torch.tensor([3.0, 4.0, 0.0])}]
     merged = fisher.merge(vectors, information)["w"]
-    # Norms are 1 and 5: weights are 1 to 3/5; the second alone; and where nobody knows anything, the floor, 1 to 1/5.
+    # Norms are 1 and 5, so weights are 1 to 3/5, then the second alone, then 1 to 1/5 where both are at the floor.
     expected = torch.tensor([(1 + 0.6 * 5) / 1.6, 6.0, (3 + 0.2 * 7) / 1.2])
     torch.testing.assert_close(merged, expected, rtol=1e-5, atol=1e-5)
 

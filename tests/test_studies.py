@@ -344,7 +344,7 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
         jobs.append((method, path))
     save_file({"m": np.zeros(4_999_920, np.uint8)}, tmp_path / "m.safetensors")
     methods = {"sweep": {"label": "M", "uses": ["labels"]}, "other": {"label": "O", "uses": []}}
-    # And what a job had worked before it was cut off.
+    # The time that a job had worked before an interruption counts too.
     write_earlier(tmp_path / "earlier.tsv", 4.5)
     jobs.append(("sweep", tmp_path / "earlier.tsv"))
     table = cost_table(methods, jobs, {"sweep": tmp_path / "m.safetensors"})

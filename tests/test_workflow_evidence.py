@@ -204,7 +204,7 @@ def test_every_job_that_reads_needs_nothing_but_its_inputs(
 ) -> None:
     """Each is run again where there is nothing else, but for the records of what its inputs came from."""
     seen = set()
-    # Every job sends it to a log of its own as well.
+    # Every job also writes it to a separate log.
     monkeypatch.setattr(sys, "stderr", sys.stderr)
     for number, told in enumerate(records(made)):
         folder = tmp_path / str(number)

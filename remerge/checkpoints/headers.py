@@ -31,6 +31,11 @@ DTYPES = {
 }
 
 
+def split_tasks(merged: str) -> list[str]:
+    """Return the tasks in the field or column ``merged``, such as ``a+b``."""
+    return merged.split(SEPARATOR)
+
+
 def open_file(path: str | Path, framework: str) -> safe_open:
     """Open a safetensors file, memory-mapped.
 

@@ -52,10 +52,10 @@ def architecture_in(path: str | Path) -> str:
     metadata = read_metadata(path)
     architecture, activation = metadata.get("architecture"), metadata.get("activation")
     if architecture not in ARCHITECTURES:
-        raise RemergeError(f"{path}: the header tells architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+        raise RemergeError(f"{path}: the header has architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
     if activation != (expected := ARCHITECTURES[architecture].activation):
         raise RemergeError(
-            f"{path}: the header tells activation {activation!r}, but {architecture} is run with {expected}; "
+            f"{path}: the header has activation {activation!r}, but {architecture} is run with {expected}; "
             "the wrong one costs accuracy without any other sign"
         )
     return architecture

@@ -53,12 +53,12 @@ def check_config(config: Mapping[str, Any], architecture: str) -> None:
     found = (vision["patch_size"], vision["hidden_size"], vision["num_hidden_layers"])
     if found != VISION[architecture]:
         raise RemergeError(
-            f"config.json tells patch, width and layers {found}; {architecture} has {VISION[architecture]}"
+            f"config.json has patch, width and layers {found}; {architecture} has {VISION[architecture]}"
         )
     activation = str(vision["hidden_act"]).replace("_", "")
     if activation != ARCHITECTURES[architecture].activation:
         raise RemergeError(
-            f"config.json tells activation {vision['hidden_act']}; {architecture} is run with "
+            f"config.json has activation {vision['hidden_act']}; {architecture} is run with "
             f"{ARCHITECTURES[architecture].activation}"
         )
 

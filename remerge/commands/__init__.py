@@ -1,7 +1,8 @@
-"""What can be asked from a terminal: one module per command.
+"""The command line: one module per command.
 
-Each has a docstring, which ``--help`` shows, ``add_arguments(parser)`` and ``run(arguments)``. Packages beyond the
-standard library are imported when a command runs, so that help is quick and every command needs only what it uses.
+Each has a docstring, which ``--help`` shows, and functions ``add_arguments(parser)`` and ``run(arguments)``. Packages
+beyond the standard library are imported when a command runs, so that help is quick and no command needs more than it
+uses.
 """
 
 import argparse
@@ -34,13 +35,13 @@ packages: pip install 'remerge[workflow]'"""
 
 
 def main() -> None:
-    """Read the command line and answer."""
+    """Run the command that the command line names."""
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads has seen enough, as `head` does; what is left must not fail again at the interpreter's end.
+        # The reader, such as `head`, has stopped reading; flushing the rest at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except ModuleNotFoundError as error:

@@ -1,23 +1,22 @@
-"""Print a verdict on every claim of the papers, from score files alone.
+"""Print a verdict on every claim of the papers.
 
-They are the score files that the last finished run used.
+Verdicts rest on the score files of the last finished run.
 """
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from remerge.errors import RemergeError
-from remerge.run.last_run import sections
-from remerge.run.provenance import FOLDER, ROOT
+from remerge.run.last_run import record_in, sections
+from remerge.run.provenance import ROOT
 
 PUBLISHED = ROOT / "published"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
+    """Add the command's arguments."""
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path("results"), help="the results folder (default: results)"
     )
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says."""
+    """Run the command."""
     print(show_claims(arguments.folder, arguments.claims))
 
 
@@ -90,15 +89,11 @@ def _about(folder: Path, inputs: Mapping[str, Any], params: Mapping[str, Any]) -
 
 def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The inputs and parameters of the job that made a claims table."""
-    file = folder / FOLDER / table.relative_to(folder).with_name(f"{table.name}.json")
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        inputs, params = record["input"], record["parameters"]
-        if not ({"scores", "audit"} <= inputs.keys() and {"described", "merged", "kinds"} <= params.keys()):
-            raise KeyError("kinds")
-    except (OSError, ValueError, KeyError) as error:
+    record = record_in(folder, table.relative_to(folder).as_posix()) or {}
+    inputs, params = record.get("input", {}), record.get("parameters", {})
+    if not ({"scores", "audit"} <= inputs.keys() and {"described", "merged", "kinds"} <= params.keys()):
         raise RemergeError(
-            f"{table}: no record of the scores it was made from ({file}); delete the table and run "
-            "`snakemake --cores all` to have both made again"
-        ) from error
+            f"{table}: no record of the scores it was made from; delete the table and run `snakemake --cores all` to "
+            "have both made again"
+        )
     return inputs, params

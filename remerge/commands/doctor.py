@@ -1,6 +1,6 @@
-"""Say whether this machine can run a configuration.
+"""Check whether this machine can run a configuration.
 
-Fetches nothing. Exits with 1 if something will fail.
+Downloads nothing. Exits with status 1 if something will fail.
 """
 
 import argparse
@@ -13,17 +13,17 @@ from remerge.run.provenance import ROOT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
-    parser.add_argument("--configfile", type=Path, help="a file to lay over config.yaml, as for snakemake")
-    parser.add_argument("--workflow-profile", type=Path, help="the profile that snakemake will be given, for a cluster")
-    parser.add_argument("--short", action="store_true", help="print only failures and warnings, and what to do")
+    """Add the command's arguments."""
+    parser.add_argument("--configfile", type=Path, help="a configuration that overrides config.yaml, as for snakemake")
+    parser.add_argument("--workflow-profile", type=Path, help="the profile of a cluster, as for snakemake")
+    parser.add_argument("--short", action="store_true", help="print only failures and warnings, with remedies")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says.
+    """Run the command.
 
     Raises:
-        RemergeError: There is no workflow to look at.
+        RemergeError: There is no workflow to check.
     """
     checkout = next((folder for folder in (ROOT, Path.cwd()) if (folder / "Snakefile").is_file()), None)
     if checkout is None:

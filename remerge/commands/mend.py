@@ -1,6 +1,6 @@
 """Set damaged results aside, so that the next run makes them again.
 
-Also removes what killed processes left half-written. Refuses while a run may be making something.
+Also removes half-written files of killed processes. Refuses while a run may be in progress.
 """
 
 import argparse
@@ -11,17 +11,17 @@ from remerge.run.provenance import DAMAGED, mend
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
+    """Add the command's arguments."""
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path("results"), help="the results folder (default: results)"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says, and print the names of both.
+    """Run the command, and print the names of damaged and removed files.
 
     Raises:
-        RemergeError: There is no such folder, or a run may be making something in it.
+        RemergeError: There is no such folder, or a run may be in progress.
     """
     folder: Path = arguments.folder
     if not folder.is_dir():

@@ -1,7 +1,7 @@
 """Merge safetensors checkpoints of any size by a data-free method.
 
-A checkpoint is a file, or a folder of several files with an index. They are merged tile
-by tile, so together they may be larger than memory.
+A checkpoint is a file, or a folder of several files with an index. Checkpoints are merged
+in tiles, so together they may be larger than memory.
 """
 
 import argparse
@@ -28,14 +28,19 @@ KINDS = {float: "a number", int: "a whole number", dict: 'a mapping, such as {"t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
+    """Add the command's arguments."""
     methods = algorithms_of_kind("rule")
     parser.add_argument("--method", choices=methods, required=True, help="how to merge")
     parser.add_argument(
-        "--pretrained", metavar="PATH", type=Path, required=True, help="file or folder of the common starting point"
+        "--pretrained", metavar="PATH", type=Path, required=True, help="file or folder of the pre-trained model"
     )
     parser.add_argument(
-        "--finetuned", metavar="PATH", type=Path, nargs="+", required=True, help="the same of each task's model"
+        "--finetuned",
+        metavar="PATH",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="file or folder of each fine-tuned model",
     )
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="folder for the merged checkpoint")
     options: dict[str, dict[str, list[str]]] = {}
@@ -51,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says.
+    """Run the command.
 
     Raises:
         RemergeError: An argument does not fit the method, or the checkpoints do not fit together.

@@ -1,4 +1,4 @@
-"""Print what a result came from, down to downloads and their hashes."""
+"""Print what a result was made from, down to downloads and their hashes."""
 
 import argparse
 from pathlib import Path
@@ -7,10 +7,10 @@ from remerge.run.provenance import chain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
-    parser.add_argument("file", type=Path, help="a file in the results folder, as seen from the folder above it")
+    """Add the command's arguments."""
+    parser.add_argument("file", type=Path, help="a result, such as results/mini/tables/eight/main.md")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says."""
+    """Run the command."""
     print(chain(arguments.file))

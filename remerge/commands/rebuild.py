@@ -1,6 +1,6 @@
-"""Make an archive's tables and figures again, without any model.
+"""Rebuild an archive's tables and figures, without any model.
 
-Says whether they are the same as in the archive, byte for byte.
+Fails unless they are the same as in the archive, byte for byte.
 """
 
 import argparse
@@ -13,21 +13,21 @@ from remerge.run.provenance import ROOT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
-    parser.add_argument("archive", type=Path, help="what `remerge archive` wrote")
+    """Add the command's arguments."""
+    parser.add_argument("archive", type=Path, help="a zip file from `remerge archive`")
     parser.add_argument("--out", type=Path, required=True, help="an empty folder")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says.
+    """Run the command.
 
     Raises:
-        RemergeError: Some files are not the same, or it is no archive.
+        RemergeError: Some files differ, or they cannot be rebuilt.
     """
     # Missing packages are reported before anything is unpacked.
     for package in ("matplotlib", "pandas", "pydantic", "yaml"):
         import_module(package)
     same, different = rebuild(arguments.archive, arguments.out, ROOT)
-    print(f"{len(same)} files of tables and figures made again, byte for byte the same")
+    print(f"{len(same)} files of tables and figures rebuilt, identical byte for byte")
     if different:
         raise RemergeError("not the same as in the archive: " + ", ".join(different))

@@ -1,6 +1,6 @@
-"""Print the main tables, and where tables, figures and report are.
+"""Print the main tables of the last finished run.
 
-They are those of the last finished run.
+Also prints where its tables, figures and report are.
 """
 
 import argparse
@@ -11,14 +11,14 @@ from remerge.run.last_run import REPORT, sections
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command line may say."""
+    """Add the command's arguments."""
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path("results"), help="the results folder (default: results)"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says."""
+    """Run the command."""
     print(show_results(arguments.folder))
 
 

@@ -82,15 +82,21 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
             yield ("studies", name, "suite"), f"unknown suite {suite!r}; {did_you_mean(suite, known)}"
             continue
         tasks = [task for task in _list(sections["suites"][suite]) if isinstance(task, str)]
-        kind = study.get("kind")
-        if kind in KINDS and 0 < len(tasks) < (fewest := load(kind).Settings.fewest_tasks):
-            yield (
-                ("studies", name, "suite"),
-                f"{kind} needs {fewest} tasks, and suite {suite!r} has {len(tasks)}; name another suite, or set the "
-                "study to null",
-            )
-        for key in ("unseen", "tasks"):
-            yield from _of_suite(("studies", name, key), study.get(key), suite, tasks)
+        if (kind := study.get("kind")) in KINDS:
+            settings = load(kind).Settings
+            if 0 < len(tasks) < settings.fewest_tasks:
+                yield (
+                    ("studies", name, "suite"),
+                    f"{kind} needs {settings.fewest_tasks} tasks, and suite {suite!r} has {len(tasks)}; name another "
+                    "suite, or set the study to null",
+                )
+            for key in settings.merged_keys:
+                yield from _of_suite(("studies", name, key), study.get(key), suite, tasks)
+            for key in settings.left_out_keys:
+                for left_out in map(_list, _list(study.get(key))):
+                    yield from _of_suite(("studies", name, key), left_out, suite, tasks)
+                    if set(tasks) <= set(map(str, left_out)):
+                        yield ("studies", name, key), "every task of the suite is left out; leave one to merge"
         for method in _list(study.get("methods")):
             if isinstance(method, str):
                 yield from _for_study(("studies", name, "methods"), method, sections["methods"])
@@ -104,12 +110,9 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
 
 
 def _of_suite(location: Location, named: Any, suite: str, tasks: Sequence[str]) -> Iterator[Fault]:
-    named = _list(named)
-    for task in [task for entry in named for task in (entry if isinstance(entry, list) else [entry])]:
+    for task in _list(named):
         if isinstance(task, str) and task not in tasks:
             yield location, f"{task!r} is no task of suite {suite!r}; {did_you_mean(task, tasks)}"
-    if any(isinstance(entry, list) and set(tasks) <= set(map(str, entry)) for entry in named):
-        yield location, "every task of the suite is left out; leave one to merge"
 
 
 def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Iterator[Fault]:

@@ -73,8 +73,8 @@ class Pool(Strict):
         return ARCHITECTURES[self.architecture].image_size
 
     @property
-    def is_published(self) -> bool:
-        """Whether published scores of the same checkpoints exist."""
+    def starts_from_openai(self) -> bool:
+        """Whether its pre-trained encoder is OpenAI's CLIP, for which published scores exist."""
         return self.origin not in ("trained", "random")
 
     @property

@@ -71,7 +71,7 @@ def in_words(details: ErrorDetails) -> Fault:
         case "dict_type" | "model_type" | "model_attributes_type":
             return location, _must_be("a mapping (key: value)", given)
         case "string_too_long":
-            return location, f"has {len(given)} characters; at most {bounds['max_length']} have room"
+            return location, f"has {len(given)} characters; at most {bounds['max_length']} are allowed"
         case "string_too_short":
             return location, "is empty; write some text"
         case "too_short" if not given:

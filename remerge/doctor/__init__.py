@@ -74,7 +74,7 @@ def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
 
 
 def _unimportable(name: str, error: ImportError) -> Check:
-    return Check(name, "will fail", f"cannot be looked at: {error}", INSTALL)
+    return Check(name, "will fail", f"cannot be checked: {error}", INSTALL)
 
 
 def _lock_file(config: "Config") -> list[Check]:
@@ -109,11 +109,11 @@ def _downloads(config: "Config", fetched: dict[Path, int]) -> list[Check]:
     from remerge.plan.downloads import Downloads
 
     wanted = Downloads(config).repositories()
-    if not wanted and not any(pool.is_published for pool in config.pools.values()):
+    if not wanted and not any(pool.starts_from_openai for pool in config.pools.values()):
         return [Check("downloads", "fine", "none")]
     checks, fetched[Path(constants.HF_HUB_CACHE)] = repositories(wanted)
-    told = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, to {constants.HF_HUB_CACHE}"
-    return [Check("downloads", "fine", told), *checks, *drive_folder(config)]
+    message = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, cached in {constants.HF_HUB_CACHE}"
+    return [Check("downloads", "fine", message), *checks, *drive_folder(config)]
 
 
 def report(checks: list[Check], *, short: bool = False) -> str:

@@ -13,18 +13,18 @@ class Check:
 
     Attributes:
         name: What was checked.
-        verdict: Whether the run will succeed in this respect; ``warning`` if it will, but without some images.
-        told: A description of the result.
+        verdict: ``will fail`` if the run cannot succeed; ``warning`` if it can, but without some images.
+        message: A description of the result.
         remedy: What to do, if anything.
     """
 
     name: str
     verdict: Verdict
-    told: str
+    message: str
     remedy: str = ""
 
 
 def lines(check: Check) -> str:
     """Return a check as printed: one line, and another with the remedy if there is one."""
-    text = f"{check.verdict:<12}{check.name}: {check.told}"
+    text = f"{check.verdict:<12}{check.name}: {check.message}"
     return f"{text}\n{'':12}-> {check.remedy}" if check.remedy else text

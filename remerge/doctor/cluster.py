@@ -10,10 +10,10 @@ from remerge.doctor.check import Check
 
 
 def partitions(profile: Path) -> Check:
-    """Whether this cluster has the partitions that a profile names.
+    """Check that this cluster has the partitions that a profile names.
 
     Args:
-        profile: The profile's folder, as Snakemake takes it.
+        profile: The profile's folder, as given to Snakemake.
     """
     import yaml
 
@@ -26,16 +26,21 @@ def partitions(profile: Path) -> Check:
         return Check("cluster", "fine", f"{file} names no SLURM partition")
     if shutil.which("sinfo") is None:
         remedy = "run this on the cluster's login node"
-        return Check("cluster", "cannot tell", f"no sinfo here to ask for {', '.join(sorted(named))}", remedy)
+        return Check(
+            "cluster",
+            "cannot tell",
+            f"sinfo, which lists partitions, is not installed here; {file} names {', '.join(sorted(named))}",
+            remedy,
+        )
     try:
         run = subprocess.run(["sinfo", "-h", "-o", "%P"], capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:
-        return Check("cluster", "cannot tell", f"sinfo gives no answer: {error}", "look at what sinfo prints")
+        return Check("cluster", "cannot tell", f"sinfo failed: {error}", "run sinfo, and see what it prints")
     # An asterisk marks the default.
     there = {name.rstrip("*") for name in run.stdout.split()}
     if missing := sorted(named - there):
-        told = f"{file} names {', '.join(missing)}; this cluster has {', '.join(sorted(there))}"
-        return Check("cluster", "will fail", told, "correct slurm_partition there")
+        message = f"{file} names {', '.join(missing)}; this cluster has {', '.join(sorted(there))}"
+        return Check("cluster", "will fail", message, "correct slurm_partition there")
     return Check("cluster", "fine", f"has the partitions {', '.join(sorted(named))}")
 
 

@@ -36,7 +36,7 @@ def results_bytes(config: Config) -> dict[str, int]:
     return {stage: taken for stage, taken in stages.items() if taken}
 
 
-def room_for_results(config: Config) -> str:
+def space_for_results(config: Config) -> str:
     """Return a message with the space that results need and the free space; empty if they need less than 1 GB."""
     stages = results_bytes(config)
     if (needed := sum(stages.values()) / 1e9) < 1:
@@ -52,13 +52,13 @@ def _images(config: Config, *, trained: bool) -> dict[str, int]:
     for task in Tasks(config).used():
         if task in MINI_TASKS:
             continue
-        found = images(config, task)
+        counted = images(config, task)
         if task not in CLIP_TASKS:
-            counts["your own images"] += sum(found.values())
+            counts["your own images"] += sum(counted.values())
             continue
-        counts["test and validation images"] += found["test"] + found["validation"]
-        counts["training images"] += found["train"] if trained else 0
-        largest = max(largest, *(found[split] for split in found if trained or split != "train"))
+        counts["test and validation images"] += counted["test"] + counted["validation"]
+        counts["training images"] += counted["train"] if trained else 0
+        largest = max(largest, *(counted[split] for split in counted if trained or split != "train"))
     # A split that is being prepared is stored twice, so that the job can be resumed.
     counts["images being prepared"] = largest
     corrupted = {
@@ -94,7 +94,7 @@ def hub_bytes(config: Config) -> int:
     """Return about how much a run downloads to the Hub's cache, without asking the Hub."""
     downloads = Downloads(config)
     # Pools of one architecture start from the same encoder.
-    architectures = {pool.architecture for pool in config.pools.values() if pool.is_published}
+    architectures = {pool.architecture for pool in config.pools.values() if pool.starts_from_openai}
     size = sum(BYTES * PARAMETERS[architecture][1] for architecture in architectures)
     for name, pool in config.pools.items():
         experts = [checkpoint for checkpoint in downloads.checkpoints(name) if checkpoint != OPENAI]
@@ -129,14 +129,14 @@ def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[
         free = shutil.disk_usage(where[device]).free
         wanted = sum(sizes.values()) - (written if device == _existing(results).stat().st_dev else 0)
         parts = ", ".join(f"{stage} {size / 1e9:.1f}" for stage, size in sizes.items() if size >= 5e7)
-        told = f"{free / 1e9:.1f} GB are free, about {max(0, wanted) / 1e9:.1f} GB are still to be written"
-        told += f" (GB in all: {parts})" if parts else ""
+        message = f"{free / 1e9:.1f} GB are free, about {max(0, wanted) / 1e9:.1f} GB are still to be written"
+        message += f" (GB in all: {parts})" if parts else ""
         name = f"disk of {where[device]}"
         if free < wanted:
-            remedy = "make room, run from a folder on a larger disk, or name one for downloads by HF_HUB_CACHE"
-            checks.append(Check(name, "will fail", told, remedy))
+            remedy = "free some space, run from a folder on a larger disk, or set HF_HUB_CACHE to one for downloads"
+            checks.append(Check(name, "will fail", message, remedy))
         else:
-            checks.append(Check(name, "fine", told))
+            checks.append(Check(name, "fine", message))
     return checks
 
 

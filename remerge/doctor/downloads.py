@@ -20,7 +20,7 @@ from remerge.plan.downloads import Wanted
 TIMEOUT = 5
 LIMIT = 30
 AT_ONCE = 16
-ONLINE = "check the network; on a machine without, fetch on one with it first (see HF_HUB_OFFLINE in config/README.md)"
+ONLINE = "check the network; for a machine without one, download elsewhere first (HF_HUB_OFFLINE, see config/README.md)"
 
 
 def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
@@ -40,17 +40,17 @@ def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
     return checks, size
 
 
-def _check(wanted: Wanted, verdict: Verdict, told: str, remedy: str = "") -> Check:
+def _check(wanted: Wanted, verdict: Verdict, message: str, remedy: str = "") -> Check:
     if verdict == "will fail" and wanted.kind == "dataset":
         # The workflow continues without unavailable images, but not without checkpoints.
-        verdict, told = "warning", f"{told}; the task is left out, and averages say over how many tasks they are"
-    return Check(wanted.purpose, verdict, f"{wanted.repository}: {told}", remedy)
+        verdict, message = "warning", f"{message}; the task is left out, and averages say how many tasks they cover"
+    return Check(wanted.purpose, verdict, f"{wanted.repository}: {message}", remedy)
 
 
 def _looked_up(wanted: Wanted) -> tuple[Check, int]:
     where = f"{constants.ENDPOINT}/{'datasets/' if wanted.kind == 'dataset' else ''}{wanted.repository}"
     if constants.HF_HUB_OFFLINE:
-        return _check(wanted, "cannot tell", "HF_HUB_OFFLINE is set, so nothing was asked"), 0
+        return _check(wanted, "cannot tell", "not checked, because HF_HUB_OFFLINE is set"), 0
     hub = HfApi()
     ask = hub.model_info if wanted.kind == "model" else hub.dataset_info
     try:
@@ -61,16 +61,18 @@ def _looked_up(wanted: Wanted) -> tuple[Check, int]:
     except (HfHubHTTPError, HTTPError, OSError) as error:
         return _refused(wanted, error, where), 0
     except JSONDecodeError:
-        told = f"{constants.ENDPOINT} answers with a page instead of data: a proxy or a login page stands in between"
-        remedy = "open that address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT"
-        return _check(wanted, "cannot tell", told, remedy), 0
+        message = (
+            f"{constants.ENDPOINT} answers with a web page instead of data, which a proxy or login page may have sent"
+        )
+        remedy = "open this address in a browser on this machine, or set HTTPS_PROXY or HF_ENDPOINT"
+        return _check(wanted, "cannot tell", message, remedy), 0
     size, missing = 0, []
     for patterns in wanted.files:
         # The first pattern that something matches is what will be fetched.
-        found = [entry for name in patterns for entry in info.siblings or () if fnmatchcase(entry.rfilename, name)]
-        if not found:
+        matching = [entry for name in patterns for entry in info.siblings or () if fnmatchcase(entry.rfilename, name)]
+        if not matching:
             missing.append(" or ".join(patterns))
-        for entry in found if "*" in patterns[0] else found[:1]:
+        for entry in matching if "*" in patterns[0] else matching[:1]:
             cached = try_to_load_from_cache(
                 wanted.repository, entry.rfilename, constants.HF_HUB_CACHE, info.sha, wanted.kind
             )
@@ -85,10 +87,10 @@ def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     if response is not None and "Invalid credentials" in response.headers.get("X-Error-Message", ""):
-        # Downloads of images fail, too: other refusals only leave the task out.
-        told = f"{wanted.repository}: the Hub does not know the token that is set: it is wrong, or has expired"
-        remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): what is public needs none"
-        return Check(wanted.purpose, "will fail", told, remedy)
+        # Images are affected too, and every other refusal only leaves the task out.
+        message = f"{wanted.repository}: the Hub rejects the token that is set: it is wrong or has expired"
+        remedy = "set HF_TOKEN to a new one, or remove it (`hf auth logout`): public files need no token"
+        return Check(wanted.purpose, "will fail", message, remedy)
     if isinstance(error, GatedRepoError) or status == 403:
         remedy = f"accept its terms at {where} and set HF_TOKEN to a token of your account"
         return _check(wanted, "will fail", "access is granted on request", remedy)
@@ -97,24 +99,28 @@ def _refused(wanted: Wanted, error: Exception, where: str) -> Check:
         return _check(wanted, "will fail", "does not exist, or is private", remedy)
     if status == 404:
         return _check(wanted, "will fail", f"has no revision {wanted.revision or 'main'}", f"see {where}")
-    told = f"the Hub answers {status}" if status else f"the Hub cannot be reached ({type(error).__name__})"
-    return _check(wanted, "cannot tell", told, ONLINE)
+    message = f"the Hub answers {status}" if status else f"the Hub cannot be reached ({type(error).__name__})"
+    return _check(wanted, "cannot tell", message, ONLINE)
 
 
 def drive_folder(config: Config) -> list[Check]:
-    """Whether the Task Arithmetic authors' folder on Google Drive can be reached, for pools that are fetched there."""
+    """Check that the Task Arithmetic authors' folder on Google Drive can be reached, if a pool needs it."""
     if not any(pool.origin == "task-vectors" and pool.folder is None for pool in config.pools.values()):
         return []
     name = "Google Drive"
     if constants.HF_HUB_OFFLINE:
-        return [Check(name, "cannot tell", "HF_HUB_OFFLINE is set, so nothing was asked")]
+        return [Check(name, "cannot tell", "not checked, because HF_HUB_OFFLINE is set")]
     try:
         with urllib.request.urlopen(urllib.request.Request(drive.ADDRESS, method="HEAD"), timeout=TIMEOUT):
-            return [Check(name, "fine", "the authors' folder answers; whether it is over its quota shows later")]
+            return [
+                Check(
+                    name, "fine", "the authors' folder can be reached; its download quota cannot be checked in advance"
+                )
+            ]
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 404:
-            return [Check(name, "will fail", "the authors' folder is gone", drive.REMEDY)]
-        return [Check(name, "cannot tell", f"it answers {error.code}", drive.REMEDY)]
+            return [Check(name, "will fail", "the authors' folder no longer exists", drive.REMEDY)]
+        return [Check(name, "cannot tell", f"Google Drive answers {error.code}", drive.REMEDY)]
     except (OSError, HTTPException) as error:
-        return [Check(name, "cannot tell", f"it cannot be reached ({error})", drive.REMEDY)]
+        return [Check(name, "cannot tell", f"Google Drive cannot be reached ({error})", drive.REMEDY)]

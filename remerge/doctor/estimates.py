@@ -15,19 +15,19 @@ MACS = {"mini": 0.015e9, "ViT-B-32": 4.4e9, "ViT-B-16": 17.6e9, "ViT-L-14": 81e9
 """Multiplications, each with an addition, in one forward pass of the image encoder on one image."""
 
 BACKWARD = 2
-"""Forward passes that take as long as one backward pass."""
+"""Cost of a backward pass, in forward passes."""
 
 ACTIVATIONS = {"mini": 0.6e6, "ViT-B-32": 38e6, "ViT-B-16": 148e6, "ViT-L-14": 510e6}
 """Bytes per image that autograd keeps for the backward pass, float32, as counted by its saved tensors' hooks."""
 
 CUDA_BYTES = 1e9
-"""GPU memory that CUDA's own kernels and a few images take."""
+"""GPU memory taken by CUDA's kernels and a few images."""
 
 GPU_FLOPS = 20e12
 """Floating-point operations a second, float32: 30 % of the peak of a data-centre GPU of 2022."""
 
 CORE_FLOPS = 75e9
-"""The same of one CPU core, from the time of an AdaMerging step in benchmarks/results.csv."""
+"""The same for one CPU core, from the time of an AdaMerging step in benchmarks/results.csv."""
 
 HUB_BYTES = {
     "SUN397": 14e9,
@@ -39,19 +39,19 @@ HUB_BYTES = {
     "MNIST": 0.02e9,
     "DTD": 0.7e9,
 }
-"""Training and test images as they are downloaded from the Hub, from the sizes of the original data sets."""
+"""Size of the training and test images on the Hub, estimated from the original data sets."""
 
 TORCHVISION_BYTES = {"SVHN": 0.25e9, "GTSRB": 0.6e9, "MNIST": 0.07e9, "EuroSAT": 0.2e9, "DTD": 1.3e9}
-"""The same where torchvision downloads them, archives and what is unpacked from them together."""
+"""The same for torchvision's downloads, archives and unpacked files together."""
 
 
 def adapting_bytes(architecture: str, tasks: int, images: int) -> tuple[float, float]:
-    """Return the GPU memory that AdaMerging takes: with one image at a time, and with all of a step's at once.
+    """Return the GPU memory that AdaMerging takes, with one image at a time and with all images of a step at once.
 
     Args:
         architecture: Key of :data:`PARAMETERS`.
-        tasks: How many are merged.
-        images: Of a step, all tasks together.
+        tasks: Number of merged tasks.
+        images: Number of images in a step, all tasks together.
     """
     # Task vectors, the pre-trained and the merged weights, and gradients.
     weights = CUDA_BYTES + 4 * (tasks + 3) * PARAMETERS[architecture][0]

@@ -26,7 +26,7 @@ PATIENCE = 12
 
 @dataclass(frozen=True)
 class Gpu:
-    """What nvidia-smi tells of one GPU."""
+    """One GPU, as listed by nvidia-smi."""
 
     driver: str
     name: str
@@ -35,34 +35,38 @@ class Gpu:
 
 
 def torch_build() -> tuple[str, str | None]:
-    """Return torch's version and that of the CUDA it is built for, without the seconds that importing it takes."""
+    """Return torch's version and the CUDA version it is built for, without importing torch, which takes seconds."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return "missing", None
-    told = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
-    return str(told["__version__"]), told.get("cuda")
+    built = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+    return str(built["__version__"]), built.get("cuda")
 
 
 def gpus(config: "Config", build: tuple[str, str | None] | None = None) -> list[Check]:
-    """Whether torch can use each GPU, whether its memory is enough for the configuration, and how long that takes.
+    """Check that torch can use each GPU and that its memory is large enough, and estimate the run time.
 
     Args:
         config: The configuration.
-        build: torch's version and its CUDA's; those installed when None.
+        build: The versions of torch and of its CUDA; by default those installed.
     """
     larger = any(pool.architecture != "mini" for pool in config.pools.values())
     if config.device == "cpu" or nvidia.hidden():
         why = "`device: cpu`" if config.device == "cpu" else "CUDA_VISIBLE_DEVICES hides every GPU"
-        return [_on_cpu(config, why) if larger else Check("GPU", "fine", f"none is used: {why}")]
+        return [_on_cpu(config, why) if larger else Check("GPU", "fine", f"not used: {why}")]
     if shutil.which("nvidia-smi") is None and local_gpus():
-        return [Check("GPU", "fine", "Apple's, whose speed and memory are not known here")]
+        return [Check("GPU", "fine", "Apple's; its speed and memory are not checked")]
     if shutil.which("nvidia-smi") is None:
-        return [_on_cpu(config, "no NVIDIA GPU here") if larger else Check("GPU", "fine", "none, and mini needs none")]
+        return [
+            _on_cpu(config, "no NVIDIA GPU here")
+            if larger
+            else Check("GPU", "fine", "none, and mini does not need one")
+        ]
     try:
         listed = _listed()
     except ValueError as error:
-        remedy = "look at what nvidia-smi prints"
-        return [Check("GPU", "cannot tell", f"nvidia-smi gives no answer, so all runs on the CPU: {error}", remedy)]
+        remedy = "run nvidia-smi, and see what it prints"
+        return [Check("GPU", "cannot tell", f"nvidia-smi failed, so everything runs on the CPU: {error}", remedy)]
     version, cuda = build or torch_build()
     checks = [check for gpu in listed for check in (_usable(gpu, version, cuda), _memory(gpu, config))]
     return [*checks, *([Check("time", "fine", _hours(config, GPU_FLOPS, "a data-centre GPU"))] if larger else [])]
@@ -70,15 +74,15 @@ def gpus(config: "Config", build: tuple[str, str | None] | None = None) -> list[
 
 def _on_cpu(config: "Config", why: str) -> Check:
     cores = most_threads()
-    told = f"{why}; {_hours(config, cores * CORE_FLOPS, f'{cores} CPU cores')}"
+    message = f"{why}; {_hours(config, cores * CORE_FLOPS, f'{cores} CPU cores')}"
     if hours(config, cores * CORE_FLOPS)[1] <= PATIENCE:
-        return Check("GPU", "fine", told)
-    told += f"; {_hours(config, GPU_FLOPS, 'a data-centre GPU')}"
-    return Check("GPU", "cannot tell", told, "run on a machine with a GPU, or on a cluster (docs/cluster.md)")
+        return Check("GPU", "fine", message)
+    message += f"; {_hours(config, GPU_FLOPS, 'a data-centre GPU')}"
+    return Check("GPU", "cannot tell", message, "run on a machine with a GPU, or on a cluster (docs/cluster.md)")
 
 
 def hours(config: "Config", flops: float = GPU_FLOPS) -> tuple[float, float]:
-    """Return about how long all pools but mini's take at so many operations a second: main tables alone, and in all."""
+    """Return about how long all pools but mini's take at this many operations a second: the main tables, and in all."""
     from remerge.doctor.work import operations
 
     main, in_all = operations(config)
@@ -108,21 +112,21 @@ def _version(text: str) -> tuple[int, int]:
 
 def _usable(gpu: Gpu, version: str, cuda: str | None) -> Check:
     name = f"GPU {gpu.name}"
-    told = f"driver {gpu.driver}, compute capability {_dotted(gpu.capability)}, torch {version}"
+    message = f"driver {gpu.driver}, compute capability {_dotted(gpu.capability)}, torch {version}"
     if cuda is None:
         remedy = f"install the locked torch (requirements.lock){OR_CPU}"
-        return Check(name, "will fail", f"{told}, which is built without CUDA", remedy)
+        return Check(name, "will fail", f"{message}, which is built without CUDA", remedy)
     demands = nvidia.demands_of(cuda)
     if demands is None:
-        return Check(name, "cannot tell", f"{told} for CUDA {cuda}, whose demands are not known here")
+        return Check(name, "cannot tell", f"{message} for CUDA {cuda}, whose requirements are unknown here")
     if gpu.capability < demands.capability:
-        told = f"{told} for CUDA {cuda}, which needs compute capability {_dotted(demands.capability)} or higher"
-        remedy = f"take a newer GPU, install a torch for an older CUDA{OR_CPU}"
-        return Check(name, "will fail", told, remedy)
+        message = f"{message} for CUDA {cuda}, which needs compute capability {_dotted(demands.capability)} or higher"
+        remedy = f"use a newer GPU, install a torch for an older CUDA{OR_CPU}"
+        return Check(name, "will fail", message, remedy)
     if series := nvidia.too_old(gpu.driver, cuda):
-        told = f"{told} for CUDA {cuda}, which needs driver {series} or newer"
-        return Check(name, "will fail", told, f"update the driver, install a torch for an older CUDA{OR_CPU}")
-    return Check(name, "fine", f"{told} for CUDA {cuda}")
+        message = f"{message} for CUDA {cuda}, which needs driver {series} or newer"
+        return Check(name, "will fail", message, f"update the driver, install a torch for an older CUDA{OR_CPU}")
+    return Check(name, "fine", f"{message} for CUDA {cuda}")
 
 
 def _dotted(capability: tuple[int, int]) -> str:
@@ -143,14 +147,14 @@ def adapting(config: "Config") -> tuple[str, int, int] | None:
 
 
 def _memory(gpu: Gpu, config: "Config") -> Check:
-    name, told = f"memory of GPU {gpu.name}", f"{gpu.gigabytes:.0f} GB"
+    name, message = f"memory of GPU {gpu.name}", f"{gpu.gigabytes:.0f} GB"
     if not (largest := adapting(config)):
-        return Check(name, "fine", f"{told}; scoring takes what there is")
+        return Check(name, "fine", f"{message}; scoring adapts to it")
     architecture, tasks, images = largest
-    # Images are passed in smaller and smaller parts as long as memory is too little.
+    # Images are processed in ever smaller parts until these fit.
     least, whole = (size / 1e9 for size in adapting_bytes(*largest))
-    told = f"{told}; AdaMerging of {tasks} tasks on {architecture} takes about {least:.1f} GB"
+    message = f"{message}; AdaMerging of {tasks} tasks on {architecture} takes about {least:.1f} GB"
     if gpu.gigabytes < least:
-        return Check(name, "will fail", told, "take a larger GPU, or suites of fewer tasks")
-    told += f", and {whole:.0f} GB with all {images} images of a step at once"
-    return Check(name, "fine", told if gpu.gigabytes >= whole else f"{told}: they go in parts")
+        return Check(name, "will fail", message, "take a larger GPU, or suites of fewer tasks")
+    message += f", and {whole:.0f} GB with all {images} images of a step at once"
+    return Check(name, "fine", message if gpu.gigabytes >= whole else f"{message}: they are processed in parts")

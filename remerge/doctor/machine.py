@@ -18,7 +18,7 @@ CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 
 
 def packages(project: Path) -> Check:
-    """Whether Python and the packages that a project's ``pyproject.toml`` asks for its workflow are there."""
+    """Check that all packages are installed that a project's ``pyproject.toml`` requires for the workflow."""
     from packaging.requirements import Requirement
 
     described = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
@@ -28,24 +28,24 @@ def packages(project: Path) -> Check:
     for line in asked:
         requirement = Requirement(line)
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
             faults.append(f"{requirement.name} is missing")
             continue
-        if not requirement.specifier.contains(found, prereleases=True):
-            faults.append(f"{requirement.name} {found} is not {requirement.specifier}")
+        if not requirement.specifier.contains(installed, prereleases=True):
+            faults.append(f"{requirement.name} {installed} is not {requirement.specifier}")
     if faults:
         return Check("packages", "will fail", "; ".join(faults), INSTALL)
     return Check("packages", "fine", f"Python {python} and all {len(asked)} packages")
 
 
 def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None) -> Check:
-    """Whether the largest job's memory is there.
+    """Check that there is enough memory for the largest job.
 
     Args:
         config: The configuration.
-        needs: What jobs ask for, as in ``workflow/resources.yaml``.
-        limit: Bytes there are; this machine's when None.
+        needs: The resources of jobs, as in ``workflow/resources.yaml``.
+        limit: Available bytes; by default this machine's.
     """
     there = (memory_limit() if limit is None else limit) / 1e6
     wanted, work, architecture = max(
@@ -54,17 +54,15 @@ def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None)
         for work, each in needs.items()
         if _is_done(work, config, pool.is_trained)
     )
-    told = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"
+    message = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"
     if there <= 0:
-        return Check("memory", "cannot tell", "this system does not say how much there is")
+        return Check("memory", "cannot tell", "this system does not say how much memory it has")
     if there >= wanted:
-        return Check("memory", "fine", told)
-    # Jobs ask for about twice what was measured.
+        return Check("memory", "fine", message)
+    # Jobs request about twice what was measured.
     if there >= wanted / 2:
-        return Check(
-            "memory", "cannot tell", f"{told}, which is about twice what it takes", "free memory before the run"
-        )
-    return Check("memory", "will fail", told, "take a machine with more memory, or a smaller architecture")
+        return Check("memory", "cannot tell", f"{message}, about twice what it needs", "free memory before the run")
+    return Check("memory", "will fail", message, "use a machine with more memory, or a smaller architecture")
 
 
 def _is_done(work: str, config: "Config", is_trained: bool) -> bool:
@@ -76,33 +74,32 @@ def _is_done(work: str, config: "Config", is_trained: bool) -> bool:
 
 
 def memory_limit() -> int:
-    """Return the bytes of memory that this process may have, or 0 where the system does not say."""
+    """Return the bytes of memory that this process may have, or 0 if the system does not say."""
     limits = []
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         total = next(line for line in meminfo.read_text(encoding="utf-8").splitlines() if line.startswith("MemTotal:"))
         limits.append(1024 * int(total.split()[1]))
     for path in map(Path, CGROUP_LIMITS):
-        if path.exists() and (told := path.read_text(encoding="utf-8").strip()).isdigit():
-            limits.append(int(told))
+        if path.exists() and (limit := path.read_text(encoding="utf-8").strip()).isdigit():
+            limits.append(int(limit))
     return min(limits, default=0)
 
 
 def conda(programs: Iterable[str] = ("conda", "mamba")) -> Check:
-    """Whether environments could be made by conda, which only ``--use-conda`` needs."""
-    found = [program for program in programs if shutil.which(program)]
-    told = found[0] if found else "not here; only --use-conda needs it"
-    return Check("conda", "fine", told)
+    """Check for conda, which only ``--use-conda`` needs."""
+    installed = [program for program in programs if shutil.which(program)]
+    return Check("conda", "fine", installed[0] if installed else "not installed; only --use-conda needs it")
 
 
 def folders(config: "Config") -> list[Check]:
-    """Whether the folders and files that the configuration names are there."""
+    """Check that the folders that the configuration names exist."""
     named = {f"tasks.{name}.folder": task.folder for name, task in config.tasks.items()}
     named |= {f"clip_tasks.{name}.folder": each.folder for name, each in config.clip_tasks.items() if each.folder}
     named |= {f"pools.{name}.folder": pool.folder for name, pool in config.pools.items() if pool.folder}
     return [
         Check(key, "fine", folder)
         if Path(folder).is_dir()
-        else Check(key, "will fail", f"{folder} is no folder", "correct the path, or mount the disk it is on")
+        else Check(key, "will fail", f"{folder} is not a folder", "correct the path, or mount its disk")
         for key, folder in named.items()
     ]

@@ -18,7 +18,7 @@ STEP = 1 + BACKWARD
 
 
 def images(config: Config, task: str) -> dict[str, int]:
-    """Return how many images each split of a task has; a folder of the user's is counted, its images are not read."""
+    """Return how many images each split of a task has; in a user's folder, files are counted and not read."""
     if task in MINI_TASKS:
         return SIZES
     if task in CLIP_TASKS:
@@ -78,7 +78,7 @@ def _curves_and_studies(config: Config) -> float:
 
 
 class _Costs:
-    """What a study asks."""
+    """The costs that one study asks for."""
 
     def __init__(self, config: Config, study: Study) -> None:
         self.config, self.study = config, study

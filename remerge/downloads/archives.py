@@ -32,5 +32,5 @@ def record(path: str | Path, task: str, root: str | Path, *, pin: Pin | None = N
             found = f"has the SHA-256 {files[name]}" if name in files else "is not there"
             wrong = f"{task}: {Path(root) / name} {found}, expected is {expected}. Remove it and run again"
             raise against(WrongContentError(wrong, permanent=False), pin)
-    told = {"repository": f"torchvision's {task}", "kind": "torchvision", "task": task}
-    write_record(path, told | {"revision": version("torchvision"), "files": files, "missing": ""})
+    content = {"repository": f"torchvision's {task}", "kind": "torchvision", "task": task}
+    write_record(path, content | {"revision": version("torchvision"), "files": files, "missing": ""})

@@ -76,8 +76,8 @@ def record(path: str | Path, name: str, *, pin: Pin | None = None) -> None:
         fetched = fetch(name, *((pin["id"], pin["sha256"]) if pin else ()))
     except WrongContentError as error:
         raise against(error, pin) from error
-    told = {"repository": ADDRESS, "kind": "drive", "revision": fetched.identifier, "size": fetched.size}
-    write_record(path, told | {"files": {name: fetched.sha256}, "missing": ""})
+    content = {"repository": ADDRESS, "kind": "drive", "revision": fetched.identifier, "size": fetched.size}
+    write_record(path, content | {"files": {name: fetched.sha256}, "missing": ""})
 
 
 def recorded(path: str | Path) -> Path:
@@ -87,9 +87,9 @@ def recorded(path: str | Path) -> Path:
         DownloadError: The file cannot be downloaded.
         WrongContentError: The file has changed.
     """
-    told = json.loads(Path(path).read_text(encoding="utf-8"))
-    ((name, sha256),) = told["files"].items()
-    return fetch(name, told["revision"], sha256).path
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    ((name, sha256),) = content["files"].items()
+    return fetch(name, content["revision"], sha256).path
 
 
 def fetch(name: str, identifier: str | None = None, expected: str | None = None) -> DriveFile:

@@ -154,8 +154,8 @@ def _downloaded(
                 f"{repository}/{name} at {info.sha}: has the SHA-256 {lfs.sha256}, expected is {expected[name]}",
                 permanent=True,
             )
-        told = expected.get(name) or (lfs.sha256 if lfs else listed[name].blob_id)
-        paths[name], sha256[name] = _file(repository, name, kind, info.sha, told)
+        etag = expected.get(name) or (lfs.sha256 if lfs else listed[name].blob_id)
+        paths[name], sha256[name] = _file(repository, name, kind, info.sha, etag)
     return HubFiles(repository, info.sha, paths, sha256)
 
 
@@ -199,9 +199,9 @@ def _cached(
     for name in names:
         copies = [snapshot / name for snapshot in snapshots if (snapshot / name).is_file()]
         for path in copies:
-            told = expected.get(name) or _etag(path)
+            etag = expected.get(name) or _etag(path)
             try:
-                paths[name], sha256[name] = path, _checked(path, f"{repository}/{name}", told)
+                paths[name], sha256[name] = path, _checked(path, f"{repository}/{name}", etag)
                 break
             except (WrongContentError, PermissionError):
                 if path == copies[-1]:
@@ -325,7 +325,7 @@ def _of_transfer(error: BaseException) -> bool:
 
 
 def _is_full(error: BaseException) -> bool:
-    # The transfer library tells of it in words only.
+    # The transfer library reports this only in words.
     full = re.search(r"No space left on device|[Qq]uota exceeded", str(error)) if _of_transfer(error) else None
     return full is not None or (isinstance(error, OSError) and error.errno in FULL)
 
@@ -335,7 +335,7 @@ def _may_pass(error: BaseException) -> bool:
     if isinstance(error, DownloadError | OfflineModeIsEnabled) or _is_full(error):
         return False
     if isinstance(error, LocalEntryNotFoundError):
-        # Raised from what kept the Hub from answering; by itself it tells only what is in the cache.
+        # Raised from what kept the Hub from answering; by itself it only says what is in the cache.
         return error.__cause__ is not None and not constants.HF_HUB_OFFLINE and _may_pass(error.__cause__)
     status = _status(error)
     if status is not None:
@@ -383,7 +383,7 @@ def _explained(
     if _is_full(error):
         return DownloadError(
             f"{repository}: the disk of the cache, {constants.HF_HUB_CACHE}, is full, or your quota on it used up "
-            f"({error}); make room, or name a folder on another disk by HF_HUB_CACHE",
+            f"({error}); free some space, or set HF_HUB_CACHE to a folder on another disk",
             permanent=False,
         )
     if isinstance(error, OSError) and error.errno in FORBIDDEN:

@@ -20,7 +20,7 @@ from remerge.run.strict_yaml import read_yaml
 
 HEAD = """\
 # Everything that a run downloaded, with the SHA-256 of every file. Whoever is given this file and names it by
-# `downloads: FILE` in the configuration gets the same bytes, or is told what differs.
+# `downloads: FILE` in the configuration gets the same bytes, or an error that says what differs.
 #
 # hub          files of the Hugging Face Hub, at one commit; `revision` is the branch or tag that was asked for, if any
 # missing      what could not be had from there, and why; a run that is given this file goes on without it, too
@@ -118,8 +118,8 @@ def write_lock(path: str | Path, records: Iterable[str | Path]) -> None:
     Raises:
         RemergeError: The same file of the same revision was downloaded twice and had changed in between.
     """
-    told = {str(record): json.loads(Path(record).read_text(encoding="utf-8")) for record in records}
-    of_hub = {record: each for record, each in told.items() if each["kind"] in ("model", "dataset")}
+    contents = {str(record): json.loads(Path(record).read_text(encoding="utf-8")) for record in records}
+    of_hub = {record: each for record, each in contents.items() if each["kind"] in ("model", "dataset")}
     _refuse_changes(of_hub)
     lock = Lock(
         hub=_repositories([each for each in of_hub.values() if not each["missing"]]),
@@ -130,39 +130,39 @@ def write_lock(path: str | Path, records: Iterable[str | Path]) -> None:
         ],
         drive={
             name: Pickle(id=each["revision"], size=each["size"], sha256=digest)
-            for each in told.values()
+            for each in contents.values()
             if each["kind"] == "drive"
             for name, digest in each["files"].items()
         },
-        torchvision={each["task"]: each["files"] for each in told.values() if each["kind"] == "torchvision"},
+        torchvision={each["task"]: each["files"] for each in contents.values() if each["kind"] == "torchvision"},
     )
     content = lock.model_dump(exclude_defaults=True)
     with atomic_path(path) as temporary:
         temporary.write_text(HEAD + yaml.safe_dump(content, sort_keys=False, width=1000), encoding="utf-8")
 
 
-def _asked(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {"repository": told["repository"], "kind": told["kind"], "revision": told["asked"]}
+def _asked(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"repository": record["repository"], "kind": record["kind"], "revision": record["asked"]}
 
 
 def _refuse_changes(records: Mapping[str, Mapping[str, Any]]) -> None:
     """A lock file cannot say which of two contents one file of one revision had."""
     seen: dict[tuple[Any, ...], tuple[str, str]] = {}
-    for record, told in records.items():
-        for name, digest in told["files"].items():
-            other, before = seen.setdefault((*_asked(told).values(), name), (record, digest))
+    for path, record in records.items():
+        for name, digest in record["files"].items():
+            other, before = seen.setdefault((*_asked(record).values(), name), (path, digest))
             if before != digest:
                 raise RemergeError(
-                    f"{told['repository']}/{name} changed on the Hub between two downloads: {other} has it with the "
-                    f"SHA-256 {before}, {record} with {digest}. Remove both records and run again"
+                    f"{record['repository']}/{name} changed on the Hub between two downloads: {other} has it with the "
+                    f"SHA-256 {before}, {path} with {digest}. Remove both records and run again"
                 )
 
 
 def _repositories(records: Sequence[Mapping[str, Any]]) -> list[Repository]:
     """One entry per revision and commit, except those whose files are all in another entry of the revision."""
     files: dict[tuple[Any, ...], dict[str, str]] = {}
-    for told in records:
-        files.setdefault((*_asked(told).values(), told["revision"]), {}).update(told["files"])
+    for record in records:
+        files.setdefault((*_asked(record).values(), record["revision"]), {}).update(record["files"])
     kept: dict[tuple[Any, ...], dict[str, str]] = {}
     for key, own in sorted(files.items(), key=lambda item: -len(item[1])):
         if not any(own.items() <= more.items() for other, more in kept.items() if other[:-1] == key[:-1]):

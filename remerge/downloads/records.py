@@ -43,7 +43,7 @@ def record(
         DownloadError: The files are unavailable, and ``may_be_missing`` is false or trying again may help.
         WrongContentError: They differ from the pin; the message names both hashes.
     """
-    told: dict[str, object] = {
+    content: dict[str, object] = {
         "repository": repository,
         "kind": kind,
         "asked": revision,
@@ -60,15 +60,15 @@ def record(
             raise DownloadError(pin["missing"], permanent=True)
         else:
             fetched = fetch(repository, list(pin["files"]), kind=kind, revision=pin["commit"], expected=pin["files"])
-        told |= {"revision": fetched.revision, "files": dict(sorted(fetched.sha256.items()))}
+        content |= {"revision": fetched.revision, "files": dict(sorted(fetched.sha256.items()))}
     except WrongContentError as error:
         raise against(error, pin) from error
     except DownloadError as error:
         # The run that wrote the lock file had these files; without them, results would differ.
         if not (may_be_missing and error.permanent) or (pin is not None and "missing" not in pin):
             raise
-        told["missing"] = str(error)
-    write_record(path, told)
+        content["missing"] = str(error)
+    write_record(path, content)
 
 
 def recorded(path: str | Path) -> HubFiles:
@@ -77,13 +77,13 @@ def recorded(path: str | Path) -> HubFiles:
     Raises:
         DownloadError: They cannot be downloaded.
     """
-    told = json.loads(Path(path).read_text(encoding="utf-8"))
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
     return fetch(
-        told["repository"],
-        sorted(told["files"]),
-        kind=told["kind"],
-        revision=told["revision"],
-        expected=told["files"],
+        content["repository"],
+        sorted(content["files"]),
+        kind=content["kind"],
+        revision=content["revision"],
+        expected=content["files"],
     )
 
 
@@ -103,7 +103,7 @@ def against(error: WrongContentError, pin: Pin | None) -> WrongContentError:
     )
 
 
-def write_record(path: str | Path, told: Mapping[str, object]) -> None:
+def write_record(path: str | Path, content: Mapping[str, object]) -> None:
     """Write a record: ``kind``, ``repository``, ``revision``, ``files`` by name, and why any are ``missing``."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from remerge.figures.style import Look, labels, looks
 from remerge.run.csvs import read_csv
+from remerge.scoring.coverage import count_merged
 from remerge.scoring.scores import average_accuracy, merged_tasks, read_scores
 
 
@@ -44,7 +45,9 @@ class Evidence:
         """Display names of methods; for those that do not merge all tasks, with the number that they merge."""
         merged = {str(name): merged_tasks(own) for name, own in scores.groupby("method")}
         return {
-            name: f"{label} ({told.count('+') + 1}/{len(self.tasks)} tasks)" if (told := merged.get(name)) else label
+            name: f"{label} ({count_merged(merged[name], len(self.tasks))}/{len(self.tasks)} tasks)"
+            if merged.get(name)
+            else label
             for name, label in self.labels.items()
         }
 

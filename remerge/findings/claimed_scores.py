@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.findings.claims import OfBest, OfMethod, OfStudy, OfSweep, OfTrajectory, Side
 from remerge.scoring.scores import merged_tasks, read_parts, read_scores
 from remerge.studies.kind import load
@@ -91,8 +92,10 @@ class Scores:
     def _of_most_tasks(self, found: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame | None]:
         """Encoders that merge the most tasks; with fewer merged tasks it is easier to be best on them."""
         merged = {name: merged_tasks(scores) for name, scores in found.items() if scores is not None}
-        most = "" if "" in merged.values() else max(merged.values(), key=lambda told: told.count("+"), default="")
-        return {name: found[name] for name, told in merged.items() if told == most}
+        most = (
+            "" if "" in merged.values() else max(merged.values(), key=lambda some: len(split_tasks(some)), default="")
+        )
+        return {name: found[name] for name, some in merged.items() if some == most}
 
     def _curve(self, side: OfSweep) -> dict[str, pd.DataFrame | None]:
         if side.sweep not in self.sweeps:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import accuracy, wilson_interval
 from remerge.tasks.clip import CLIP_TASKS, clip_task
@@ -75,7 +76,7 @@ def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dic
         "contaminated split" if flag else "",
         f"{DIFFERENT_IMAGES} (agrees with {other})" if other else "",
         "truncated decimals" if row["decimals"] == "truncated" and not is_exact else "",
-        f"merged: {row['merged'].replace('+', ', ')}" if isinstance(row.get("merged"), str) else "",
+        f"merged: {', '.join(split_tasks(row['merged']))}" if isinstance(row.get("merged"), str) else "",
         row["note"],
         note,
     ]

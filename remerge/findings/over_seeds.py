@@ -13,6 +13,7 @@ from remerge.findings.claims_tables import COLUMNS, table_row, without_images
 from remerge.findings.tables import Row
 from remerge.findings.verdicts import judge_over_seeds
 from remerge.run.markup import MARKDOWN
+from remerge.scoring.coverage import count_merged
 from remerge.scoring.scores import average_accuracy, merged_tasks
 
 MARKS = {"holds": "✓", "does not hold": "✗", "undecided": "?"}
@@ -194,7 +195,7 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
 def _fewer(row: Mapping[Hashable, Any], tasks: int) -> str:
     """As in the main table: how many tasks an encoder merges, and over how many it is averaged."""
     merged = row.get("merged")
-    made = f" ({merged.count('+') + 1}/{tasks} tasks)" if isinstance(merged, str) else ""
+    made = f" ({count_merged(merged, tasks)}/{tasks} tasks)" if isinstance(merged, str) else ""
     return made + ("" if row["tasks"] == tasks else f" ({row['tasks']}/{tasks})")
 
 

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from remerge.methods.registry import ALGORITHMS, MERGING
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
-from remerge.scoring.coverage import absence
+from remerge.scoring.coverage import absence, count_merged
 from remerge.scoring.held_out import notes_on
 from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, needs_task_name, wilson_interval
 
@@ -216,7 +216,7 @@ def _main_layout(
 def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
     """The number of tasks that each row merges."""
     named = table["merged"] if "merged" in table else [None] * len(table)
-    return [text.count("+") + 1 if isinstance(text, str) else tasks for text in named]
+    return [count_merged(text, tasks) for text in named]
 
 
 def _marked(values: pd.Series, competes: Sequence[bool], markup: Markup) -> list[str]:

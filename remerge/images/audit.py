@@ -25,9 +25,9 @@ def overlaps(hashes: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
     """
     rows = []
     for task, splits in hashes.items():
-        for split, own in splits.items():
-            repeated = sum(count - 1 for count in Counter(own).values())
-            rows.append((task, split, split, len(own), len(own), repeated))
+        for split, of_split in splits.items():
+            repeated = sum(count - 1 for count in Counter(of_split).values())
+            rows.append((task, split, split, len(of_split), len(of_split), repeated))
         for a, b in combinations(splits, 2):
             known = set(splits[a])
             rows.append((task, a, b, len(splits[a]), len(splits[b]), sum(each in known for each in splits[b])))
@@ -52,8 +52,8 @@ def read_audit(path: str | Path) -> pd.DataFrame:
 
 def contaminated(audit: pd.DataFrame) -> dict[str, str]:
     """Return, for every task with test images that are also in training or validation, the number of these."""
-    told: dict[str, list[str]] = {}
+    flags: dict[str, list[str]] = {}
     for row in audit[(audit["split_b"] == "test") & (audit["split_a"] != "test")].itertuples():
         if row.shared:
-            told.setdefault(row.task, []).append(f"{row.shared} of {row.n_b} test images are also in {row.split_a}")
-    return {task: "; ".join(parts) for task, parts in told.items()}
+            flags.setdefault(row.task, []).append(f"{row.shared} of {row.n_b} test images are also in {row.split_a}")
+    return {task: "; ".join(parts) for task, parts in flags.items()}

@@ -11,7 +11,7 @@ from remerge.config.models import Config
 from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
 
 OPENAI = "openai"
-"""The checkpoint that a published pool's encoders start from: OpenAI's CLIP, both towers."""
+"""The checkpoint that such a pool's encoders start from: OpenAI's CLIP, both towers."""
 PARTS = ("train", "test")
 """The parts a data set on the Hub comes in."""
 LOCK = Path("results/downloads.lock.yaml")
@@ -67,8 +67,8 @@ def next_attempt(record: str | Path) -> int:
     missing: failed downloads are tried again in the next run, others are not.
     """
     try:
-        told = json.loads(Path(record).read_text(encoding="utf-8"))
-        return int(told["attempt"]) + bool(told["missing"])
+        content = json.loads(Path(record).read_text(encoding="utf-8"))
+        return int(content["attempt"]) + bool(content["missing"])
     # There is no record, or the file is none: a run sets it aside as damaged.
     except (OSError, ValueError, KeyError, TypeError):
         return 1
@@ -112,7 +112,7 @@ class Downloads:
 
     def checkpoints(self, pool: str) -> list[str]:
         """Return the checkpoints that a pool takes from the Hub: :data:`OPENAI`, and tasks with an expert there."""
-        if not self.config.pools[pool].is_published:
+        if not self.config.pools[pool].starts_from_openai:
             return []
         return [OPENAI, *(self.papers() if self.config.pools[pool].origin == "fusionbench" else [])]
 

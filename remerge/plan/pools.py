@@ -19,9 +19,9 @@ class Pools:
         """Return the pools whose checkpoints have one of these origins."""
         return [name for name, pool in self.config.pools.items() if pool.origin in origins]
 
-    def published(self) -> list[str]:
-        """Return the pools for whose checkpoints published scores exist."""
-        return [name for name, pool in self.config.pools.items() if pool.is_published]
+    def from_openai(self) -> list[str]:
+        """Return the pools whose pre-trained encoder is OpenAI's CLIP."""
+        return [name for name, pool in self.config.pools.items() if pool.starts_from_openai]
 
     def small(self) -> list[str]:
         """Return the pools whose encoder is small and trained here, to stand for a larger one."""

@@ -61,7 +61,7 @@ class Report:
             [f"{table}{OVER_SEEDS}", table] if has_seeds else [table]
             for table in ("main", "fidelity", "regime", "claims")
         )
-        comparison = ["comparison"] if pool in self.pools.published() else []
+        comparison = ["comparison"] if pool in self.pools.from_openai() else []
         comparison += [*fidelity, *regime] if pool in self.pools.small() else []
         return [*main, *comparison, *claims, *self.studies.of_suite(suite), "experts", "cost"]
 

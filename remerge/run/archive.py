@@ -7,19 +7,22 @@ import runpy
 import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from remerge.errors import RemergeError
 from remerge.run.atomic import atomic_path
-from remerge.run.last_run import REPORT, lineage, within
-from remerge.run.provenance import FOLDER, read_record, sha256_of
+from remerge.run.last_run import REPORT, lineage, paths_in, within
+from remerge.run.provenance import FOLDER, UNKNOWN, current_commit, read_record, sha256_of
 from remerge.run.threads import most_threads
 
 SUFFIXES = {".csv", ".md", ".tex", ".svg", ".png", ".html", ".json", ".txt"}
 """What is packed: everything people read, and all scores, coefficients and records; no weights and no images."""
 REMADE = (("tables",), ("figures",))
 """What is rebuilt: folders below a pool's folder."""
+RECORDED = {"rule", "script", "code", "remerge", "commit", "input", "output", "parameters", "wildcards"}
+"""The fields of a record that running its script again needs."""
 # A full-size results folder holds a few tens of megabytes of such files.
 MOST_BYTES = 4 * 10**9
 
@@ -36,7 +39,7 @@ def pack(results: Path, archive: Path) -> int:
     records = lineage(results, [REPORT])
     if not records:
         raise RemergeError(f"{results}: no finished run to pack: run `snakemake --cores all` first")
-    used = {name for told in records.values() for name in map(within, told["inputs"]) if name}
+    used = {name for record in records.values() for name in map(within, record["inputs"]) if name}
     names = {name for name in used | set(records) if Path(name).suffix in SUFFIXES and (results / name).is_file()}
     names |= {f"{FOLDER}/{name}.json" for name in records}
     with atomic_path(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -77,20 +80,27 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
 
     Returns:
         The rebuilt files that are identical byte for byte, and those that differ.
+
+    Raises:
+        RemergeError: It is not an archive of results, none of its tables and figures can be rebuilt from it, or a
+            script of this version does not understand what another version recorded.
     """
     unpack(archive, folder)
-    jobs = {json.dumps(told["output"], sort_keys=True): told for told in _remade(folder)}
+    jobs = {json.dumps(record["output"], sort_keys=True): record for record in _remade(archive, folder)}
+    if not jobs:
+        raise RemergeError(f"{archive}: has no table or figure with a record and all inputs; pack a finished run again")
     before = Path.cwd()
     same: list[str] = []
     other: list[str] = []
     os.chdir(folder)
     try:
-        for told in jobs.values():
-            outputs = _paths(told["output"])
+        for record in jobs.values():
+            outputs = paths_in(record["output"])
             expected = {path: sha256_of(path) for path in outputs}
             for path in outputs:
                 Path(path).unlink()
-            runpy.run_path(str(project / told["script"]), init_globals={"snakemake": Job(told, project)})
+            with _understood(archive, record):
+                runpy.run_path(str(project / record["script"]), init_globals={"snakemake": Job(record, project)})
             for path in outputs:
                 (same if sha256_of(path) == expected[path] else other).append(path)
     finally:
@@ -99,27 +109,45 @@ def rebuild(archive: Path, folder: Path, project: Path) -> tuple[list[str], list
     return sorted(same), sorted(other)
 
 
-def _remade(folder: Path) -> Iterator[dict[str, Any]]:
+@contextmanager
+def _understood(archive: Path, record: dict[str, Any]) -> Iterator[None]:
+    """Explain the failure of a script if another version of remerge wrote the record; only that one has its script."""
+    try:
+        yield
+    except Exception as error:
+        if record["commit"] == current_commit() != UNKNOWN:
+            raise
+        raise RemergeError(
+            f"{archive}: {', '.join(paths_in(record['output']))}: recorded by remerge {record['remerge']} at "
+            f"{record['commit']}, which this version cannot make again ({type(error).__name__}: {error}); rebuild the "
+            "archive with the version that recorded it"
+        ) from error
+
+
+def _remade(archive: Path, folder: Path) -> Iterator[dict[str, Any]]:
     """Records of tables and figures whose inputs are all in the archive."""
-    for record in sorted((folder / "results" / FOLDER).rglob("*.json")):
-        path = folder / "results" / record.relative_to(folder / "results" / FOLDER).with_suffix("")
-        told = read_record(path)
-        if told and path.relative_to(folder / "results").parts[1:2] in REMADE and path.exists():
-            inputs = [source for source in _paths(told["input"]) if source.startswith("results/")]
+    for file in sorted((folder / "results" / FOLDER).rglob("*.json")):
+        path = folder / "results" / file.relative_to(folder / "results" / FOLDER).with_suffix("")
+        record = read_record(path)
+        if record and path.relative_to(folder / "results").parts[1:2] in REMADE and path.exists():
+            if missing := sorted(RECORDED - record.keys()):
+                raise RemergeError(
+                    f"{archive}: {file.relative_to(folder)}: has no {', '.join(missing)}; rebuild the archive with "
+                    "the version of remerge that recorded it"
+                )
+            inputs = [source for source in paths_in(record["input"]) if source.startswith("results/")]
             if all((folder / source).exists() for source in inputs):
-                _check_places(record, told)
-                yield told
+                _check_places(file, record)
+                yield record
 
 
-def _check_places(record: Path, told: dict[str, Any]) -> None:
+def _check_places(file: Path, record: dict[str, Any]) -> None:
     """Refuse a record that would run anything but this project's scripts or write outside the results."""
-    outside = [path for path in _paths(told["output"]) if not path.startswith("results/") or ".." in Path(path).parts]
-    if outside or not re.fullmatch(r"scripts/\w+\.py", str(told["script"])):
-        raise RemergeError(f"{record}: not a record of this workflow: {', '.join(outside) or told['script']}")
-
-
-def _paths(named: dict[str, Any]) -> list[str]:
-    return [path for value in named.values() for path in ([value] if isinstance(value, str) else value)]
+    outside = [
+        path for path in paths_in(record["output"]) if not path.startswith("results/") or ".." in Path(path).parts
+    ]
+    if outside or not re.fullmatch(r"scripts/\w+\.py", str(record["script"])):
+        raise RemergeError(f"{file}: not a record of this workflow: {', '.join(outside) or record['script']}")
 
 
 def _placed(named: Any, project: Path) -> Any:
@@ -133,7 +161,7 @@ class Files(list[str]):
     """A job's files or parameters, by position and by name, as Snakemake passes them to scripts."""
 
     def __init__(self, named: dict[str, Any]) -> None:
-        super().__init__(_paths(named))
+        super().__init__(paths_in(named))
         self.named = named
 
     def __getattr__(self, name: str) -> Any:
@@ -164,13 +192,13 @@ class Values(dict[str, Any]):
 class Job:
     """The object passed to a script, rebuilt from the record of a finished job."""
 
-    def __init__(self, told: dict[str, Any], project: Path) -> None:
-        self.rule = told["rule"]
+    def __init__(self, record: dict[str, Any], project: Path) -> None:
+        self.rule = record["rule"]
         # Claims and published numbers are part of the project, not of the results.
-        self.input = Files({name: _placed(value, project) for name, value in told["input"].items()})
-        self.output = Files(told["output"])
-        self.params = Values(told["parameters"] | {"code": {"script": told["script"], "sha256": told["code"]}})
-        self.wildcards = Values(told["wildcards"])
+        self.input = Files({name: _placed(value, project) for name, value in record["input"].items()})
+        self.output = Files(record["output"])
+        self.params = Values(record["parameters"] | {"code": {"script": record["script"], "sha256": record["code"]}})
+        self.wildcards = Values(record["wildcards"])
         self.resources = Values()
         self.threads = most_threads()
         self.log = ["logs/rebuild.log"]

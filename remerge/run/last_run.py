@@ -23,12 +23,12 @@ def sections(results: Path) -> list[dict[str, Any]]:
     Raises:
         RemergeError: No run has finished.
     """
-    told = record_in(results, REPORT)
-    if told is None or "sections" not in told.get("parameters", {}):
+    record = record_in(results, REPORT)
+    if record is None or "sections" not in record.get("parameters", {}):
         raise RemergeError(
             f"{results}: no finished run: no record of {REPORT}, which is made last; run `snakemake --cores all`"
         )
-    return list(told["parameters"]["sections"])
+    return list(record["parameters"]["sections"])
 
 
 def lineage(results: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -41,25 +41,25 @@ def lineage(results: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
     Returns:
         Records by path within the results folder; files without a record are skipped.
     """
-    found: dict[str, dict[str, Any]] = {}
+    records: dict[str, dict[str, Any]] = {}
     waiting = list(files)
     while waiting:
         name = waiting.pop()
-        if name in found or (told := record_in(results, name)) is None:
+        if name in records or (record := record_in(results, name)) is None:
             continue
-        found[name] = told
-        waiting += [path for path in map(within, (*told["inputs"], *_outputs(told))) if path]
-    return found
+        records[name] = record
+        waiting += [path for path in map(within, (*record["inputs"], *paths_in(record["output"]))) if path]
+    return records
 
 
 def record_in(results: Path, name: str) -> dict[str, Any] | None:
     """Return the record of a file in a results folder, or None if it is missing or unreadable."""
     path = results / FOLDER / name
     try:
-        told = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+        record = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and {"inputs", "output"} <= told.keys() else None
+    return record if isinstance(record, dict) and {"inputs", "output"} <= record.keys() else None
 
 
 def within(path: str) -> str | None:
@@ -67,5 +67,6 @@ def within(path: str) -> str | None:
     return path.removeprefix("results/") if path.startswith("results/") else None
 
 
-def _outputs(told: dict[str, Any]) -> list[str]:
-    return [path for value in told["output"].values() for path in ([value] if isinstance(value, str) else value)]
+def paths_in(named: dict[str, Any]) -> list[str]:
+    """Return the paths in a record's ``input`` or ``output``, where a name has one path or a list of them."""
+    return [path for value in named.values() for path in ([value] if isinstance(value, str) else value)]

@@ -52,11 +52,11 @@ def has_kernels(architectures: Iterable[str], capability: tuple[int, int]) -> bo
         number = version.rstrip("af")
         if not number.isdecimal():
             continue
-        own = divmod(int(number), 10)
-        if kind == "compute" and own <= capability:
+        built = divmod(int(number), 10)
+        if kind == "compute" and built <= capability:
             return True
-        later_minor = number == version and own[0] == capability[0] and own <= capability
-        if kind == "sm" and (own == capability or later_minor):
+        later_minor = number == version and built[0] == capability[0] and built <= capability
+        if kind == "sm" and (built == capability or later_minor):
             return True
     return False
 

@@ -25,6 +25,8 @@ DOWNLOADS = ("fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_
 """Rules whose results are records of :mod:`remerge.downloads.records`."""
 DAMAGED = ".damaged"
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "pillow", "matplotlib", "snakemake")
+UNKNOWN = "unknown"
+"""Recorded as the commit where there is no repository, as for an installed wheel."""
 READ_AGAIN = 2**29
 """Inputs up to this size in bytes are hashed before every use; larger ones only if their size or date changed."""
 PACKAGE = Path(__file__).parent.parent
@@ -60,7 +62,7 @@ def record(job: Any) -> None:
     """
     parameters = json.loads(json.dumps(dict(job.params.items()), default=str))
     code = parameters.pop("code")
-    told = {
+    of_job = {
         "rule": job.rule,
         "script": code["script"],
         "wildcards": dict(job.wildcards.items()),
@@ -70,7 +72,7 @@ def record(job: Any) -> None:
         "inputs": {path: sha256_of(path) for path in sorted(set(job.input))},
         "code": code["sha256"],
         "remerge": __version__,
-        "commit": _commit(),
+        "commit": current_commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES if _version(name)},
         "device": _device(),
@@ -78,10 +80,10 @@ def record(job: Any) -> None:
     }
     for output in job.output:
         path = Path(output)
-        found = path.stat()
-        own = {"file": str(path), "sha256": _hash(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+        stat = path.stat()
+        of_file = {"file": str(path), "sha256": _hash(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
         with atomic_path(record_of(path)) as temporary:
-            temporary.write_text(json.dumps(own | told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(of_file | of_job, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def damaged_results(results: str | Path) -> list[str]:
@@ -129,14 +131,14 @@ def is_damaged(path: str | Path, *, thorough: bool = False) -> bool:
         thorough: Whether to read the file even if its size and date match the record, unless it is too large.
     """
     path = Path(path)
-    told = read_record(path)
-    if told is None or not path.is_file():
+    record = read_record(path)
+    if record is None or not path.is_file():
         return False
-    found = path.stat()
-    untouched = (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns)
-    if untouched and not (thorough and found.st_size <= READ_AGAIN):
+    stat = path.stat()
+    untouched = (record["bytes"], record["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
+    if untouched and not (thorough and stat.st_size <= READ_AGAIN):
         return False
-    return _hash(path) != told["sha256"]
+    return _hash(path) != record["sha256"]
 
 
 def record_of(path: str | Path) -> Path:
@@ -149,20 +151,31 @@ def record_of(path: str | Path) -> Path:
 
 def sha256_of(path: str | Path) -> str:
     """Return a file's SHA-256, taken from its record if size and date still match."""
-    told = read_record(path)
-    found = Path(path).stat()
-    if told and (told["bytes"], told["mtime_ns"]) == (found.st_size, found.st_mtime_ns):
-        return str(told["sha256"])
+    record = read_record(path)
+    stat = Path(path).stat()
+    if record and (record["bytes"], record["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
+        return str(record["sha256"])
     return _hash(Path(path))
 
 
 def read_record(path: str | Path) -> dict[str, Any] | None:
     """Return the record of a file, or None if it is missing or unreadable."""
     try:
-        told = json.loads(record_of(path).read_text(encoding="utf-8"))
+        record = json.loads(record_of(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and {"sha256", "bytes", "mtime_ns", "inputs"} <= told.keys() else None
+    return record if isinstance(record, dict) and {"sha256", "bytes", "mtime_ns", "inputs"} <= record.keys() else None
+
+
+def current_commit() -> str:
+    """Return the commit of this code, with ``-dirty`` if files have changed since, or :data:`UNKNOWN`."""
+    # An installed package may be inside someone else's repository.
+    describe = ["git", "--git-dir=.git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return UNKNOWN
+    return described.stdout.strip() or UNKNOWN
 
 
 def chain(path: str | Path) -> str:
@@ -180,41 +193,41 @@ def chain(path: str | Path) -> str:
 
 def _lines(path: str, expected: str | None, depth: int, seen: set[str]) -> Iterator[str]:
     indent = "  " * depth
-    told = read_record(path)
+    record = read_record(path)
     digest = _hash(Path(path)) if Path(path).is_file() else None
-    state = _state(digest, expected, told)
+    state = _state(digest, expected, record)
     yield f"{indent}{path}  sha256 {(digest or expected or '?')[:16]}{state}"
-    if told is None:
+    if record is None:
         return
     if path in seen:
         yield f"{indent}  (see above)"
         return
     seen.add(path)
-    made = f"{told['rule']}, remerge {told['remerge']} at {told['commit']}, code {told['code'][:16]}, {told['device']}"
-    yield f"{indent}  by {made}, {told['finished']}"
-    if told["parameters"]:
-        yield f"{indent}  with {_short(told['parameters'])}"
-    if told["rule"] in DOWNLOADS and digest:
+    version = f"remerge {record['remerge']} at {record['commit']}, code {record['code'][:16]}"
+    yield f"{indent}  by {record['rule']}, {version}, {record['device']}, {record['finished']}"
+    if record["parameters"]:
+        yield f"{indent}  with {_short(record['parameters'])}"
+    if record["rule"] in DOWNLOADS and digest:
         yield from _downloaded(Path(path), indent)
-    for source, hashed in told["inputs"].items():
+    for source, hashed in record["inputs"].items():
         yield from _lines(source, hashed, depth + 1, seen)
 
 
-def _state(digest: str | None, expected: str | None, told: Mapping[str, Any] | None) -> str:
+def _state(digest: str | None, expected: str | None, record: Mapping[str, Any] | None) -> str:
     if digest is None:
         return "  (no longer here)"
     if expected is not None and digest != expected:
         return "  (CHANGED since it was used)"
-    return "  (CHANGED since it was made)" if told and told["sha256"] != digest else ""
+    return "  (CHANGED since it was made)" if record and record["sha256"] != digest else ""
 
 
 def _downloaded(path: Path, indent: str) -> Iterator[str]:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    yield f"{indent}  from {told['repository']} at {told['revision']}"
-    for name, digest in told["files"].items():
+    record = json.loads(path.read_text(encoding="utf-8"))
+    yield f"{indent}  from {record['repository']} at {record['revision']}"
+    for name, digest in record["files"].items():
         yield f"{indent}    {name}  sha256 {digest}"
-    if told["missing"]:
-        yield f"{indent}    missing: {told['missing']}"
+    if record["missing"]:
+        yield f"{indent}    missing: {record['missing']}"
 
 
 def _short(value: Mapping[str, Any], most: int = 300) -> str:
@@ -254,16 +267,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _commit() -> str:
-    # An installed package may be inside someone else's repository.
-    describe = ["git", "--git-dir=.git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "unknown"
-    return told.stdout.strip() or "unknown"
 
 
 def _device() -> str:

@@ -91,8 +91,8 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _limits(top: Path, path: str) -> Iterator[float]:
-    own = top / path.removeprefix("/")
-    for group in (own, *own.parents):
+    innermost = top / path.removeprefix("/")
+    for group in (innermost, *innermost.parents):
         if not group.is_relative_to(top):
             break
         try:

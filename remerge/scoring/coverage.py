@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING
 
+from remerge.checkpoints.headers import split_tasks
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -30,6 +32,16 @@ def scored_tasks(scores: "pd.DataFrame", tasks: Sequence[str]) -> list[str]:
 def share(some: Collection[str], tasks: Collection[str]) -> str:
     """Return how many of the tasks are covered, such as ``7/8``."""
     return f"{len(some)}/{len(tasks)}"
+
+
+def count_merged(merged: object, tasks: int) -> int:
+    """Return how many tasks an encoder merges.
+
+    Args:
+        merged: The column ``merged`` of its scores, which is empty or missing if it merges all.
+        tasks: The number of all tasks.
+    """
+    return len(split_tasks(merged)) if merged and isinstance(merged, str) else tasks
 
 
 def absence(scored: Collection[str], tasks: Sequence[str]) -> str:

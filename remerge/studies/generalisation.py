@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.studies.columns import References, by_task
 from remerge.studies.settings import Costs, StudyOfMethods
 
@@ -22,6 +23,8 @@ LABELS = {"tasks": ("seen", "unseen")}
 
 class Settings(StudyOfMethods):
     """Merge some of the tasks and score on all (AdaMerging, Table 3)."""
+
+    left_out_keys = ("unseen",)
 
     kind: Literal["generalisation"]
     unseen: list[Annotated[list[str], Field(min_length=1)]] = Field(
@@ -70,5 +73,5 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
 def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
     """Return the rows for test images, with a column ``tasks`` that says whether the row's task was merged."""
     test = scores[scores["split"] == "test"]
-    merged = [task in names.split("+") for task, names in zip(test["task"], test["merged"], strict=True)]
+    merged = [task in split_tasks(names) for task, names in zip(test["task"], test["merged"], strict=True)]
     return test.assign(tasks=["seen" if seen else "unseen" for seen in merged])

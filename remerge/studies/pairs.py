@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from remerge.checkpoints.headers import SEPARATOR
 from remerge.studies.columns import References, normalised
 from remerge.studies.settings import Costs, Study
 
@@ -42,7 +43,7 @@ def variants(task_vectors: "Mapping[str, Weights]", merging: "Merging", *, scali
     scored = [task for task in task_vectors if task in merging.bench.tasks]
     for one, other in combinations(scored, 2):
         merged = merged_by(Sum(), [task_vectors[one], task_vectors[other]])
-        yield Variant({"merged": f"{one}+{other}", "scaling": scaling}, merged, scaling, tasks=[one, other])
+        yield Variant({"merged": SEPARATOR.join((one, other)), "scaling": scaling}, merged, scaling, tasks=[one, other])
 
 
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":

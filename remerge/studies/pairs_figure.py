@@ -3,17 +3,18 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.figures.style import new_figure
 from remerge.studies.drawing import Labels, Looks
 
 
 def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
     """Draw a cell per pair."""
-    tasks = list(dict.fromkeys(task for pair in table["merged"] for task in pair.split("+")))
+    tasks = list(dict.fromkeys(task for pair in table["merged"] for task in split_tasks(pair)))
     place = {task: index for index, task in enumerate(tasks)}
     cells = [[float("nan")] * len(tasks) for _ in tasks]
     for pair, value in zip(table["merged"], table["normalised"], strict=True):
-        one, other = pair.split("+")
+        one, other = split_tasks(pair)
         cells[place[other]][place[one]] = value
     figure = new_figure(3.6, 4.5)
     axes = figure.subplots()

@@ -25,6 +25,8 @@ LABELS = {"images": ("clean", "corrupted")}
 class Settings(StudyOfMethods):
     """Adapt to corrupted test images and score on them (AdaMerging, Table 4)."""
 
+    merged_keys = ("tasks",)
+
     kind: Literal["robustness"]
     tasks: list[str] = Field(min_length=1, description="The suite's tasks to merge and score.")
     corruptions: list[Literal[tuple(CONSTANTS)]] = Field(  # type: ignore[valid-type]

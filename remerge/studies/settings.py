@@ -26,6 +26,10 @@ class Study(Strict, ABC):
 
     fewest_tasks: ClassVar[int] = 1
     """Fewest tasks that its suite must have."""
+    merged_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys that list the tasks of its suite to merge."""
+    left_out_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys that have, for every merge, a list of the tasks of its suite to leave out."""
     looks_at_validation: ClassVar[bool] = False
     """Whether encoders are also scored on clean validation images, to choose between them."""
 

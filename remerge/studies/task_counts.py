@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.studies.columns import References, normalised
 from remerge.studies.settings import Costs, StudyOfMethods
 
@@ -105,7 +106,7 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
     """Return mean and normalised accuracy by method and number of tasks, with the lowest and highest subset."""
     merges = normalised(scores, references).groupby(["method", "merged"], sort=False, as_index=False)
     means = merges.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
-    means["tasks"] = means["merged"].str.count(r"\+") + 1
+    means["tasks"] = [len(split_tasks(merged)) for merged in means["merged"]]
     return means.groupby(["method", "tasks"], sort=False, as_index=False).agg(
         subsets=("merged", "size"),
         average=("average", "mean"),

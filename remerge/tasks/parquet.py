@@ -33,8 +33,8 @@ def read_labels(paths: Sequence[Path], classes: int) -> npt.NDArray[np.int64]:
     for path in paths:
         with _opened(path) as file:
             name = _column(path, file, LABEL_COLUMNS)
-            if (told := _told_classes(file, name)) not in (None, classes):
-                raise RemergeError(f"{path}: tells {told} classes, the task has {classes}")
+            if (declared := _declared_classes(file, name)) not in (None, classes):
+                raise RemergeError(f"{path}: declares {declared} classes, the task has {classes}")
             columns.append(file.read([name]).column(0).to_numpy().astype(np.int64))
     labels = np.concatenate(columns) if columns else np.empty(0, np.int64)
     if wrong := set(labels.tolist()) - set(range(classes)):
@@ -80,7 +80,7 @@ def _column(path: Path, file: pq.ParquetFile, names: Sequence[str]) -> str:
     return found[0]
 
 
-def _told_classes(file: pq.ParquetFile, label: str) -> int | None:
+def _declared_classes(file: pq.ParquetFile, label: str) -> int | None:
     """The number of classes in the data set's description, which is part of the file's schema."""
     described: Any = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
     names = described.get("info", {}).get("features", {}).get(label, {}).get("names")

@@ -1,8 +1,8 @@
 """Checkpoints of other origins, converted to safetensors with open_clip's names; a pool has a single origin.
 
 makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and hashes of downloaded files
-       results/downloads/task-vectors/{checkpoint}.json  the same of the Task Arithmetic authors' files
-       results/downloads.lock.yaml                       the same of everything downloaded, in one file
+       results/downloads/task-vectors/{checkpoint}.json  the same for the Task Arithmetic authors' files
+       results/downloads.lock.yaml                       the same for all downloads, in one file
        results/{pool}/weights/clip.safetensors           both towers, as pre-trained
        results/{pool}/weights/pretrained.safetensors     the image encoder alone
        results/{pool}/weights/{task}.safetensors         the experts
@@ -15,7 +15,7 @@ hub_checkpoint = of(plan.downloads.checkpoint)
 
 
 rule fetch_checkpoint:
-    """Download one checkpoint from the Hugging Face Hub, and record exactly which."""
+    """Download one checkpoint from the Hugging Face Hub, and record its commit and hashes."""
     output:
         "results/{pool}/downloads/{checkpoint}.json",
     log:
@@ -23,7 +23,7 @@ rule fetch_checkpoint:
     benchmark:
         "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.published()),
+        pool=any_of(plan.pools.from_openai()),
         checkpoint=any_of([OPENAI, *CLIP_TASKS]),
     localrule: True
     conda:
@@ -43,7 +43,7 @@ rule fetch_checkpoint:
 
 
 rule downloads_lock:
-    """Every file that was downloaded, with its hash and where it came from: what `downloads` takes."""
+    """The lock file: every download with its source and hash. The key `downloads` takes a copy of it."""
     input:
         records=plan.downloads.records(),
     output:
@@ -66,7 +66,7 @@ rule downloads_lock:
 
 
 rule openai_clip:
-    """OpenAI's CLIP in open_clip's own names: the text tower of heads, and where fine-tuning starts."""
+    """OpenAI's CLIP with open_clip's names; its text tower makes the zero-shot heads."""
     input:
         record="results/{pool}/downloads/openai.json",
     output:
@@ -99,10 +99,9 @@ use rule openai_clip as openai_clip_and_encoder with:
 
 
 rule download_legacy_checkpoint:
-    """Download one of the Task Arithmetic authors' pickles and record which; nothing is unpickled yet.
+    """Download one of the Task Arithmetic authors' pickles and record its id and hash; nothing is unpickled yet.
 
-    The pickle itself is kept beside its record as the Hub's files are in their cache: what Drive hands out rarely is
-    never removed to be made again.
+    The pickle is not an output, so that Snakemake never deletes it: Google Drive limits downloads.
     """
     output:
         "results/downloads/task-vectors/{architecture}/{file}.json",
@@ -129,7 +128,7 @@ rule download_legacy_checkpoint:
 
 
 rule read_legacy_checkpoint:
-    """Read the image encoder out of a pickled module without executing anything in it."""
+    """Extract the image encoder from a pickled module without executing anything in it."""
     input:
         checkpoint=of(plan.downloads.pickle),
         record=of(plan.downloads.pickle_record),
@@ -157,7 +156,7 @@ rule read_legacy_checkpoint:
 
 
 rule convert_expert:
-    """Convert an expert's image encoder from transformers' names to open_clip's; its projection is the pre-trained."""
+    """Convert an expert's image encoder from transformers' names to open_clip's, with the pre-trained projection."""
     input:
         record="results/{pool}/downloads/{task}.json",
         pretrained="results/{pool}/weights/pretrained.safetensors",
@@ -184,7 +183,7 @@ rule convert_expert:
 
 
 rule random_clip:
-    """A CLIP with random weights and the true shapes, to test the workflow."""
+    """A CLIP of full size with random weights, to test the workflow."""
     output:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
@@ -209,7 +208,7 @@ rule random_clip:
 
 
 rule random_expert:
-    """An expert of random weights: the pre-trained ones, each moved a little."""
+    """A stand-in for an expert: the pre-trained weights plus a little noise."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
     output:

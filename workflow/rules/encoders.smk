@@ -3,8 +3,8 @@
 needs  results/images/{size}/{task}/train.safetensors
 makes  results/pretrained/mini.safetensors             mini's CLIP, packed, if no file of the repository has it
        results/{pool}/weights/clip.safetensors         both towers, as pre-trained
-       results/{pool}/weights/pretrained.safetensors   the image encoder alone: what experts start from
-       results/{pool}/heads/{task}.safetensors         from the text tower, once; never trained, never merged
+       results/{pool}/weights/pretrained.safetensors   the image encoder alone, from which experts start
+       results/{pool}/heads/{task}.safetensors         from the text tower; never trained or merged
        results/{pool}/weights/{task}.safetensors       the expert
        results/{pool}/merged/{suite}/{method}.safetensors   trained on all tasks at once, for traditional_mtl
 """
@@ -64,7 +64,7 @@ rule pretrained_clip:
 
 
 rule zero_shot_head:
-    """A task's head, from class names and templates through the pre-trained text tower."""
+    """A task's zero-shot head: class names in templates, encoded by the pre-trained text tower."""
     input:
         clip="results/{pool}/weights/clip.safetensors",
     output:
@@ -87,7 +87,7 @@ rule zero_shot_head:
 
 
 rule finetune:
-    """Fine-tune the image encoder on one task, the head frozen: the task's expert."""
+    """Fine-tune the image encoder on one task with a frozen head: the task's expert."""
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         heads=["results/{pool}/heads/{task}.safetensors"],

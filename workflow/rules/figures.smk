@@ -8,7 +8,7 @@ from remerge.figures.registry import FIGURES
 
 
 rule entropy_table:
-    """Entropy and loss of test images, for the encoder that AdaMerging starts from."""
+    """Entropy and loss on test images, for the encoder that AdaMerging starts from."""
     input:
         encoder=of(plan.merging.start_of_learning),
         heads=of(plan.scores.heads),

@@ -1,8 +1,8 @@
-"""Images of every task, once: uint8 arrays after the deterministic part of the preprocessing.
+"""Images of every task: uint8 arrays after the deterministic part of the preprocessing.
 
-makes  results/images/{size}/{task}/{split}.safetensors   labels travel in the same file
-       results/images/{size}/{task}/{split}.hashes.txt    a hash of every image's pixels; of the papers' training
-                                                          images this alone, unless experts are fine-tuned on them
+makes  results/images/{size}/{task}/{split}.safetensors   with labels
+       results/images/{size}/{task}/{split}.hashes.txt    a hash of every image's pixels; the papers' training images
+                                                          have only this, unless experts are fine-tuned on them
        results/images/{size}/audit.csv                    images that are in two splits
        results/images/32/pretraining/train.safetensors
        results/downloads/{task}/{part}.json               repository, commit and hashes of downloaded files
@@ -36,7 +36,7 @@ rule render_task:
 
 
 rule read_folder_task:
-    """One task of the user's own: a folder {{train,test}}/{{class}}/{{image}}."""
+    """One of the user's tasks, from a folder {{train,test}}/{{class}}/{{image}}."""
     output:
         images=expand(
             "results/images/{{size}}/{{task}}/{split}.safetensors", split=SPLITS
@@ -66,7 +66,7 @@ rule read_folder_task:
 
 
 rule fetch_images:
-    """Download one part of a task's data set from the Hugging Face Hub, and record exactly which."""
+    """Download one part of a task's data set from the Hugging Face Hub, and record its commit and hashes."""
     output:
         "results/downloads/{task}/{part}.json",
     log:
@@ -161,7 +161,7 @@ use rule prepare_images as prepare_training_images with:
 
 
 rule hash_training_images:
-    """Prepare training images that nothing is trained on, for the audit alone: hashed one by one, and not stored."""
+    """Hash training images for the audit without storing them, because nothing is trained on them."""
     input:
         record=of(plan.images.record),
     output:

@@ -1,9 +1,9 @@
-"""Merged encoders: the pre-trained weights plus a scaled merged task vector, whatever the method.
+"""Merged encoders: the pre-trained weights plus a scaled merged task vector of a method.
 
 needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused)
-makes  results/{pool}/statistics/{method}/{task}.safetensors         of the experts, for methods that merge by them
+makes  results/{pool}/statistics/{method}/{task}.safetensors         of experts, for methods that use them
        results/{pool}/coefficients/{suite}/{method}.csv              learned: step, task, layer, value
-       results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds it took before it was cut off
+       results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds before an interruption
        results/{pool}/merged_task_vectors/{suite}/{method}.safetensors   one per method, before scaling
        results/{pool}/merged/{suite}/{method}.safetensors, .json         the merged result, and its scaling
 """
@@ -75,7 +75,7 @@ rule merge_task_vectors:
 
 
 rule expert_statistics:
-    """Statistics of one expert, on validation images without their labels, as Fisher merging and RegMean need them."""
+    """Collect one expert's statistics for Fisher merging or RegMean, on validation images without their labels."""
     input:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
@@ -106,7 +106,7 @@ rule expert_statistics:
 
 
 rule merge_by_statistics:
-    """Merge a suite's task vectors into one by statistics of the experts."""
+    """Merge a suite's task vectors into one, using statistics of the experts."""
     input:
         task_vectors=of(plan.merging.task_vectors),
         statistics=of(plan.merging.statistics),

@@ -1,4 +1,4 @@
-"""The report: one page with everything people read.
+"""The report: everything people read, on one page.
 
 needs  results/{pool}/tables/{suite}/*.md, results/{pool}/figures/{suite}/*.svg, results/images/{size}/audit.csv
 makes  results/report.html

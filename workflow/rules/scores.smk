@@ -4,8 +4,8 @@ needs  encoders, heads, results/images/{size}/{task}/{split}.safetensors
 makes  results/{pool}/scores/{suite}/{method}.csv            on test images
        results/{pool}/expert_scores/{task}.csv               each expert on every task, a file per task
        results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
-       results/{pool}/trajectories/{suite}/{method}.csv      AdaMerging's encoders on the way
-       results/{pool}/tables/{suite}/zero_shot_gate.csv      zero-shot accuracy beside the published
+       results/{pool}/trajectories/{suite}/{method}.csv      AdaMerging's encoders at some steps
+       results/{pool}/tables/{suite}/zero_shot_gate.csv      zero-shot accuracy and the published one
 """
 
 
@@ -41,7 +41,7 @@ rule score:
 
 
 rule score_expert:
-    """Score an expert on its task and those before it, and their experts on its task: one more task adds its own pairs."""
+    """Score an expert on its task and those before it, and their experts on its task; a new task adds one such job."""
     input:
         encoders=of(plan.scores.experts_up_to),
         heads=of(plan.scores.heads_up_to),
@@ -68,7 +68,7 @@ rule score_expert:
 
 
 rule score_individual:
-    """Individual: every task's own expert, taken from the experts' scores."""
+    """Individual: the score of every task's expert on that task."""
     input:
         experts=of(plan.scores.of_experts),
     output:

@@ -1,4 +1,4 @@
-"""Studies beyond the main table: many encoders made and scored in one job each.
+"""Studies beyond the main table: each of their jobs makes and scores many encoders.
 
 needs  results/{pool}/task_vectors, heads; results/images/{size}/{task}/{test,validation}.safetensors;
        original test images, where they are corrupted
@@ -12,7 +12,7 @@ from remerge.images.corruptions import CONSTANTS
 
 
 rule corrupt_images:
-    """Corrupt a built-in task's test images; the same corruption of the same image is always the same."""
+    """Corrupt a built-in task's test images, identically in every run."""
     input:
         images="results/images/{size}/{task}/test.safetensors",
     output:
@@ -39,7 +39,7 @@ rule corrupt_images:
 
 
 rule prepare_corrupted_images:
-    """Decode and corrupt one task's original test images, then resize and crop them as the clean ones."""
+    """Decode and corrupt one task's original test images, then resize and crop them like the clean ones."""
     input:
         record=of(plan.images.record),
     output:

@@ -3,7 +3,7 @@
 needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/expert_scores/{task}.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
-       results/{pool}/tables/{suite}/comparison.{csv,md}    ours beside the published numbers
+       results/{pool}/tables/{suite}/comparison.{csv,md}    our numbers and the published ones
        results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
        results/{pool}/tables/{suite}/fidelity.{csv,md,tex}  averages beside those published for ViT-B/32
        results/{pool}/tables/{suite}/correlation.csv        their rank correlation
@@ -117,7 +117,7 @@ rule experts_table:
 
 
 rule comparison_table:
-    """Our numbers beside the published ones, where they were measured on the same checkpoints."""
+    """Our numbers and the published ones, where these were measured on the same checkpoints."""
     input:
         scores=of(plan.scores.of_suite),
         gate=of(plan.merging.gate),
@@ -138,7 +138,7 @@ rule comparison_table:
     benchmark:
         "benchmarks/jobs/{pool}/comparison_table/{suite}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.published()),
+        pool=any_of(plan.pools.from_openai()),
     localrule: True
     conda:
         "../../envs/light.yaml"
@@ -342,7 +342,7 @@ rule regime_table:
 
 
 rule cost_table:
-    """Seconds, memory and storage that every method took, from the benchmark files of its jobs."""
+    """Every method's seconds, memory and storage, from the benchmark files of its jobs."""
     input:
         jobs=of(plan.tables.cost_files),
         encoders=of(plan.merging.encoders),
@@ -380,7 +380,7 @@ rule tables:
     input:
         expand(
             "results/{pool}/tables/{suite}/comparison.csv",
-            pool=plan.pools.published(),
+            pool=plan.pools.from_openai(),
             suite=settings.suites,
         ),
         expand(

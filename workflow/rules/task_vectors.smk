@@ -31,7 +31,7 @@ rule task_vector:
 
 
 rule task_vector_cosine:
-    """Cosine similarity between each two task vectors of a suite."""
+    """Cosine similarity of every pair of task vectors of a suite."""
     input:
         task_vectors=of(plan.merging.task_vectors),
     output:

@@ -1,4 +1,4 @@
-"""The eight tasks of the papers: one file each tells its class names, templates, sizes and place on the Hub."""
+"""The eight tasks of the papers: one file each has its class names, templates, sizes and place on the Hub."""
 
 from dataclasses import dataclass
 from functools import cache
