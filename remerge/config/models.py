@@ -183,7 +183,7 @@ class Finetuning(Strict):
 
     steps: int = Field(300, ge=1, description="Optimiser steps.")
     batch_size: int = Field(32, ge=1, description="Images per step.")
-    learning_rate: Positive = Field(4.7e-4, description="Peak learning rate of AdamW.")
+    learning_rate: Positive = Field(5e-4, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay.")
     warmup: int = Field(10, ge=0, description="Steps of linear warm-up.")
     crop: Share = Field(
