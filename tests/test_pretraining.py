@@ -86,12 +86,12 @@ def test_token_embeddings_are_the_same_bits_everywhere() -> None:
 def test_the_workflow_trains_only_what_does_not_ship(tmp_path: Path, clip: dict[str, torch.Tensor]) -> None:
     folder = copy_project(tmp_path / "project")
     target = "results/mini/weights/pretrained.safetensors"
-    assert planned(folder, target) == {"render_pretraining": 1, "pretrain": 1, "pretrained_clip": 1}
+    assert planned(folder, target) == {"render_pretraining": 1, "pretrain": 1, "unpack_clip": 1}
     config = load_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), [])
     (folder / "pretrained").mkdir()
     recipe = Pretraining(config, Tasks(config), Shipped()).recipe()
     save_weights(folder / "pretrained" / "mini.safetensors", packed(clip), {FIELD: recipe})
-    assert planned(folder, target) == {"pretrained_clip": 1}
+    assert planned(folder, target) == {"unpack_clip": 1}
     (folder / "other.yaml").write_text("training: {pretraining: {steps: 4}}")
     assert planned(folder, "--configfile", "other.yaml", "--", target)["pretrain"] == 1
 

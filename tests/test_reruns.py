@@ -235,7 +235,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         {
             **MERGED,
             "pretrain": 1,
-            "pretrained_clip": 1,
+            "unpack_clip": 1,
             "zero_shot_head": 3,
             "finetune": 3,
             "task_vector": 3,

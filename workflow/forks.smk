@@ -37,12 +37,14 @@ def fork(script, file, edit=False):
     """Run a job's script as Snakemake does, by a fork where that is possible."""
     if script.conda_env or script.container_img or script.env_modules:
         return start_python(script, file, edit)
+    begins, begin = forks.Pipe(duplex=False)
     with one_at_a_time:
-        process = forks.Process(target=run_script, args=(file,))
+        process = forks.Process(target=run_script, args=(file, begins))
         process.start()
     with benchmarked(
         process.pid if script.bench_record else False, script.bench_record
     ):
+        begin.send(None)
         connection.wait([process.sentinel])
     with one_at_a_time:
         process.join()

@@ -4,17 +4,19 @@ import os
 import runpy
 import threading
 from multiprocessing import parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 
 
-def run_script(path: str) -> None:
+def run_script(path: str, begins: Connection) -> None:
     """Run a script as the main module, in a process of its own that multiprocessing's fork server has started.
 
     The process ends when the server, its parent, or whoever asked for it ends, so that nobody's job is left behind.
 
     Args:
         path: The script.
+        begins: Where a message comes once the process is watched: what is over at once could not be measured.
     """
+    begins.recv()
     threading.Thread(target=_end_with_others, args=(os.getppid(),), daemon=True).start()
     runpy.run_path(path, run_name="__main__")
 

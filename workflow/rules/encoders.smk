@@ -37,7 +37,7 @@ rule pretrain:
         "../../scripts/pretrain.py"
 
 
-rule pretrained_clip:
+rule unpack_clip:
     """A pool's pre-trained CLIP, from the file that comes with the repository or from the one trained here."""
     input:
         packed=plan.pretraining.clip(),
@@ -45,9 +45,9 @@ rule pretrained_clip:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
     log:
-        "logs/{pool}/pretrained_clip.log",
+        "logs/{pool}/unpack_clip.log",
     benchmark:
-        "benchmarks/jobs/{pool}/pretrained_clip.tsv"
+        "benchmarks/jobs/{pool}/unpack_clip.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.of_origin("trained")),
     conda:
@@ -57,10 +57,10 @@ rule pretrained_clip:
         mem_mb=of(plan.resources.memory, work="convert"),
         runtime=of(plan.resources.minutes, work="convert"),
     params:
-        code=code("scripts/pretrained_clip.py"),
+        code=code("scripts/unpack_clip.py"),
         architecture=of(plan.pools.architecture),
     script:
-        "../../scripts/pretrained_clip.py"
+        "../../scripts/unpack_clip.py"
 
 
 rule zero_shot_head:
