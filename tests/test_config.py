@@ -149,10 +149,6 @@ def test_origins_and_images_that_do_not_fit_are_refused(
         ("{kind: task_counts, suite: eight, methods: [ties-mean]}", r"'ties-mean' is tuned, and studies tune nothing"),
         ("{kind: task_counts, suite: eight, methods: [pretrained]}", r"'pretrained' merges nothing"),
         ("{kind: task_counts, suite: eight, methods: [fisher]}", r"'fisher' wants statistics of the experts"),
-        (
-            "{kind: task_counts, suite: eight, methods: [ties], steps: 5}",
-            r"studies\.s\.steps: none of the study's methods learns",
-        ),
         ("{kind: pairs, suite: eight, images: 0}", r"studies\.s\.images"),
         (
             "{kind: robustness, suite: eight, tasks: [digits], corruptions: [fog], methods: [ties]}",

@@ -100,13 +100,6 @@ def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
         for method in _list(study.get("methods")):
             if isinstance(method, str):
                 yield from _for_study(("studies", name, "methods"), method, sections["methods"])
-        learn = any(
-            _kind_of(_mapping(sections["methods"].get(str(method)))) == "learned"
-            for method in _list(study.get("methods"))
-        )
-        for key in ("steps", "batch_size"):
-            if study.get(key) is not None and study.get("methods") and not learn:
-                yield ("studies", name, key), "none of the study's methods learns; name one that does, or remove this"
 
 
 def _of_suite(location: Location, named: Any, suite: str, tasks: Sequence[str]) -> Iterator[Fault]:
