@@ -4,13 +4,14 @@ Verdicts rest on the score files of the last finished run.
 """
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from remerge.errors import RemergeError
-from remerge.run.last_run import record_in, sections
-from remerge.run.provenance import ROOT
+from remerge.run.last_run import sections
+from remerge.run.provenance import FOLDER, ROOT
 
 PUBLISHED = ROOT / "published"
 
@@ -89,11 +90,15 @@ def _about(folder: Path, inputs: Mapping[str, Any], params: Mapping[str, Any]) -
 
 def _declared_by(folder: Path, table: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The inputs and parameters of the job that made a claims table."""
-    record = record_in(folder, table.relative_to(folder).as_posix()) or {}
-    inputs, params = record.get("input", {}), record.get("parameters", {})
-    if not ({"scores", "audit"} <= inputs.keys() and {"described", "merged", "kinds"} <= params.keys()):
+    file = folder / FOLDER / table.relative_to(folder).with_name(f"{table.name}.json")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        inputs, params = record["input"], record["parameters"]
+        if not ({"scores", "audit"} <= inputs.keys() and {"described", "merged", "kinds"} <= params.keys()):
+            raise KeyError("kinds")
+    except (OSError, ValueError, KeyError) as error:
         raise RemergeError(
-            f"{table}: no record of the scores it was made from; delete the table and run `snakemake --cores all` to "
-            "have both made again"
-        )
+            f"{table}: no record of the scores it was made from ({file}); delete the table and run "
+            "`snakemake --cores all` to have both made again"
+        ) from error
     return inputs, params

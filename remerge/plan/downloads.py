@@ -11,7 +11,7 @@ from remerge.config.models import Config
 from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
 
 OPENAI = "openai"
-"""The checkpoint that such a pool's encoders start from: OpenAI's CLIP, both towers."""
+"""The name of the checkpoint with OpenAI's CLIP, both towers."""
 PARTS = ("train", "test")
 """The parts a data set on the Hub comes in."""
 LOCK = Path("results/downloads.lock.yaml")
