@@ -1,9 +1,9 @@
-"""Merge rules: how to merge the same few entries of every task. Torch-free, so that the configuration can import it.
+"""Merge rules: how to merge the same few entries of every task, or whole matrices.
 
-:mod:`remerge.merging.streaming` applies a rule to whole task vectors.
+Torch-free, so that the configuration can import it. :mod:`remerge.merging.streaming` applies a rule to task vectors.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -37,8 +37,21 @@ class Place:
             yield Place(self.key, begin, min(begin + size, self.end))
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix that is merged whole: a tensor, some of its rows, or several tensors stacked on each other.
+
+    Attributes:
+        places: Where its rows are, from the first to the last.
+        shape: Rows and columns.
+    """
+
+    places: tuple[Place, ...]
+    shape: tuple[int, int]
+
+
 class MergeRule:
-    """How one method merges: the same few entries of every task into one."""
+    """How one method merges: the same few entries of every task into one, or the same matrix of every task."""
 
     def __call__(self, place: Place, entries: "Sequence[Tensor]") -> "Tensor":
         """Return the merged entries, ``[n]``, in new memory, given the entries of every task, ``[n]`` each.
@@ -50,3 +63,18 @@ class MergeRule:
     def repeat(self) -> Sequence[Place]:
         """Return the places to merge again, after all tiles have been seen."""
         return ()
+
+    def matrices(self, shapes: Mapping[str, Sequence[int]]) -> Sequence[Matrix]:
+        """Return the matrices to merge whole; the tensors that they are not made of are merged tile by tile.
+
+        Args:
+            shapes: The shape of every tensor of a task vector, by name.
+        """
+        return ()
+
+    def merge_matrix(self, matrix: Matrix, tasks: "Sequence[Tensor]") -> "Tensor":
+        """Return a matrix merged, ``[rows, columns]``, given it in every task vector; read on access.
+
+        It is called from several threads at once. The tasks' matrices must not be modified.
+        """
+        raise NotImplementedError

@@ -5,6 +5,8 @@ from dataclasses import MISSING, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
 
+from remerge.merging.matrices import Others, Qkv, Which
+
 
 def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> Any:
     """Return a field of a data class of parameters.
@@ -105,6 +107,27 @@ class StatisticsMethod(Method):
 
     images: int = parameter(
         256, ge=1, description="Unlabeled validation images per task; published: of training images."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixMethod(Method):
+    """What methods share that decompose whole matrices."""
+
+    matrices: Which = parameter(
+        "all",
+        description="Which tensors are merged as matrices: `all` with two dimensions, or the weights of `linear` "
+        "layers in attention and MLP blocks.",
+    )
+    others: Others = parameter(
+        "mean",
+        description="What becomes of every other tensor: it stays pre-trained (`zero`), or its task vectors' `mean` or "
+        "`sum` is added. The scaling applies to them too.",
+    )
+    qkv: Qkv = parameter(
+        "stored",
+        description="Attention's projections to query, key and value: `fused` in one matrix, as open_clip stores them, "
+        "`split` in three, as transformers does, or as `stored` in the checkpoints.",
     )
 
 
