@@ -1,42 +1,44 @@
 """Singular value decompositions of task vectors' matrices, and nearest orthonormal columns, computed in float64."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 # Squared length of what a column adds to the others' span; below, its direction would be that of rounding errors.
 DEPENDENT = 1e-11
+# One rounding of every entry changes singular values by at most half an epsilon of the Frobenius norm.
+ROUNDINGS = 10
 
 
-def thin_svd(matrix: Tensor, rank: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def thin_svd(matrix: Tensor, rank: int | None = None, norm: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Return the largest singular values of a matrix and their vectors, without those that are zero.
 
-    A singular value is zero if rounding the matrix to its dtype could have made it: up to
-    ``eps * sqrt(min(rows, columns))`` times the largest. What is left of the vectors is unique but for signs and equal
-    singular values, whichever way it is computed.
+    A singular value is zero if a few roundings to the matrix's dtype could have made it: up to :data:`ROUNDINGS` epsilons
+    of the Frobenius norm. Vectors of the others are unique but for signs and equal singular values.
 
     Args:
         matrix: ``[rows, columns]``. In float32 (or shorter), the eigenvectors of its inner products are computed, which
             takes two thirds of the time; in float64 these are exact to 1e-8 of the largest singular value, more than
             a decomposition in float32. A float64 matrix is decomposed itself.
         rank: The most to return; all by default.
+        norm: The Frobenius norm of what was rounded; by default the matrix's.
 
     Returns:
         Left vectors ``[rows, k]``, singular values ``[k]``, descending, and right vectors ``[columns, k]``, float64.
     """
     if matrix.shape[0] < matrix.shape[1]:
-        right, values, left = thin_svd(matrix.T, rank)
+        right, values, left = thin_svd(matrix.T, rank, norm)
         return left, values, right
-    smallest = torch.finfo(matrix.dtype).eps * matrix.shape[1] ** 0.5
+    smallest = ROUNDINGS * torch.finfo(matrix.dtype).eps * float(matrix.norm() if norm is None else norm)
     if matrix.dtype == torch.float64:
         left, values, rows = torch.linalg.svd(matrix, full_matrices=False)
-        kept = int((values > smallest * values[0]).sum())
+        kept = int((values > smallest).sum())
         return left[:, :kept][:, :rank], values[:kept][:rank], rows[:kept][:rank].T
     exact = matrix.double()
     squares, right = torch.linalg.eigh(exact.T @ exact)
     squares, right = squares.flip(0), right.flip(1)
-    kept = int((squares > smallest**2 * squares[0]).sum())
+    kept = int((squares > smallest**2).sum())
     values, right = squares[:kept][:rank].sqrt(), right[:, :kept][:, :rank]
     return exact @ right / values, values, right
 
@@ -58,16 +60,7 @@ def polar(columns: Tensor) -> Tensor:
     return columns @ (vectors / squares[kept].sqrt() @ vectors.T)
 
 
-def stacked_svds(tasks: Sequence[Tensor], rank: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the largest singular values of every task's matrix and their vectors, side by side.
-
-    Args:
-        tasks: ``[rows, columns]`` each.
-        rank: The most of each task.
-
-    Returns:
-        Left vectors ``[rows, k]``, singular values ``[k]`` and right vectors ``[columns, k]``, float64, a task's after
-        the other's; ``k`` is at most ``tasks * rank``.
-    """
-    left, values, right = zip(*(thin_svd(task, rank) for task in tasks), strict=True)
+def side_by_side(decompositions: Iterable[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return several matrices' left vectors ``[rows, k]``, singular values ``[k]`` and right vectors ``[columns, k]``."""
+    left, values, right = zip(*decompositions, strict=True)
     return torch.cat(left, dim=1), torch.cat(values), torch.cat(right, dim=1)

@@ -1,8 +1,8 @@
 """CART: task vectors from the experts' mean, of low rank, added to that mean (arXiv:2412.12153).
 
 As AdaRank's code does it (david3684/AdaRank): the weights of linear layers are truncated, and every other tensor is
-averaged. The coefficient scales the truncated task vectors and not the mean. At full rank these sum to zero, and it has no
-effect.
+averaged. The coefficient scales the truncated task vectors and not the mean. At full rank these sum to zero, and it has
+no effect.
 """
 
 from __future__ import annotations

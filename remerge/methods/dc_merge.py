@@ -44,11 +44,12 @@ class CoverSpace(MatrixRule):
         """Return the merged matrix."""
         import torch
 
-        from remerge.merging.singular import polar, thin_svd
+        from remerge.merging.singular import polar, side_by_side, thin_svd
 
         rank = min(matrix.shape) // len(tasks)
         triplets = [thin_svd(task, rank) for task in tasks]
-        left, right = (polar(torch.cat([each[side] for each in triplets], dim=1)) for side in (0, 2))
+        stacked, _, stacked_right = side_by_side(triplets)
+        left, right = polar(stacked), polar(stacked_right)
         trimmed = torch.stack([self._trimmed((left.T @ u * s) @ (v.T @ right)) for u, s, v in triplets])
         agreeing = trimmed.sign() == trimmed.sum(dim=0).sign()
         merged = (trimmed * agreeing).sum(dim=0) / agreeing.sum(dim=0).clamp(min=1)

@@ -1,8 +1,8 @@
 """Iso-C: the sum of the task vectors with all singular values equal (arXiv:2502.04959).
 
 As the authors' code does it (danielm1405/iso-merging): every tensor with two dimensions is a matrix, all other tensors
-are averaged, and the coefficient scales both. Directions in which no task moved stay pre-trained; the authors' code moves
-them along whatever vectors the decomposition returns there.
+are averaged, and the coefficient scales both. Directions in which no task moved stay pre-trained; the authors' code
+moves them along whatever vectors the decomposition returns there.
 """
 
 from __future__ import annotations

@@ -42,17 +42,17 @@ class CommonAndTaskSpecific(MatrixRule):
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the merged matrix."""
-        import torch
-
-        from remerge.merging.singular import polar, stacked_svds, thin_svd
+        from remerge.merging.singular import polar, side_by_side, thin_svd
 
         rank = min(matrix.shape)
         own = round((rank - int(self.common * rank)) / len(tasks))
-        left, values, right = thin_svd(sum(tasks[1:], tasks[0]), rank - own * len(tasks))
-        rests = [(task - left @ (left.T @ task.double())).to(task.dtype) for task in tasks]
-        own_left, own_values, own_right = stacked_svds(rests, own)
-        mean = (own_values.sum() + values.sum()) / rank
-        return mean * polar(torch.cat([own_left, left], dim=1)) @ polar(torch.cat([own_right, right], dim=1)).T
+        common = thin_svd(sum(tasks[1:], tasks[0]), rank - own * len(tasks))
+        rests = (task - common[0] @ (common[0].T @ task.double()) for task in tasks)
+        specific = [
+            thin_svd(rest.to(task.dtype), own, norm=task.norm()) for task, rest in zip(tasks, rests, strict=True)
+        ]
+        left, values, right = side_by_side([common, *specific])
+        return values.sum() / rank * polar(left) @ polar(right).T
 
 
 def merge_rule(

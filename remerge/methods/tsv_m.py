@@ -34,9 +34,10 @@ class OrthogonalSingularVectors(MatrixRule):
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the sum of all tasks' truncated matrices with orthogonal singular vectors."""
-        from remerge.merging.singular import polar, stacked_svds
+        from remerge.merging.singular import polar, side_by_side, thin_svd
 
-        left, values, right = stacked_svds(tasks, min(matrix.shape) // len(tasks))
+        rank = min(matrix.shape) // len(tasks)
+        left, values, right = side_by_side(thin_svd(task, rank) for task in tasks)
         return polar(left) * values @ polar(right).T
 
 
