@@ -104,3 +104,16 @@ def dc_merge(tasks: np.ndarray, keep: float) -> np.ndarray:
             if agreeing and row // rank == column // rank:
                 merged[row, column] = np.mean(agreeing)
     return left @ merged @ right.T
+
+
+def svc(merged: np.ndarray, tasks: np.ndarray, alpha: float) -> np.ndarray:
+    """Every singular value over the mean of max(alpha, s) of the tasks' responses to its left vector."""
+    left, values, right = np.linalg.svd(merged, full_matrices=False)
+    calibrated = np.zeros_like(merged)
+    for index, value in enumerate(values):
+        shares = []
+        for task in tasks:
+            response = left[:, index] @ task
+            shares.append(max(alpha, (left[:, index] @ merged) @ response / (response @ response)))
+        calibrated += value / np.mean(shares) * np.outer(left[:, index], right[index])
+    return calibrated

@@ -290,3 +290,71 @@ def test_the_command_merges_checkpoints_on_disk(
         assert found[key].dtype == dtype
         expected = (models[0][key].float() + scaling * tensor).to(dtype)
         torch.testing.assert_close(found[key], expected, rtol=2**-7 if dtype == torch.bfloat16 else 1e-5, atol=1e-4)
+
+
+TIES = {"algorithm": "ties", "keep": 0.5, "merge": "mean"}
+SUM = {"algorithm": "task_arithmetic"}
+
+
+@few
+@given(any_tasks, st.sampled_from([0.1, 1.0]), st.sampled_from([0.3, 1.0]), st.sampled_from(["sum", "ties", "tsv_m"]))
+def test_svc_is_the_papers_formula(tasks: np.ndarray, alpha: float, coefficient: float, around: str) -> None:
+    wrapped = {"sum": SUM, "ties": TIES, "tsv_m": {"algorithm": "tsv_m"}}[around]
+    name, parameters = wrapped["algorithm"], {key: value for key, value in wrapped.items() if key != "algorithm"}
+    merge = coefficient * merged_matrix(str(name), tasks, **parameters).numpy()
+    found = merged_matrix("svc", tasks, around=wrapped, alpha=alpha, coefficient=coefficient)
+    assert_close(found, dense.svc(merge, tasks, alpha))
+
+
+@few
+@given(any_tasks, st.floats(0.1, 2))
+def test_svc_leaves_one_task_as_it_is_and_grows_no_singular_value_beyond_its_bound(
+    tasks: np.ndarray, alpha: float
+) -> None:
+    found = merged_matrix("svc", tasks[:1], around=SUM, alpha=min(alpha, 1.0))
+    assert_close(found, tasks[0])
+    before, after = (
+        np.linalg.svd(matrix, compute_uv=False)
+        for matrix in (tasks.sum(axis=0), merged_matrix("svc", tasks, around=SUM, alpha=alpha))
+    )
+    assert (after <= before.max() / alpha + 1e-9).all()
+
+
+def test_svc_ignores_responses_of_tasks_that_have_none() -> None:
+    tasks = np.zeros((2, 12, 8))
+    tasks[0, :5], tasks[1, 5:] = random_tasks(0, 1, (5, 8))[0], random_tasks(1, 1, (7, 8))[0]
+    for dtype in (torch.float32, torch.float64):
+        assert merged_matrix("svc", tasks, dtype, around=SUM, alpha=0.5).isfinite().all()
+    low = random_tasks(0, 2, (12, 2)) @ random_tasks(1, 2, (2, 8))
+    one, other = (merged_matrix("svc", low, dtype, around=SUM) for dtype in (torch.float32, torch.float64))
+    assert_close(one, other.numpy())
+
+
+def test_svc_calibrates_matrices_alone_and_ties_with_all_votes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small tiles: signs that balance are decided by tiles that come later.
+    monkeypatch.setattr(streaming, "TILE", 32)
+    vectors = [{key: tensor.mul(2).round() for key, tensor in model(seed).items()} for seed in range(2)]
+    found, wrapped = merged("svc", vectors, around=TIES, alpha=0.5), merged("ties", vectors, keep=0.5, merge="mean")
+    for key in ("conv", "bias"):
+        torch.testing.assert_close(found[key], wrapped[key])
+    for key in ("embedding", KEY):
+        tasks = np.stack([vector[key].double().numpy() for vector in vectors])
+        assert_close(found[key], dense.svc(wrapped[key].double().numpy(), tasks, 0.5))
+
+
+def test_plug_ins_wrap_methods_that_merge_matrices() -> None:
+    vectors = [model(seed) for seed in range(2)]
+    wrapped = merged("tsv_m", vectors)
+    for key, tensor in merged("lines", vectors, around={"algorithm": "tsv_m"}, alpha=2.0, beta=0.0).items():
+        torch.testing.assert_close(tensor, 2 * wrapped[key])
+    norms = [
+        sum(float(each.abs().sum()) for each in vector.values())
+        for vector in (merged("task_arithmetic", vectors), wrapped)
+    ]
+    derived = merged("lines", vectors, around={"algorithm": "tsv_m"}, beta=0.0)
+    torch.testing.assert_close(derived["bias"], norms[0] / norms[1] / 2 * wrapped["bias"])
+
+
+def test_svc_refuses_a_bound_of_zero() -> None:
+    with pytest.raises(ParameterError, match="alpha must be greater than 0"):
+        merged("svc", [model(0)], around=SUM, alpha=0.0)

@@ -65,10 +65,18 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
         if isinstance(label, str) and (fault := fault_in_label(label)):
             yield ("methods", name, "label"), f"{label!r}: {fault}"
-        if method.get("algorithm") == "own" and isinstance(method.get("file"), str):
-            yield from faults_of(("methods", name), method)
+        for location, each in _with_wrapped(("methods", name), method):
+            if each.get("algorithm") == "own" and isinstance(each.get("file"), str):
+                yield from faults_of(location, each)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
+
+
+def _with_wrapped(location: Location, method: Mapping[str, Any]) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+    """A method and those that it wraps, with their places in the configuration."""
+    while method:
+        yield location, method
+        location, method = (*location, "around"), _mapping(method.get("around"))
 
 
 def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:

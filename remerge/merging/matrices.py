@@ -69,12 +69,6 @@ class MatrixRule(MergeRule):
             ParameterError: There are none, or one is too small to be shared by all tasks.
         """
         found = matrices_in(shapes, self.which, self.qkv)
-        if not found:
-            raise ParameterError(
-                "no tensor is a weight matrix of an attention or MLP block; set `matrices` to all"
-                if self.which == "linear"
-                else "no tensor is a matrix; merge these models by another method"
-            )
         for matrix in found:
             if min(matrix.shape) < self.tasks:
                 raise ParameterError(
@@ -91,12 +85,21 @@ def matrices_in(shapes: Shapes, which: Which, qkv: Qkv) -> list[Matrix]:
         shapes: By the tensors' names.
         which: See :data:`Which`.
         qkv: See :data:`Qkv`.
+
+    Raises:
+        ParameterError: There are none.
     """
     chosen = {
         key: (shape[0], shape[1])
         for key, shape in shapes.items()
         if len(shape) == 2 and 0 not in shape and (which == "all" or BLOCKS.search(key))
     }
+    if not chosen:
+        raise ParameterError(
+            "no tensor is a weight matrix of an attention or MLP block; set `matrices` to all"
+            if which == "linear"
+            else "no tensor is a matrix; merge these models by another method"
+        )
     found = []
     for key, (rows, columns) in chosen.items():
         keys = _stacked(key, chosen) if qkv == "fused" else [key]

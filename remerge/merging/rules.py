@@ -78,3 +78,22 @@ class MergeRule:
         It is called from several threads at once. The tasks' matrices must not be modified.
         """
         raise NotImplementedError
+
+
+class Around(MergeRule):
+    """A rule that calls another one and changes what it merges, or what it is given; plug-ins return such rules.
+
+    Attributes:
+        rule: The rule that it wraps.
+    """
+
+    def __init__(self, rule: MergeRule) -> None:
+        self.rule = rule
+
+    def repeat(self) -> Sequence[Place]:
+        """Return the places that the wrapped rule must see again."""
+        return self.rule.repeat()
+
+    def matrices(self, shapes: Mapping[str, Sequence[int]]) -> Sequence[Matrix]:
+        """Return the matrices that the wrapped rule merges whole."""
+        return self.rule.matrices(shapes)

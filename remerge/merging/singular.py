@@ -11,34 +11,38 @@ DEPENDENT = 1e-11
 ROUNDINGS = 10
 
 
-def thin_svd(matrix: Tensor, rank: int | None = None, norm: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def rounding(matrix: Tensor) -> float:
+    """Return what a few roundings of a matrix to its dtype change its singular values by, at most."""
+    return ROUNDINGS * torch.finfo(matrix.dtype).eps * float(matrix.norm())
+
+
+def thin_svd(matrix: Tensor, rank: int | None = None, zero: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Return the largest singular values of a matrix and their vectors, without those that are zero.
 
-    A singular value is zero if a few roundings to the matrix's dtype could have made it: up to :data:`ROUNDINGS` epsilons
-    of the Frobenius norm. Vectors of the others are unique but for signs and equal singular values.
+    The vectors that are left are unique but for signs and equal singular values.
 
     Args:
         matrix: ``[rows, columns]``. In float32 (or shorter), the eigenvectors of its inner products are computed, which
             takes two thirds of the time; in float64 these are exact to 1e-8 of the largest singular value, more than
             a decomposition in float32. A float64 matrix is decomposed itself.
         rank: The most to return; all by default.
-        norm: The Frobenius norm of what was rounded; by default the matrix's.
+        zero: Singular values up to this are zero; by default the matrix's :func:`rounding`.
 
     Returns:
         Left vectors ``[rows, k]``, singular values ``[k]``, descending, and right vectors ``[columns, k]``, float64.
     """
     if matrix.shape[0] < matrix.shape[1]:
-        right, values, left = thin_svd(matrix.T, rank, norm)
+        right, values, left = thin_svd(matrix.T, rank, zero)
         return left, values, right
-    smallest = ROUNDINGS * torch.finfo(matrix.dtype).eps * float(matrix.norm() if norm is None else norm)
+    zero = rounding(matrix) if zero is None else zero
     if matrix.dtype == torch.float64:
         left, values, rows = torch.linalg.svd(matrix, full_matrices=False)
-        kept = int((values > smallest).sum())
+        kept = int((values > zero).sum())
         return left[:, :kept][:, :rank], values[:kept][:rank], rows[:kept][:rank].T
     exact = matrix.double()
     squares, right = torch.linalg.eigh(exact.T @ exact)
     squares, right = squares.flip(0), right.flip(1)
-    kept = int((squares > smallest**2).sum())
+    kept = int((squares > zero**2).sum())
     values, right = squares[:kept][:rank].sqrt(), right[:, :kept][:, :rank]
     return exact @ right / values, values, right
 
@@ -61,6 +65,6 @@ def polar(columns: Tensor) -> Tensor:
 
 
 def side_by_side(decompositions: Iterable[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return several matrices' left vectors ``[rows, k]``, singular values ``[k]`` and right vectors ``[columns, k]``."""
+    """Return left vectors ``[rows, k]``, singular values ``[k]`` and right vectors ``[columns, k]`` of all matrices."""
     left, values, right = zip(*decompositions, strict=True)
     return torch.cat(left, dim=1), torch.cat(values), torch.cat(right, dim=1)

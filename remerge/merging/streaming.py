@@ -78,9 +78,10 @@ def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
     return lambda begin, end: flat[begin:end]
 
 
-def shape_of(vector: Weights, key: str) -> torch.Size:
-    """Return the shape of a task vector's tensor, without computing it."""
-    return (vector.pretrained if isinstance(vector, Difference) else vector)[key].shape
+def shapes_of(vector: Weights) -> dict[str, torch.Size]:
+    """Return the shapes of a task vector's tensors, without computing them."""
+    weights = vector.pretrained if isinstance(vector, Difference) else vector
+    return {key: weights[key].shape for key in vector}
 
 
 def numel_of(vector: Weights, key: str) -> int:
@@ -140,7 +141,7 @@ def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callabl
             check_finite(task_vectors, place.key)
         write(place, merged)
 
-    matrices = rule.matrices({key: shape_of(task_vectors[0], key) for key in task_vectors[0]})
+    matrices = rule.matrices(shapes_of(task_vectors[0]))
     merge_matrices(rule, matrices, task_vectors, write)
     whole = {place.key for matrix in matrices for place in matrix.places}
     keys = [key for key in task_vectors[0] if key not in whole]

@@ -42,14 +42,14 @@ class CommonAndTaskSpecific(MatrixRule):
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the merged matrix."""
-        from remerge.merging.singular import polar, side_by_side, thin_svd
+        from remerge.merging.singular import polar, rounding, side_by_side, thin_svd
 
         rank = min(matrix.shape)
         own = round((rank - int(self.common * rank)) / len(tasks))
         common = thin_svd(sum(tasks[1:], tasks[0]), rank - own * len(tasks))
         rests = (task - common[0] @ (common[0].T @ task.double()) for task in tasks)
         specific = [
-            thin_svd(rest.to(task.dtype), own, norm=task.norm()) for task, rest in zip(tasks, rests, strict=True)
+            thin_svd(rest.to(task.dtype), own, zero=rounding(task)) for task, rest in zip(tasks, rests, strict=True)
         ]
         left, values, right = side_by_side([common, *specific])
         return values.sum() / rank * polar(left) @ polar(right).T

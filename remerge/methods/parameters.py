@@ -1,11 +1,12 @@
 """What methods' parameters are made of, and the base of every method's data class of them."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import MISSING, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
 
 from remerge.merging.matrices import Others, Qkv, Which
+from remerge.methods import load
 
 
 def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> Any:
@@ -24,6 +25,9 @@ def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> A
 
 InputPath = NewType("InputPath", str)
 """A file of the user's that jobs read."""
+
+Around = NewType("Around", dict[str, Any])
+"""Algorithm and parameters of the method that a plug-in wraps; see :mod:`remerge.methods.plug_ins`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,11 @@ class Method:
     def learns(self) -> bool:
         """Whether coefficients are learned in this run."""
         return False
+
+    @property
+    def algorithms(self) -> list[str]:
+        """Its algorithm and, if it wraps another method, that one's."""
+        return [self.algorithm]
 
     @property
     def files(self) -> list[str]:
@@ -136,3 +145,8 @@ def parameters_in(module: ModuleType) -> type[Method]:
     defined = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
     (parameters,) = [value for value in defined if isinstance(value, type) and issubclass(value, Method)]
     return parameters
+
+
+def method_of(described: Mapping[str, Any]) -> Method:
+    """Return a method, given its algorithm and parameters as plain values, with or without a label."""
+    return parameters_in(load(described["algorithm"]))(**{"label": "-", **described})

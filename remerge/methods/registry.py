@@ -6,7 +6,8 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
     Parameters alone: nothing is merged.
 ``rule``
     ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`; one that
-    decomposes whole matrices a :class:`remerge.merging.matrices.MatrixRule`.
+    decomposes whole matrices a :class:`remerge.merging.matrices.MatrixRule`. Plug-ins are of this kind, and wrap
+    another method of it: see :mod:`remerge.methods.plug_ins`.
 ``statistics``
     ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
 ``learned``
@@ -49,12 +50,14 @@ ALGORITHMS = {
     "weight_averaging": Algorithm("rule", "arXiv:2203.05482", looks="weight_averaging"),
     "task_arithmetic": Algorithm("rule", "arXiv:2212.04089", looks="task_arithmetic"),
     "ties": Algorithm("rule", "arXiv:2306.01708", looks="ties"),
+    "lines": Algorithm("rule", "arXiv:2410.17146"),
     "tsv_m": Algorithm("rule", "arXiv:2412.00081"),
     "iso_c": Algorithm("rule", "arXiv:2502.04959"),
     "iso_cts": Algorithm("rule", "arXiv:2502.04959"),
     "wudi": Algorithm("rule", "arXiv:2503.08099"),
     "cart": Algorithm("rule", "arXiv:2412.12153"),
     "dc_merge": Algorithm("rule", "arXiv:2603.06242"),
+    "svc": Algorithm("rule", "arXiv:2602.05536"),
     "own": Algorithm("rule", "your own", looks="own"),
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
