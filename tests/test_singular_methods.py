@@ -29,7 +29,7 @@ REFERENCES: dict[str, tuple[Callable[..., np.ndarray], dict[str, Any], dict[str,
     "tsv_m": (dense.tsv_m, {}, {}),
     "iso_c": (dense.iso_c, {}, {}),
     "iso_cts": (dense.iso_cts, {"common": 0.6}, {"common": 0.6}),
-    "wudi": (dense.wudi, {"steps": 5, "rate": 1e-2}, {"steps": 5, "learning_rate": 1e-2}),
+    "wudi": (dense.wudi, {"steps": 3, "rate": 1e-2}, {"steps": 3, "learning_rate": 1e-2}),
     "cart": (dense.cart, {"rank": 0.2, "coefficient": 2.3}, {"rank": 0.2, "coefficient": 2.3}),
     "dc_merge": (dense.dc_merge, {"keep": 0.1}, {"keep": 0.1}),
 }
@@ -194,13 +194,14 @@ def model(seed: int, split: bool = False) -> Vector:
 @pytest.mark.parametrize("algorithm", REFERENCES)
 def test_other_tensors_are_as_the_parameter_says(algorithm: str, others: str) -> None:
     vectors = [model(seed) for seed in range(3)]
-    found = merged(algorithm, vectors, others=others, matrices="linear")
+    parameters = REFERENCES[algorithm][2]
+    found = merged(algorithm, vectors, others=others, matrices="linear", **parameters)
     for key in ("embedding", "conv", "bias"):
         total = torch.stack([vector[key] for vector in vectors]).sum(dim=0)
         torch.testing.assert_close(found[key], total * {"zero": 0, "mean": 1 / 3, "sum": 1}[others])
     for key in (KEY, "blocks.0.mlp.c_fc.weight"):
         alone = [{key: vector[key]} for vector in vectors]
-        torch.testing.assert_close(found[key], merged(algorithm, alone)[key])
+        torch.testing.assert_close(found[key], merged(algorithm, alone, **parameters)[key])
 
 
 @pytest.mark.parametrize("algorithm", REFERENCES)
@@ -208,7 +209,7 @@ def test_query_key_and_value_are_one_matrix_or_three_in_either_layout(algorithm:
     fused, split = ([model(seed, split) for seed in range(3)] for split in (False, True))
     names = [f"blocks.0.self_attn.{name}_proj.weight" for name in "qkv"]
     results = {
-        (layout, qkv): merged(algorithm, vectors, qkv=qkv)
+        (layout, qkv): merged(algorithm, vectors, qkv=qkv, **REFERENCES[algorithm][2])
         for layout, vectors in (("fused", fused), ("split", split))
         for qkv in ("stored", "fused", "split")
     }
