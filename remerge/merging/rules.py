@@ -53,7 +53,7 @@ class MergeRule:
 
 
 class Around(MergeRule):
-    """A rule that calls another one and changes what it merges, or what it is given; plug-ins return such rules.
+    """A rule that changes what another one is given, or what it merges; plug-ins return such rules.
 
     Attributes:
         rule: The rule that it wraps.
@@ -61,6 +61,18 @@ class Around(MergeRule):
 
     def __init__(self, rule: MergeRule) -> None:
         self.rule = rule
+
+    def __call__(self, place: Place, entries: "Sequence[Tensor]") -> "Tensor":
+        """Return the wrapped rule's merge of a tile, changed."""
+        return self.after(place, self.rule(place, self.before(place, entries)), entries)
+
+    def before(self, place: Place, entries: "Sequence[Tensor]") -> "Sequence[Tensor]":
+        """Return the entries that the wrapped rule merges, ``[n]`` each, given those of every task."""
+        return entries
+
+    def after(self, place: Place, merged: "Tensor", entries: "Sequence[Tensor]") -> "Tensor":
+        """Return merged entries, ``[n]``, given what the wrapped rule merged and every task's entries, unchanged."""
+        return merged
 
     def repeat(self) -> Sequence[Place]:
         """Return the places that the wrapped rule must see again."""

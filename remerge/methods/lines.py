@@ -7,6 +7,7 @@ on validation images.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,9 +50,9 @@ class ByDepth(Around):
         super().__init__(rule)
         self.factors = factors
 
-    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return the wrapped rule's merge of a tile times the tensor's factor."""
-        return self.rule(place, entries).mul_(self.factors[place.key])
+    def after(self, place: Place, merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
+        """Return merged entries times their tensor's factor."""
+        return merged.mul_(self.factors[place.key])
 
 
 def merge_rule(
@@ -73,19 +74,26 @@ def merge_rule(
 
 def _alpha(task_vectors: Sequence[Weights], rule: MergeRule) -> float:
     """The L1 norm of the task vectors' sum, divided by that of the merged task vector and by the number of tasks."""
-    import torch
+    from remerge.methods.task_arithmetic import Sum
 
-    from remerge.merging.reductions import sums
-
-    def norms(place: Place, entries: Sequence[Tensor]) -> Tensor:
-        total = entries[0].double()
-        for other in entries[1:]:
-            total = total + other
-        return torch.stack([total.abs().sum(), rule(place, entries).abs().sum(dtype=torch.float64)])
-
-    summed, merged = torch.stack([torch.zeros(2), *sums(task_vectors, norms, rule).values()]).sum(dim=0).tolist()
+    summed, merged = _l1_norm(task_vectors, Sum()), _l1_norm(task_vectors, rule)
     # A merged task vector of zeros stays one, whatever its coefficients.
     return summed / merged / len(task_vectors) if merged else 0.0
+
+
+def _l1_norm(task_vectors: Sequence[Weights], rule: MergeRule) -> float:
+    """The L1 norm of what a rule merges, in float64."""
+    import torch
+
+    from remerge.merging.streaming import merge_tiles
+
+    norms: dict[Place, float] = {}
+
+    def measure(place: Place, merged: Tensor) -> None:
+        norms[place] = merged.abs().sum(dtype=torch.float64).item()
+
+    merge_tiles(rule, task_vectors, measure)
+    return math.fsum(norms.values())
 
 
 def depths(keys: Iterable[str]) -> dict[str, float]:
