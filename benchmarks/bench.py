@@ -103,7 +103,7 @@ def merging(results: Results, folder: Path) -> None:
 
 
 def singular(results: Results, folder: Path) -> None:
-    """Methods that decompose matrices, files read and written; FusionBench takes 94.5 s (TSV-Merge) and 11.3 (Iso-C)."""
+    """Methods that decompose matrices, files read and written; targets are from FusionBench, 94.5 and 11.3 s."""
     small, large = (task_vectors(folder, architecture) for architecture in ("ViT-B-32", "ViT-L-14"))
     targets = {"tsv_m": "at most 47", "iso_c": "at most 11.3"}
     cases = [(small, 8, algorithm) for algorithm in ("tsv_m", "iso_c", "iso_cts", "cart", "dc_merge", "wudi")]

@@ -8,6 +8,8 @@ from typing import Any
 from remerge.config.names import RESERVED, fault_in_label, faults_in_names
 from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
+from remerge.methods import load as load_method
+from remerge.methods.parameters import parameters_in
 from remerge.methods.registry import ALGORITHMS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
@@ -33,6 +35,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
     yield from _in_sizes(sections)
     yield from _in_gates(sections)
+    yield from _in_numbers_of_tasks(sections)
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -175,3 +178,19 @@ def _in_gates(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
             f"pool {', '.join(downloaded)} is checked by its zero-shot accuracy before anything is merged: "
             "add a method with algorithm: pretrained",
         )
+
+
+def _in_numbers_of_tasks(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """Every method merges every suite, and some merge few tasks only."""
+    for name, entry in sections["methods"].items():
+        for location, method in _with_wrapped(("methods", name), _mapping(entry)):
+            if _kind_of(method) is None:
+                continue
+            most = parameters_in(load_method(method["algorithm"])).most_tasks
+            for suite, tasks in sections["suites"].items():
+                if most is not None and len(_list(tasks)) > most:
+                    yield (
+                        (*location, "algorithm"),
+                        f"{method['algorithm']} merges at most {most} tasks, and suite {suite!r} has {len(tasks)}; "
+                        "name another algorithm, or leave the method or the suite out (set it to null)",
+                    )

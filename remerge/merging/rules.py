@@ -49,6 +49,14 @@ class Matrix:
     places: tuple[Place, ...]
     shape: tuple[int, int]
 
+    def parts(self) -> "Iterator[tuple[Place, slice]]":
+        """Yield every place, and where its entries are in the flattened matrix."""
+        begin = 0
+        for place in self.places:
+            end = begin + place.end - place.begin
+            yield place, slice(begin, end)
+            begin = end
+
 
 class MergeRule:
     """How one method merges: the same few entries of every task into one, or the same matrix of every task."""
@@ -81,7 +89,7 @@ class MergeRule:
 
 
 class Around(MergeRule):
-    """A rule that calls another one and changes what it merges, or what it is given; plug-ins return such rules.
+    """A rule that changes what another one is given, or what it merges; plug-ins return such rules.
 
     Attributes:
         rule: The rule that it wraps.
@@ -90,6 +98,18 @@ class Around(MergeRule):
     def __init__(self, rule: MergeRule) -> None:
         self.rule = rule
 
+    def __call__(self, place: Place, entries: "Sequence[Tensor]") -> "Tensor":
+        """Return the wrapped rule's merge of a tile, changed."""
+        return self.after(place, self.rule(place, self.before(place, entries)), entries)
+
+    def before(self, place: Place, entries: "Sequence[Tensor]") -> "Sequence[Tensor]":
+        """Return the entries that the wrapped rule merges, ``[n]`` each, given those of every task."""
+        return entries
+
+    def after(self, place: Place, merged: "Tensor", entries: "Sequence[Tensor]") -> "Tensor":
+        """Return merged entries, ``[n]``, given what the wrapped rule merged and every task's entries, unchanged."""
+        return merged
+
     def repeat(self) -> Sequence[Place]:
         """Return the places that the wrapped rule must see again."""
         return self.rule.repeat()
@@ -97,3 +117,15 @@ class Around(MergeRule):
     def matrices(self, shapes: Mapping[str, Sequence[int]]) -> Sequence[Matrix]:
         """Return the matrices that the wrapped rule merges whole."""
         return self.rule.matrices(shapes)
+
+    def merge_matrix(self, matrix: Matrix, tasks: "Sequence[Tensor]") -> "Tensor":
+        """Return the wrapped rule's merge of a matrix, changed place by place."""
+        import torch
+
+        flat = [task.reshape(-1) for task in tasks]
+        entries = {place: [each[part] for each in flat] for place, part in matrix.parts()}
+        given = zip(*(self.before(place, entries[place]) for place in matrix.places), strict=True)
+        merged = self.rule.merge_matrix(matrix, [torch.cat(rows).view(matrix.shape) for rows in given])
+        merged = merged.reshape(-1).to(flat[0].dtype)
+        changed = [self.after(place, merged[part], entries[place]) for place, part in matrix.parts()]
+        return torch.cat(changed).view(matrix.shape)

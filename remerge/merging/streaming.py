@@ -61,37 +61,68 @@ class Difference(Mapping[str, Tensor]):
         dtype = computing_dtype(start.dtype)
         return lambda begin, end: tuned[begin:end].to(dtype) - start[begin:end].to(dtype)
 
-    def numel(self, key: str) -> int:
-        """Return the number of entries of a tensor."""
-        return self.pretrained[key].numel()
+    def shape(self, key: str) -> torch.Size:
+        """Return the shape of a tensor."""
+        return self.pretrained[key].shape
 
     def dtype(self, key: str) -> torch.dtype:
         """Return the dtype in which a tensor's entries are computed."""
         return computing_dtype(self.pretrained[key].dtype)
 
 
+class Computed(Mapping[str, Tensor]):
+    """A task vector whose entries are computed on access, with the names, shapes and dtypes of another."""
+
+    def __init__(self, like: Weights, entries: Callable[[str], Callable[[int, int], Tensor]]) -> None:
+        """Make a task vector.
+
+        Args:
+            like: The other task vector.
+            entries: Maps a tensor's name to a function that maps a range to these entries of the flattened tensor.
+        """
+        self.like = like
+        self.entries = entries
+
+    def __getitem__(self, key: str) -> Tensor:
+        shape = shape_of(self.like, key)
+        return self.entries(key)(0, shape.numel()).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.like)
+
+    def __len__(self) -> int:
+        return len(self.like)
+
+    def shape(self, key: str) -> torch.Size:
+        """Return the shape of a tensor."""
+        return shape_of(self.like, key)
+
+    def dtype(self, key: str) -> torch.dtype:
+        """Return the dtype in which a tensor's entries are computed."""
+        return dtype_of(self.like, key)
+
+
 def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
     """Return a function that maps a range to these entries of a flattened tensor of a task vector."""
-    if isinstance(vector, Difference):
+    if isinstance(vector, Difference | Computed):
         return vector.entries(key)
     flat = vector[key].reshape(-1)
     return lambda begin, end: flat[begin:end]
 
 
-def shapes_of(vector: Weights) -> dict[str, torch.Size]:
-    """Return the shapes of a task vector's tensors, without computing them."""
-    weights = vector.pretrained if isinstance(vector, Difference) else vector
-    return {key: weights[key].shape for key in vector}
+def shape_of(vector: Weights, key: str) -> torch.Size:
+    """Return the shape of a task vector's tensor, without computing it."""
+    return vector.shape(key) if isinstance(vector, Difference | Computed) else vector[key].shape
 
 
 def numel_of(vector: Weights, key: str) -> int:
     """Return the number of entries of a task vector's tensor, without computing them."""
-    return vector.numel(key) if isinstance(vector, Difference) else vector[key].numel()
+    return shape_of(vector, key).numel()
 
 
 def dtype_of(vector: Weights, key: str) -> torch.dtype:
     """Return the dtype of a task vector's tensor, without computing it."""
-    return vector.dtype(key) if isinstance(vector, Difference) else vector[key].dtype
+    return vector.dtype(key) if isinstance(vector, Difference | Computed) else vector[key].dtype
 
 
 def is_moved(vector: Weights, key: str) -> bool:
@@ -141,7 +172,7 @@ def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callabl
             check_finite(task_vectors, place.key)
         write(place, merged)
 
-    matrices = rule.matrices(shapes_of(task_vectors[0]))
+    matrices = rule.matrices({key: shape_of(task_vectors[0], key) for key in task_vectors[0]})
     merge_matrices(rule, matrices, task_vectors, write)
     whole = {place.key for matrix in matrices for place in matrix.places}
     keys = [key for key in task_vectors[0] if key not in whole]
@@ -207,17 +238,21 @@ def merge_matrices(
         with torch.no_grad():
             is_moved = any(bool(task.any()) for task in tasks)
             merged = rule.merge_matrix(matrix, tasks).reshape(-1) if is_moved else tasks[0].reshape(-1)
-        begin = 0
-        for place in matrix.places:
-            end = begin + place.end - place.begin
-            write(place, merged[begin:end].to(dtype_of(task_vectors[0], place.key)))
-            begin = end
-        return begin
+        for place, part in matrix.parts():
+            write(place, merged[part].to(dtype_of(task_vectors[0], place.key)))
+        return len(merged)
 
     by_size = sorted(matrices, key=lambda matrix: -math.prod(matrix.shape))
     at_a_time = MATRICES_AT_A_TIME // (len(task_vectors) * math.prod(by_size[0].shape))
     total = sum(math.prod(matrix.shape) for matrix in matrices)
     _in_threads(work_through, by_size, total, PROGRESS_OF_MATRICES_FROM, at_a_time)
+
+
+def spoil(merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
+    """Return merged entries, made NaN where any task's entry is not finite: for rules that pass over such entries."""
+    for task in entries:
+        merged.add_(task, alpha=0)
+    return merged
 
 
 def for_each_tile(

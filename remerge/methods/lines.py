@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from remerge.checkpoints.weights import Weights
-    from remerge.merging.rules import Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +50,9 @@ class ByDepth(Around):
         super().__init__(rule)
         self.factors = factors
 
-    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return the wrapped rule's merge of a tile times the tensor's factor."""
-        return self.rule(place, entries).mul_(self.factors[place.key])
-
-    def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
-        """Return the wrapped rule's merge of a matrix times the factor of its block."""
-        return self.factors[matrix.places[0].key] * self.rule.merge_matrix(matrix, tasks)
+    def after(self, place: Place, merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
+        """Return merged entries times their tensor's factor."""
+        return merged.mul_(self.factors[place.key])
 
 
 def merge_rule(
@@ -79,26 +74,26 @@ def merge_rule(
 
 def _alpha(task_vectors: Sequence[Weights], rule: MergeRule) -> float:
     """The L1 norm of the task vectors' sum, divided by that of the merged task vector and by the number of tasks."""
+    from remerge.methods.task_arithmetic import Sum
+
+    summed, merged = _l1_norm(task_vectors, Sum()), _l1_norm(task_vectors, rule)
+    # A merged task vector of zeros stays one, whatever its coefficients.
+    return summed / merged / len(task_vectors) if merged else 0.0
+
+
+def _l1_norm(task_vectors: Sequence[Weights], rule: MergeRule) -> float:
+    """The L1 norm of what a rule merges, in float64."""
     import torch
 
-    from remerge.merging.reductions import sums
     from remerge.merging.streaming import merge_tiles
-
-    def norm_of_sum(place: Place, entries: Sequence[Tensor]) -> Tensor:
-        total = entries[0].double()
-        for other in entries[1:]:
-            total = total + other
-        return total.abs().sum()
 
     norms: dict[Place, float] = {}
 
-    def note(place: Place, entries: Tensor) -> None:
-        norms[place] = float(entries.abs().sum(dtype=torch.float64))
+    def measure(place: Place, merged: Tensor) -> None:
+        norms[place] = merged.abs().sum(dtype=torch.float64).item()
 
-    merge_tiles(rule, task_vectors, note)
-    summed, merged = sum(map(float, sums(task_vectors, norm_of_sum).values())), math.fsum(norms.values())
-    # A merged task vector of zeros stays one, whatever its coefficients.
-    return summed / merged / len(task_vectors) if merged else 0.0
+    merge_tiles(rule, task_vectors, measure)
+    return math.fsum(norms.values())
 
 
 def depths(keys: Iterable[str]) -> dict[str, float]:

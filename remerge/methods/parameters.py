@@ -49,6 +49,8 @@ class Method:
     """Whether a share of the flattened task vector's entries is kept; merging is then told the ``frozen_entries``."""
     beside_merging: ClassVar[frozenset[str]] = frozenset({"scaling"})
     """Parameters that the merged task vector does not depend on."""
+    most_tasks: ClassVar[int | None] = None
+    """The most tasks that it can merge; None for any number."""
 
     # As long as a legend has room for.
     label: str = parameter(min_length=1, max_length=60, description="The name that tables and figures show; unique.")

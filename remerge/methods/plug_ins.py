@@ -8,14 +8,15 @@ is left out, since the plug-in's scales the result. ::
     lines-ties: {label: LiNeS (TIES), algorithm: lines, around: {algorithm: ties, keep: 0.1}}
 
 ``merge_rule(task_vectors, around, **parameters)`` of the plug-in's file has :func:`wrapped_rule` make the wrapped rule
-and returns a :class:`remerge.merging.rules.Around`, whose ``__call__(place, entries)`` calls it on the same place. The
-plug-in can change
+and returns a :class:`remerge.merging.rules.Around`. A plug-in may change
 
-- the merged entries: it calls the wrapped rule and changes what comes back, as LiNeS does;
-- the task vectors: it hands others to :func:`wrapped_rule`, and the same changed entries to the wrapped rule.
+- what is merged: ``after(place, merged, entries)`` of its rule, as LiNeS and Consensus do;
+- what it is merged from: ``before(place, entries)`` of its rule, as DARE does. It hands
+  :class:`remerge.merging.streaming.Computed` task vectors with the same changes to :func:`wrapped_rule`.
 
-What it must know of the whole merged task vector before it changes any entry, such as a norm, it measures in a first
-pass: :func:`remerge.merging.reductions.sums` of the wrapped rule's tiles.
+What it must know of the whole merged task vector before it changes any entry, such as a norm, it measures while
+:func:`remerge.merging.streaming.merge_tiles` merges by the wrapped rule; after that, the rule has seen all it must see
+twice.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from remerge.errors import ParameterError
 from remerge.merging.matrices import Qkv, Which, matrices_in
-from remerge.merging.rules import Around, Place
+from remerge.merging.rules import Around, Matrix, Place
 from remerge.methods.parameters import Scaling, parameter
 from remerge.methods.plug_ins import PlugIn, wrapped_rule
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from remerge.checkpoints.weights import Weights
-    from remerge.merging.rules import Matrix, MergeRule
+    from remerge.merging.rules import MergeRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,9 @@ class Calibrated(Around):
         self._matrices = matrices
         self._by_tiles = by_tiles
 
-    def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
-        """Return the wrapped rule's merge of entries outside of matrices."""
-        return self.rule(place, entries).mul_(self.coefficient)
+    def after(self, place: Place, merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
+        """Return merged entries times the wrapped method's coefficient."""
+        return merged.mul_(self.coefficient)
 
     def repeat(self) -> Sequence[Place]:
         """Return none: the wrapped rule has seen all tiles already."""
@@ -80,8 +80,8 @@ class Calibrated(Around):
 
         from remerge.merging.singular import rounding, thin_svd
 
-        merge = self._merged_by_tiles if self._by_tiles else self.rule.merge_matrix
-        left, values, right = thin_svd(self.coefficient * merge(matrix, tasks).to(tasks[0].dtype))
+        merge = self._merged_by_tiles if self._by_tiles else super().merge_matrix
+        left, values, right = thin_svd(merge(matrix, tasks))
         merged, counted = values[:, None] * right.T, torch.zeros_like(values)
         for task in tasks:
             response = left.T @ task.double()
@@ -96,13 +96,9 @@ class Calibrated(Around):
 
         from remerge.merging.streaming import TILE
 
-        flat, begin, tiles = [task.reshape(-1) for task in tasks], 0, []
-        for place in matrix.places:
-            for tile in place.split(max(1, TILE // len(tasks))):
-                end = begin + tile.end - tile.begin
-                tiles.append(self.rule(tile, [entries[begin:end] for entries in flat]).clone())
-                begin = end
-        return torch.cat(tiles).view(matrix.shape)
+        flat, size = [task.reshape(-1) for task in tasks], max(1, TILE // len(tasks))
+        tiles = Matrix(tuple(tile for place in matrix.places for tile in place.split(size)), matrix.shape)
+        return torch.cat([self(tile, [each[part] for each in flat]) for tile, part in tiles.parts()]).view(matrix.shape)
 
 
 def merge_rule(
@@ -126,11 +122,12 @@ def merge_rule(
     Raises:
         ParameterError: A parameter is out of range or none of its values.
     """
-    from remerge.merging.streaming import for_each_tile, shapes_of
+    from remerge.merging.streaming import for_each_tile, shape_of
 
     if not alpha > 0:
         raise ParameterError(f"alpha must be greater than 0, got {alpha!r}")
-    rule, shapes = wrapped_rule(task_vectors, around), shapes_of(task_vectors[0])
+    rule = wrapped_rule(task_vectors, around)
+    shapes = {key: shape_of(task_vectors[0], key) for key in task_vectors[0]}
     whole = rule.matrices(shapes)
     if not whole:
         # After a pass over all tiles, the rule merges every tile for good.
