@@ -17,9 +17,11 @@ from torch import Tensor
 from remerge.commands import main
 from remerge.errors import ParameterError, RemergeError
 from remerge.merging import streaming
+from remerge.merging.rules import Place
 from remerge.merging.singular import polar, thin_svd
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
+from remerge.methods.dare import dropped
 
 Vector = dict[str, Tensor]
 KEY = "blocks.0.attn.in_proj_weight"
@@ -354,6 +356,20 @@ def test_plug_ins_wrap_methods_that_merge_matrices() -> None:
     ]
     derived = merged("lines", vectors, around={"algorithm": "tsv_m"}, beta=0.0)
     torch.testing.assert_close(derived["bias"], norms[0] / norms[1] / 2 * wrapped["bias"])
+
+
+def test_a_plug_in_changes_the_task_vectors_whose_matrices_are_merged() -> None:
+    vectors = [model(seed) for seed in range(2)]
+    changed = [
+        {
+            key: dropped(tensor.reshape(-1), Place(key, 0, tensor.numel()), task, 0.3, 5).view(tensor.shape)
+            for key, tensor in vector.items()
+        }
+        for task, vector in enumerate(vectors)
+    ]
+    found = merged("dare", vectors, around={"algorithm": "tsv_m", "qkv": "split"}, drop=0.3, seed=5)
+    for key, tensor in merged("tsv_m", changed, qkv="split").items():
+        torch.testing.assert_close(found[key], tensor)
 
 
 def test_svc_refuses_a_bound_of_zero() -> None:

@@ -39,8 +39,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 
-# Okabe and Ito's palette, whose colours also differ in lightness, and four more.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WINE = (
+# Okabe and Ito's palette, whose colours also differ in lightness, and five more.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WINE, _TEAL = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -52,6 +52,7 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WIN
     "#8C564B",
     "#999933",
     "#882255",
+    "#44AA99",
 )
 
 
@@ -86,6 +87,7 @@ FAMILIES = {
     ],
     "masks": [Look(_OLIVE, line, marker) for line, marker in _SIX],
     "directions": [Look(_WINE, line, marker) for line, marker in _SIX],
+    "singular values": [Look(_TEAL, line, marker) for line, marker in [*_SIX, (":", "X"), ("-.", "d")]],
     "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
     "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
     "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],

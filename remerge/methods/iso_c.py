@@ -28,7 +28,9 @@ class IsoC(MatrixMethod):
 
     algorithm: Literal["iso_c"]
     scaling: Scaling = parameter(
-        1.3, description="The merging coefficient alpha. The authors' best for eight tasks: 1.3, 1.4 and 1.5 by size."
+        1.3,
+        description="The merging coefficient alpha. The authors' best for eight tasks: 1.3 for ViT-B/32, "
+        "1.4 for ViT-B/16, 1.5 for ViT-L/14.",
     )
 
 
