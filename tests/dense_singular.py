@@ -21,10 +21,10 @@ def tsv_m(tasks: np.ndarray) -> np.ndarray:
         lefts += list(left.T[:rank])
         values += list(value[:rank])
         rights += list(right[:rank])
-    lefts, rights = polar(np.array(lefts).T), polar(np.array(rights).T)
+    orthogonal_left, orthogonal_right = polar(np.array(lefts).T), polar(np.array(rights).T)
     merged = np.zeros(tasks.shape[1:])
     for index, value in enumerate(values):
-        merged += value * np.outer(lefts[:, index], rights[:, index])
+        merged += value * np.outer(orthogonal_left[:, index], orthogonal_right[:, index])
     return merged
 
 
@@ -40,19 +40,19 @@ def iso_cts(tasks: np.ndarray, common: float) -> np.ndarray:
     own = round((rank - int(rank * common)) / len(tasks))
     shared = rank - own * len(tasks)
     left, values, right = np.linalg.svd(tasks.sum(axis=0), full_matrices=False)
-    left, values, right = left[:, :shared], list(values[:shared]), right[:shared]
-    lefts, rights = [left], [right]
+    left = left[:, :shared]
+    lefts, kept, rights = [left], [values[:shared]], [right[:shared]]
     for task in tasks:
         own_left, own_values, own_right = np.linalg.svd(task - left @ left.T @ task, full_matrices=False)
         lefts.append(own_left[:, :own])
         rights.append(own_right[:own])
-        values += list(own_values[:own])
-    return np.mean(values) * polar(np.hstack(lefts)) @ polar(np.vstack(rights))
+        kept.append(own_values[:own])
+    return np.concatenate(kept).mean() * polar(np.hstack(lefts)) @ polar(np.vstack(rights))
 
 
 def interference(merged: np.ndarray, tasks: np.ndarray) -> float:
     """What WUDI-Merging minimises."""
-    return sum(np.linalg.norm((merged - task) @ task.T) ** 2 / np.linalg.norm(task) ** 2 for task in tasks)
+    return float(np.sum([np.sum(((merged - task) @ task.T) ** 2) / np.sum(task**2) for task in tasks]))
 
 
 def wudi(tasks: np.ndarray, steps: int, rate: float) -> np.ndarray:

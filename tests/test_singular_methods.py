@@ -82,7 +82,7 @@ def test_float32_gives_the_same_to_four_digits(algorithm: str) -> None:
 )
 @few
 @given(any_tasks)
-def test_one_task_gives_its_expert(algorithm: str, parameters: dict[str, float], tasks: np.ndarray) -> None:
+def test_one_task_gives_its_expert(algorithm: str, parameters: dict[str, Any], tasks: np.ndarray) -> None:
     # In the basis of its own singular vectors, a task's matrix is diagonal: trimming finds nothing but zeros.
     assert_close(merged_matrix(algorithm, tasks[:1], **parameters), tasks[0])
 
@@ -258,7 +258,12 @@ def test_broken_checkpoints_are_named(algorithm: str) -> None:
 def test_a_frozen_matrix_is_not_decomposed(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = [model(seed) | {"token_embedding": torch.zeros(10**6, 8)} for seed in range(2)]
     seen: list[tuple[int, ...]] = []
-    monkeypatch.setattr("remerge.merging.singular.thin_svd", lambda task: seen.append(task.shape) or thin_svd(task))
+
+    def noted(task: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen.append(task.shape)
+        return thin_svd(task)
+
+    monkeypatch.setattr("remerge.merging.singular.thin_svd", noted)
     assert not merged("iso_c", vectors)["token_embedding"].any()
     assert sorted(seen) == [(24, 8), (32, 8), (40, 8)]
 
@@ -295,16 +300,15 @@ def test_the_command_merges_checkpoints_on_disk(
         torch.testing.assert_close(found[key], expected, rtol=2**-7 if dtype == torch.bfloat16 else 1e-5, atol=1e-4)
 
 
-TIES = {"algorithm": "ties", "keep": 0.5, "merge": "mean"}
-SUM = {"algorithm": "task_arithmetic"}
+TIES: dict[str, Any] = {"algorithm": "ties", "keep": 0.5, "merge": "mean"}
+SUM: dict[str, Any] = {"algorithm": "task_arithmetic"}
 
 
 @few
 @given(any_tasks, st.sampled_from([0.1, 1.0]), st.sampled_from([0.3, 1.0]), st.sampled_from(["sum", "ties", "tsv_m"]))
 def test_svc_is_the_papers_formula(tasks: np.ndarray, alpha: float, coefficient: float, around: str) -> None:
     wrapped = {"sum": SUM, "ties": TIES, "tsv_m": {"algorithm": "tsv_m"}}[around]
-    name, parameters = wrapped["algorithm"], {key: value for key, value in wrapped.items() if key != "algorithm"}
-    merge = coefficient * merged_matrix(str(name), tasks, **parameters).numpy()
+    merge = coefficient * merged_matrix(tasks=tasks, **wrapped).numpy()
     found = merged_matrix("svc", tasks, around=wrapped, alpha=alpha, coefficient=coefficient)
     assert_close(found, dense.svc(merge, tasks, alpha))
 

@@ -256,7 +256,7 @@ def spoil(merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
 
 
 def for_each_tile(
-    work: Callable[[Place, Sequence[Tensor]], None],
+    work: Callable[[Place, Sequence[Tensor]], object],
     task_vectors: Sequence[Weights],
     places: Sequence[Place] | None = None,
 ) -> None:
