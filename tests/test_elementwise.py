@@ -188,7 +188,8 @@ def test_slerp_is_the_formula(seed: int, t: float) -> None:
     vectors = made(seed, 2)
     found = merged("slerp", vectors, t=t)
     for key in ("weight", "conv", "bias"):
-        expected = reference.slerp(*(vector[key].numpy().ravel() for vector in vectors), t)
+        first, second = (vector[key].numpy().ravel() for vector in vectors)
+        expected = reference.slerp(first, second, t)
         np.testing.assert_allclose(found[key].numpy().ravel(), expected, rtol=0, atol=1e-9)
     assert not found["frozen"].any()
 

@@ -27,9 +27,9 @@ from remerge.scoring.scores import write_scores
 ROOT = Path(__file__).parent.parent
 MEASURED = read_measured(ROOT / "published/methods.yaml")
 PRESETS = ("clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14")
-# Not everything was reported of Fisher merging, RegMean, CART, and the tuned scalings of Iso-C and Iso-CTS; nor how
-# FusionBench trained on all tasks.
-PARTLY_REPORTED = ("fisher", "regmean", "traditional_mtl", "cart", "iso_c", "iso_cts")
+# Of Fisher merging, RegMean, Consensus, CART, Iso-C and Iso-CTS not everything was reported, nor what the search of
+# PCB-Merging found; nor how FusionBench trained on all tasks.
+PARTLY_REPORTED = ("fisher", "regmean", "traditional_mtl", "consensus", "pcb", "cart", "iso_c", "iso_cts")
 # Methods that the presets leave to this file, which is laid over them.
 FIELD = read_yaml(ROOT / "config/mini-field.yaml")["methods"]
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
+import remerge
 from remerge.checkpoints.sets import CheckpointSet
 from remerge.commands import main
 from remerge.config import load_config
-from remerge.errors import ConfigError
+from remerge.errors import ConfigError, ParameterError
 from remerge.merging import streaming
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
@@ -62,7 +63,7 @@ def test_lines_measures_what_the_wrapped_rule_merges_in_the_end(monkeypatch: pyt
     # Signs of the first entries cancel, and go with those of the last tile.
     vectors = [{"blocks.0.w": torch.tensor([1.0, -1.0, 0.0, 2.0])}, {"blocks.0.w": torch.tensor([-1.0, 1.0, 0.0, 2.0])}]
     monkeypatch.setattr(streaming, "TILE", 4)
-    around = {"algorithm": "ties", "keep": 1.0, "merge": "sum"}
+    around: dict[str, Any] = {"algorithm": "ties", "keep": 1.0, "merge": "sum"}
     assert merged(**around, vectors=vectors)["blocks.0.w"].tolist() == [1, 1, 0, 4]
     assert merged("lines", vectors, around=around, beta=0.0)["blocks.0.w"].tolist() == pytest.approx(
         [1 / 3, 1 / 3, 0, 4 / 3]
@@ -142,7 +143,7 @@ def test_the_command_merges_around_another_method(
 @pytest.mark.parametrize(
     ("around", "told"),
     [
-        ("tie", """--around: must be one of weight_averaging, task_arithmetic, ties, """),
+        ("tie", "--around: must be one of weight_averaging, task_arithmetic, ties, "),
         ('{"algorithm": "ties", "keep": 2}', "--around: keep: must be at most 1, got 2"),
         ('{"algorithm": "ties", "scaling": 2}', "--around: scaling: ties has none; remove it"),
         ("lines", "--around: around: missing; lines needs it"),
@@ -155,3 +156,40 @@ def test_the_command_names_faults_in_a_wrapped_method(monkeypatch: pytest.Monkey
             *("--method", "lines", "--around", around, "--pretrained", "a", "--finetuned", "b", "--out", "c"),
         )
     assert str(stopped.value.code).startswith(f"error: {told}")
+
+
+def test_the_library_merges_by_any_method_that_looks_at_weights_alone() -> None:
+    start, tuned = {"w": torch.ones(3)}, [{"w": torch.tensor([2.0, 1.0, -3.0])}, {"w": torch.tensor([3.0, 1.0, 1.0])}]
+    assert remerge.merge(start, tuned, "task_arithmetic", scaling=0.5)["w"].tolist() == [2.5, 1.0, -1.0]
+    assert remerge.merge(start, tuned, "weight_averaging")["w"].tolist() == [2.5, 1.0, -1.0]
+    assert remerge.merge(start, tuned, "magmax", scaling=1.0)["w"].tolist() == [3.0, 1.0, -3.0]
+    around = {"algorithm": "ties", "keep": 1.0}
+    for wrapped in (around, {"algorithm": "lines", "around": "task_arithmetic", "alpha": 1, "beta": 0}):
+        assert remerge.merge(start, tuned, "lines", around=wrapped, alpha=2.0)["w"].tolist() == [7.0, 1.0, -7.0]
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "told"),
+    [
+        ("tie", {}, "method must be one of weight_averaging"),
+        ("fisher", {}, "got 'fisher'"),
+        ("dare", {"around": "ties", "drop": 1.0}, "dare: drop must be less than 1, got 1.0"),
+        ("dare", {}, "dare needs the parameter 'around'"),
+        ("magmax", {"keep": 0.2}, "magmax has no parameter 'keep'; it has: scaling"),
+    ],
+)
+def test_the_library_names_faults_in_parameters(method: str, parameters: dict[str, Any], told: str) -> None:
+    with pytest.raises(ParameterError, match=told):
+        remerge.merge({"w": torch.ones(3)}, [{"w": torch.ones(3)}], method, **parameters)
+
+
+def test_methods_of_few_tasks_are_refused_for_larger_suites() -> None:
+    values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    values["methods"]["slerp"] = {"label": "SLERP", "algorithm": "slerp"}
+    with pytest.raises(
+        ConfigError, match=r"methods.slerp.algorithm: slerp merges at most 2 tasks, and suite 'eight' has 8"
+    ):
+        load_config(values)
+    values |= {"suites": {"pair": ["digits", "latin"]}, "studies": {}}
+    values["methods"]["around"] = {"label": "Around", "algorithm": "lines", "around": "slerp"}
+    assert load_config(values).methods["slerp"].most_tasks == 2

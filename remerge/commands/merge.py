@@ -7,7 +7,6 @@ by tile, so together they may be larger than memory.
 import argparse
 import json
 import math
-import operator
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import partial
@@ -16,15 +15,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from remerge.errors import ParameterError
 from remerge.methods import load
-from remerge.methods.parameters import Around, Method, parameters_in
+from remerge.methods.parameters import Around, Method, out_of_bounds, parameters_in
 from remerge.methods.registry import algorithms_of_kind
 
-BOUNDS = {
-    "gt": (operator.gt, "greater than"),
-    "ge": (operator.ge, "at least"),
-    "lt": (operator.lt, "less than"),
-    "le": (operator.le, "at most"),
-}
 KINDS = {float: "a number", int: "a whole number", dict: 'a mapping, such as {"times": 2}'}
 
 
@@ -114,9 +107,8 @@ def _value(parameter: Field[Any], kind: Any, text: str, option: str) -> Any:
         value = None
     if not isinstance(value, wanted) or (wanted is float and not math.isfinite(value)):
         raise ParameterError(f"{option}: must be {KINDS[wanted]}, got {text!r}")
-    for bound, (holds, words) in BOUNDS.items():
-        if bound in parameter.metadata and not holds(value, limit := parameter.metadata[bound]):
-            raise ParameterError(f"{option}: must be {words} {limit:g}, got {text}")
+    if bound := out_of_bounds(parameter, value):
+        raise ParameterError(f"{option}: must be {bound}, got {text}")
     return value
 
 

@@ -1,7 +1,8 @@
 """What methods' parameters are made of, and the base of every method's data class of them."""
 
+import operator
 from collections.abc import Mapping, Set
-from dataclasses import MISSING, asdict, dataclass, field
+from dataclasses import MISSING, Field, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
 
@@ -149,6 +150,24 @@ def parameters_in(module: ModuleType) -> type[Method]:
     return parameters
 
 
-def method_of(described: Mapping[str, Any]) -> Method:
-    """Return a method, given its algorithm and parameters as plain values, with or without a label."""
+BOUNDS = {
+    "gt": (operator.gt, "greater than"),
+    "ge": (operator.ge, "at least"),
+    "lt": (operator.lt, "less than"),
+    "le": (operator.le, "at most"),
+}
+
+
+def out_of_bounds(parameter: Field[Any], value: Any) -> str:
+    """Return which bound of a parameter a number is out of, such as "at most 1"; empty if none."""
+    for bound, (holds, words) in BOUNDS.items():
+        if bound in parameter.metadata and not holds(value, limit := parameter.metadata[bound]):
+            return f"{words} {limit:g}"
+    return ""
+
+
+def method_of(described: Mapping[str, Any] | str) -> Method:
+    """Return a method, given its algorithm or, with or without a label, that and its parameters as plain values."""
+    if isinstance(described, str):
+        described = {"algorithm": described}
     return parameters_in(load(described["algorithm"]))(**{"label": "-", **described})
