@@ -102,6 +102,20 @@ def merging(results: Results, folder: Path) -> None:
         results.add(f"{algorithm} 8 x ViT-B-32", "anonymous memory", merged["anonymous_gb"], "GB")
 
 
+def singular(results: Results, folder: Path) -> None:
+    """Methods that decompose matrices, files read and written; targets are from FusionBench, 94.5 and 11.3 s."""
+    small, large = (task_vectors(folder, architecture) for architecture in ("ViT-B-32", "ViT-L-14"))
+    targets = {"tsv_m": "at most 47", "iso_c": "at most 11.3"}
+    cases = [(small, 8, algorithm) for algorithm in ("tsv_m", "iso_c", "iso_cts", "cart", "dc_merge", "wudi")]
+    cases += [(small, tasks, "tsv_m") for tasks in (4, 14, 20)] + [(large, 8, "tsv_m")]
+    for own, tasks, algorithm in cases:
+        found, case = run("written", own, tasks, algorithm), f"{algorithm} {tasks} checkpoints of {own.name}"
+        target = targets.get(algorithm, "") if (own, tasks) == (small, 8) else ""
+        results.add(case, "seconds", found["seconds"], "s", target)
+        most = "at most 2" if own == small else "at most 4"
+        results.add(case, "anonymous memory", found["anonymous_gb"], "GB", most)
+
+
 def growth(results: Results, folder: Path) -> None:
     """Time and memory against tasks and parameters."""
     small = task_vectors(folder, "ViT-B-32")
@@ -244,6 +258,7 @@ def starting(results: Results, folder: Path) -> None:
 PARTS = {
     "merging": merging,
     "fusionbench": fusionbench,
+    "singular": singular,
     "growth": growth,
     "sharded": sharded,
     "coarse": coarse,

@@ -103,6 +103,18 @@ def checkpoints(folder: str, algorithm: str) -> Callable[[], dict[str, Tensor]]:
     return merge
 
 
+def written(folder: str, tasks: int, algorithm: str) -> None:
+    """Merge checkpoints on disk, files read and written; there are eight, and more tasks are the same ones again."""
+    root = Path(folder)
+    merge_checkpoints(
+        load(algorithm).merge_rule,
+        root / "pretrained.safetensors",
+        [root / f"{index % 8}.safetensors" for index in range(tasks)],
+        root / "merged",
+        scaling=1.0,
+    )
+
+
 def copying(folder: str, tasks: int) -> Callable[[], dict[str, Tensor]]:
     """Every task vector's bytes read once and written once."""
     vectors = vectors_in(folder, tasks)
@@ -243,6 +255,11 @@ def main() -> None:
         flat = torch.cat([merged[key].flatten() for key in sorted(merged)])
         found = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
         print(json.dumps({**found, "sample": flat[:: len(flat) // 20000].tolist()}))
+    elif case == "written":
+        folder, tasks, algorithm = arguments
+        begin = time.perf_counter()
+        written(folder, int(tasks), algorithm)
+        print(json.dumps({"seconds": time.perf_counter() - begin, "anonymous_gb": peak.kilobytes / 1e6}))
     elif case == "on_disk":
         begin = time.perf_counter()
         on_disk(arguments[0])

@@ -11,10 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from remerge.models import merge_by_coefficients, task_arithmetic, task_vector, ties, weight_averaging
+    from remerge.models import merge, merge_by_coefficients, task_arithmetic, task_vector, ties, weight_averaging
 
 __version__ = "0.1.0"
-__all__ = ["merge_by_coefficients", "task_arithmetic", "task_vector", "ties", "weight_averaging"]
+__all__ = ["merge", "merge_by_coefficients", "task_arithmetic", "task_vector", "ties", "weight_averaging"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar, cast
 
@@ -14,6 +15,8 @@ from remerge.merging.rules import Merge, Scope
 from remerge.merging.streaming import merged_by
 from remerge.merging.ties import trimmed_and_elected
 from remerge.methods import load
+from remerge.methods.parameters import out_of_bounds, parameters_in
+from remerge.methods.registry import algorithms_of_kind
 
 Model = TypeVar("Model", bound="nn.Module | Mapping[str, Tensor]")
 
@@ -104,6 +107,42 @@ def ties(
         for vector in vectors
     ]
     return _rebuilt(pretrained, merged_by(load("ties").merge_rule(kept, keep, merge, scope), kept), scaling)
+
+
+def merge(pretrained: Model, finetuned: Sequence[Model], method: str, **parameters: Any) -> Model:
+    """Return models merged by any method that looks at nothing but their weights.
+
+    Args:
+        pretrained: A module or state dict; the merged model comes back in its kind and dtype.
+        finetuned: One model per task, of equal keys, shapes and dtypes.
+        method: Its algorithm, as for ``remerge merge --method``.
+        parameters: The algorithm's parameters, with ``scaling``; see config/README.md. The method that a plug-in wraps
+            is an algorithm, ``around="ties"``, or has parameters, ``around={"algorithm": "ties", "keep": 0.1}``.
+
+    Raises:
+        MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.
+        ParameterError: The method is unknown, or a parameter unknown, missing or out of range.
+    """
+    if method not in (known := algorithms_of_kind("rule")):
+        raise ParameterError(f"method must be one of {', '.join(known)}, got {method!r}")
+    module = load(method)
+    described = parameters_in(module)(label=method, algorithm=method, **_checked(method, parameters))
+    vectors = _task_vectors(pretrained, finetuned)
+    rule = module.merge_rule(vectors, **described.merging_parameters())
+    return _rebuilt(pretrained, merged_by(rule, vectors), described.parameters().get("scaling", 1.0))
+
+
+def _checked(method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {each.name: each for each in fields(parameters_in(load(method))) if each.name not in ("label", "algorithm")}
+    for name, value in parameters.items():
+        if name not in known:
+            raise ParameterError(f"{method} has no parameter {name!r}; it has: {', '.join(known)}")
+        if isinstance(value, int | float) and (bound := out_of_bounds(known[name], value)):
+            raise ParameterError(f"{method}: {name} must be {bound}, got {value!r}")
+    for name, each in known.items():
+        if name not in parameters and each.default is MISSING and each.default_factory is MISSING:
+            raise ParameterError(f"{method} needs the parameter {name!r}")
+    return parameters
 
 
 def merge_by_coefficients(

@@ -25,6 +25,7 @@ merged = {
     "weight_averaging": (remerge.weight_averaging(tuned), [1.5, 2.0, 1.75, 1.5]),
     "task_arithmetic": (remerge.task_arithmetic(start, tuned, scaling=0.5), [1.5, 2.0, 1.75, 1.5]),
     "ties": (remerge.ties(start, tuned, keep=0.5, merge="mean", scaling=1.0), by_ties),
+    "merge": (remerge.merge(start, tuned, "task_arithmetic", scaling=0.5), [1.5, 2.0, 1.75, 1.5]),
     "merge_by_coefficients": (remerge.merge_by_coefficients(start, tuned, halves), [1.5, 2.0, 1.75, 1.5]),
 }
 assert merged.keys() == set(remerge.__all__)

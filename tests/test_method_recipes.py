@@ -12,11 +12,11 @@ from project import copy_project, planned, python_path
 from recipes import blocks, write_module
 from safetensors.torch import load_file, save_file
 
-RECIPES = {"magmax": "Add a method", "median": "Try a method of your own"}
-OPTIONS = {"magmax": ["magmax"], "median": ["own", "--file", "median.py"]}
+RECIPES = {"majority": "Add a method", "median": "Try a method of your own"}
+OPTIONS = {"majority": ["majority"], "median": ["own", "--file", "median.py"]}
 # Entries of three models, of which the pre-trained one is zero.
 MODELS = torch.tensor([[1.0, -4.0, 0.5], [-2.0, 3.0, 0.5], [1.5, 2.0, 0.25]])
-MERGED = {"magmax": [-2.0, -4.0, 0.5], "median": [1.0, 2.0, 0.5]}
+MERGED = {"majority": [2.5, 5.0, 1.25], "median": [1.0, 2.0, 0.5]}
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -44,7 +44,8 @@ def test_every_row_is_whole_and_has_a_source(published: pd.DataFrame) -> None:
     assert set(published["source"]) | claimed | {"adamerging-logs", "subspace-fusion"} == set(sources.index)
     assert set(sources["read"]) == {"original", "reprint"}
     for _, own in published.groupby(["origin", "architecture", "method"]):
-        assert set(own["task"]) == {*CLIP_TASKS, "average"}
+        # Some papers print the average alone.
+        assert set(own["task"]) in ({*CLIP_TASKS, "average"}, {"average"})
 
 
 def test_printed_averages_are_the_means_of_their_rows(published: pd.DataFrame) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from remerge.config.names import RESERVED, fault_in_label, faults_in_names
 from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
+from remerge.methods import load as load_method
+from remerge.methods.parameters import parameters_in
 from remerge.methods.registry import ALGORITHMS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
@@ -33,6 +35,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
     yield from _in_sizes(sections)
     yield from _in_gates(sections)
+    yield from _in_numbers_of_tasks(sections)
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -65,10 +68,18 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
         if isinstance(label, str) and (fault := fault_in_label(label)):
             yield ("methods", name, "label"), f"{label!r}: {fault}"
-        if method.get("algorithm") == "own" and isinstance(method.get("file"), str):
-            yield from faults_of(("methods", name), method)
+        for location, each in _with_wrapped(("methods", name), method):
+            if each.get("algorithm") == "own" and isinstance(each.get("file"), str):
+                yield from faults_of(location, each)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
+
+
+def _with_wrapped(location: Location, method: Mapping[str, Any]) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+    """A method and those that it wraps, with their places in the configuration."""
+    while method:
+        yield location, method
+        location, method = (*location, "around"), _mapping(method.get("around"))
 
 
 def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
@@ -170,3 +181,19 @@ def _in_gates(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
             f"pool {', '.join(downloaded)} is checked by its zero-shot accuracy before anything is merged: "
             "add a method with algorithm: pretrained",
         )
+
+
+def _in_numbers_of_tasks(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """Every method merges every suite, and some merge few tasks only."""
+    for name, entry in sections["methods"].items():
+        for location, method in _with_wrapped(("methods", name), _mapping(entry)):
+            if _kind_of(method) is None:
+                continue
+            most = parameters_in(load_method(method["algorithm"])).most_tasks
+            for suite, tasks in sections["suites"].items():
+                if most is not None and len(_list(tasks)) > most:
+                    yield (
+                        (*location, "algorithm"),
+                        f"{method['algorithm']} merges at most {most} tasks, and suite {suite!r} has {len(tasks)}; "
+                        "name another algorithm, or leave the method or the suite out (set it to null)",
+                    )

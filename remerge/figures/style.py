@@ -39,8 +39,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 
-# Okabe and Ito's palette, whose colours also differ in lightness, and two more.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN = (
+# Okabe and Ito's palette, whose colours also differ in lightness, and five more.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WINE, _TEAL = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -50,6 +50,9 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN = (
     "#CC79A7",
     "#7F7F7F",
     "#8C564B",
+    "#999933",
+    "#882255",
+    "#44AA99",
 )
 
 
@@ -66,6 +69,8 @@ class Look:
         return {"color": self.color, "linestyle": self.linestyle}
 
 
+_SIX = [("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "P")]
+
 FAMILIES = {
     "pretrained": [Look(_GREY, ":", "x")],
     "individual": [Look(_BLACK, ":", "*")],
@@ -80,6 +85,9 @@ FAMILIES = {
         Look(_GREEN, ":", ">"),
         Look(_GREEN, "-.", "<"),
     ],
+    "masks": [Look(_OLIVE, line, marker) for line, marker in _SIX],
+    "directions": [Look(_WINE, line, marker) for line, marker in _SIX],
+    "singular values": [Look(_TEAL, line, marker) for line, marker in [*_SIX, (":", "X"), ("-.", "d")]],
     "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
     "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
     "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],

@@ -1,9 +1,9 @@
-"""Merge rules: how to merge the same few entries of every task. Torch-free, so that the configuration can import it.
+"""Merge rules: how to merge the same few entries of every task, or whole matrices.
 
-:mod:`remerge.merging.streaming` applies a rule to whole task vectors.
+Torch-free, so that the configuration can import it. :mod:`remerge.merging.streaming` applies a rule to task vectors.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -37,8 +37,29 @@ class Place:
             yield Place(self.key, begin, min(begin + size, self.end))
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix that is merged whole: a tensor, some of its rows, or several tensors stacked on each other.
+
+    Attributes:
+        places: Where its rows are, from the first to the last.
+        shape: Rows and columns.
+    """
+
+    places: tuple[Place, ...]
+    shape: tuple[int, int]
+
+    def parts(self) -> "Iterator[tuple[Place, slice]]":
+        """Yield every place, and where its entries are in the flattened matrix."""
+        begin = 0
+        for place in self.places:
+            end = begin + place.end - place.begin
+            yield place, slice(begin, end)
+            begin = end
+
+
 class MergeRule:
-    """How one method merges: the same few entries of every task into one."""
+    """How one method merges: the same few entries of every task into one, or the same matrix of every task."""
 
     def __call__(self, place: Place, entries: "Sequence[Tensor]") -> "Tensor":
         """Return the merged entries, ``[n]``, in new memory, given the entries of every task, ``[n]`` each.
@@ -50,3 +71,61 @@ class MergeRule:
     def repeat(self) -> Sequence[Place]:
         """Return the places to merge again, after all tiles have been seen."""
         return ()
+
+    def matrices(self, shapes: Mapping[str, Sequence[int]]) -> Sequence[Matrix]:
+        """Return the matrices to merge whole; the tensors that they are not made of are merged tile by tile.
+
+        Args:
+            shapes: The shape of every tensor of a task vector, by name.
+        """
+        return ()
+
+    def merge_matrix(self, matrix: Matrix, tasks: "Sequence[Tensor]") -> "Tensor":
+        """Return a matrix merged, ``[rows, columns]``, given it in every task vector; read on access.
+
+        It is called from several threads at once. The tasks' matrices must not be modified.
+        """
+        raise NotImplementedError
+
+
+class Around(MergeRule):
+    """A rule that changes what another one is given, or what it merges; plug-ins return such rules.
+
+    Attributes:
+        rule: The rule that it wraps.
+    """
+
+    def __init__(self, rule: MergeRule) -> None:
+        self.rule = rule
+
+    def __call__(self, place: Place, entries: "Sequence[Tensor]") -> "Tensor":
+        """Return the wrapped rule's merge of a tile, changed."""
+        return self.after(place, self.rule(place, self.before(place, entries)), entries)
+
+    def before(self, place: Place, entries: "Sequence[Tensor]") -> "Sequence[Tensor]":
+        """Return the entries that the wrapped rule merges, ``[n]`` each, given those of every task."""
+        return entries
+
+    def after(self, place: Place, merged: "Tensor", entries: "Sequence[Tensor]") -> "Tensor":
+        """Return merged entries, ``[n]``, given what the wrapped rule merged and every task's entries, unchanged."""
+        return merged
+
+    def repeat(self) -> Sequence[Place]:
+        """Return the places that the wrapped rule must see again."""
+        return self.rule.repeat()
+
+    def matrices(self, shapes: Mapping[str, Sequence[int]]) -> Sequence[Matrix]:
+        """Return the matrices that the wrapped rule merges whole."""
+        return self.rule.matrices(shapes)
+
+    def merge_matrix(self, matrix: Matrix, tasks: "Sequence[Tensor]") -> "Tensor":
+        """Return the wrapped rule's merge of a matrix, changed place by place."""
+        import torch
+
+        flat = [task.reshape(-1) for task in tasks]
+        entries = {place: [each[part] for each in flat] for place, part in matrix.parts()}
+        given = zip(*(self.before(place, entries[place]) for place in matrix.places), strict=True)
+        merged = self.rule.merge_matrix(matrix, [torch.cat(rows).view(matrix.shape) for rows in given])
+        merged = merged.reshape(-1).to(flat[0].dtype)
+        changed = [self.after(place, merged[part], entries[place]) for place, part in matrix.parts()]
+        return torch.cat(changed).view(matrix.shape)

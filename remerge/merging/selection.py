@@ -1,6 +1,6 @@
-"""The exact k-th largest magnitude of a task vector, without sorting or copying it."""
+"""Exact order statistics of task vectors, without sorting or copying them: the quantiles of all methods that mask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
-from remerge.merging.streaming import TILE, dtype_of, entries_of, numel_of
+from remerge.errors import ParameterError
+from remerge.merging.rules import Scope
+from remerge.merging.streaming import TILE, Computed, dtype_of, entries_of, is_moved, numel_of
 
 # Size of the sample used to guess the threshold.
 SAMPLE = 2**18
@@ -34,16 +36,84 @@ def kth_largest_magnitude(vector: Weights, keys: Sequence[str], k: int) -> Tenso
     Args:
         vector: A task vector.
         keys: Names of the tensors.
-        k: Rank, from 1 for the largest to the number of entries.
+        k: Rank, from 1 for the largest; entries that lie beyond the last are taken for zeros.
 
     Returns:
         A 0-d tensor, in the widest of the tensors' dtypes.
     """
+    if k > sum(numel_of(vector, key) for key in keys):
+        return torch.tensor(0.0)
     low, high = _bracket(vector, keys, k)
     magnitude = _between(vector, keys, k, low, high)
     if magnitude is None:
         magnitude = _by_digits(vector, keys, k)
     return torch.from_numpy(np.asarray(magnitude))
+
+
+def kth_largest(vector: Weights, keys: Sequence[str], k: int, zeros: int = 0) -> Tensor:
+    """Return the ``k``-th largest among all entries of some tensors and a number of zeros beside them.
+
+    Args:
+        vector: A task vector.
+        keys: Names of the tensors.
+        k: Rank, from 1 for the largest to the number of entries and zeros.
+        zeros: Number of entries that are zero and not in the task vector.
+
+    Returns:
+        A 0-d tensor.
+    """
+    found = kth_largest_magnitude(_clamped(vector, 1.0), keys, k)
+    if found > 0:
+        return found
+    from_smallest = sum(numel_of(vector, key) for key in keys) + zeros - k + 1
+    return -kth_largest_magnitude(_clamped(vector, -1.0), keys, from_smallest)
+
+
+def _clamped(vector: Weights, sign: float) -> Weights:
+    """A task vector's entries of one sign times that sign, with zeros in place of the others."""
+
+    def entries(key: str) -> Callable[[int, int], Tensor]:
+        given = entries_of(vector, key)
+        return lambda begin, end: (sign * given(begin, end)).clamp_(min=0)
+
+    return Computed(vector, entries)
+
+
+def magnitudes_by_row(vector: Weights, key: str, columns: int, ranks: Sequence[int]) -> Tensor:
+    """Return the magnitudes of some ranks in every row of a tensor.
+
+    Args:
+        vector: A task vector.
+        key: The tensor's name.
+        columns: Entries of a row.
+        ranks: From 1 for a row's largest magnitude to ``columns``.
+
+    Returns:
+        ``[ranks, rows]``, in the tensor's dtype.
+    """
+    entries, numel = entries_of(vector, key), numel_of(vector, key)
+    size = max(1, TILE // columns) * columns
+    places, found = [columns - rank for rank in ranks], []
+    for begin in range(0, numel, size):
+        rows = np.abs(entries(begin, min(begin + size, numel)).numpy()).reshape(-1, columns)
+        found.append(np.partition(rows, places, axis=1)[:, places])
+    return torch.from_numpy(np.concatenate(found).T)
+
+
+def groups_of(task_vectors: Sequence[Weights], scope: Scope) -> list[list[str]]:
+    """Return the names of the tensors whose entries are ranked together; see :func:`trim_thresholds` of TIES.
+
+    Raises:
+        ParameterError: The scope is unknown.
+    """
+    keys = list(task_vectors[0])
+    if scope == "vector":
+        return [keys]
+    if scope == "trained":
+        return [[key for key in keys if any(is_moved(vector, key) for vector in task_vectors)]]
+    if scope == "tensor":
+        return [[key] for key in keys]
+    raise ParameterError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
 
 
 def _magnitudes(vector: Weights, keys: Sequence[str], step: int = 1) -> Iterator[Magnitudes]:

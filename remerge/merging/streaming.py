@@ -2,12 +2,14 @@
 
 A tile has the same entries of every task and is small enough to stay in a core's cache through all steps of a rule.
 Memory does not grow with the number of tasks, and every byte is read from memory once per pass. Tiles are processed by
-as many threads as torch may use.
+as many threads as torch may use. Rules that decompose matrices get these whole; memory then grows with the largest.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -15,8 +17,10 @@ from torch import Tensor
 from remerge.checkpoints.weights import Weights, computing_dtype
 from remerge.errors import RemergeError
 from remerge.merging.memory import empty_like
-from remerge.merging.rules import MergeRule, Place
+from remerge.merging.rules import Matrix, MergeRule, Place
 from remerge.run.progress import ProgressBar
+
+Work = TypeVar("Work")
 
 # Size of a tile in entries, over all tasks: small enough for a core's caches, and large enough that Python's overhead,
 # which cannot run in parallel, is negligible.
@@ -24,6 +28,10 @@ TILE = 2**20
 # Work given to a thread at a time, large enough that scheduling costs little.
 TILES_AT_A_TIME = 16
 PROGRESS_FROM = 500_000_000
+# Entries, over all tasks, of the matrices that are merged at the same time: a gigabyte, and what rules make of it.
+MATRICES_AT_A_TIME = 2**28
+# Decomposing a matrix takes a hundred times as long as passing over its entries.
+PROGRESS_OF_MATRICES_FROM = PROGRESS_FROM // 100
 
 
 class Difference(Mapping[str, Tensor]):
@@ -53,31 +61,68 @@ class Difference(Mapping[str, Tensor]):
         dtype = computing_dtype(start.dtype)
         return lambda begin, end: tuned[begin:end].to(dtype) - start[begin:end].to(dtype)
 
-    def numel(self, key: str) -> int:
-        """Return the number of entries of a tensor."""
-        return self.pretrained[key].numel()
+    def shape(self, key: str) -> torch.Size:
+        """Return the shape of a tensor."""
+        return self.pretrained[key].shape
 
     def dtype(self, key: str) -> torch.dtype:
         """Return the dtype in which a tensor's entries are computed."""
         return computing_dtype(self.pretrained[key].dtype)
 
 
+class Computed(Mapping[str, Tensor]):
+    """A task vector whose entries are computed on access, with the names, shapes and dtypes of another."""
+
+    def __init__(self, like: Weights, entries: Callable[[str], Callable[[int, int], Tensor]]) -> None:
+        """Make a task vector.
+
+        Args:
+            like: The other task vector.
+            entries: Maps a tensor's name to a function that maps a range to these entries of the flattened tensor.
+        """
+        self.like = like
+        self.entries = entries
+
+    def __getitem__(self, key: str) -> Tensor:
+        shape = shape_of(self.like, key)
+        return self.entries(key)(0, shape.numel()).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.like)
+
+    def __len__(self) -> int:
+        return len(self.like)
+
+    def shape(self, key: str) -> torch.Size:
+        """Return the shape of a tensor."""
+        return shape_of(self.like, key)
+
+    def dtype(self, key: str) -> torch.dtype:
+        """Return the dtype in which a tensor's entries are computed."""
+        return dtype_of(self.like, key)
+
+
 def entries_of(vector: Weights, key: str) -> Callable[[int, int], Tensor]:
     """Return a function that maps a range to these entries of a flattened tensor of a task vector."""
-    if isinstance(vector, Difference):
+    if isinstance(vector, Difference | Computed):
         return vector.entries(key)
     flat = vector[key].reshape(-1)
     return lambda begin, end: flat[begin:end]
 
 
+def shape_of(vector: Weights, key: str) -> torch.Size:
+    """Return the shape of a task vector's tensor, without computing it."""
+    return vector.shape(key) if isinstance(vector, Difference | Computed) else vector[key].shape
+
+
 def numel_of(vector: Weights, key: str) -> int:
     """Return the number of entries of a task vector's tensor, without computing them."""
-    return vector.numel(key) if isinstance(vector, Difference) else vector[key].numel()
+    return shape_of(vector, key).numel()
 
 
 def dtype_of(vector: Weights, key: str) -> torch.dtype:
     """Return the dtype of a task vector's tensor, without computing it."""
-    return vector.dtype(key) if isinstance(vector, Difference) else vector[key].dtype
+    return vector.dtype(key) if isinstance(vector, Difference | Computed) else vector[key].dtype
 
 
 def is_moved(vector: Weights, key: str) -> bool:
@@ -109,7 +154,7 @@ def merged_by(rule: MergeRule, task_vectors: Sequence[Weights]) -> dict[str, Ten
 
 
 def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
-    """Merge task vectors by a rule and write every tile's merged entries, ``[n]``, some of them twice.
+    """Merge task vectors by a rule and write the merged entries of matrices and tiles, ``[n]``, some of them twice.
 
     Args:
         rule: The method.
@@ -127,12 +172,91 @@ def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callabl
             check_finite(task_vectors, place.key)
         write(place, merged)
 
-    for_each_tile(work, task_vectors)
+    matrices = rule.matrices({key: shape_of(task_vectors[0], key) for key in task_vectors[0]})
+    merge_matrices(rule, matrices, task_vectors, write)
+    whole = {place.key for matrix in matrices for place in matrix.places}
+    keys = [key for key in task_vectors[0] if key not in whole]
+    for_each_tile(work, task_vectors, [Place(key, 0, numel_of(task_vectors[0], key)) for key in keys])
     for_each_tile(work, task_vectors, rule.repeat())
 
 
+class TasksOfMatrix(Sequence[Tensor]):
+    """A matrix in every task vector, read on access."""
+
+    def __init__(self, task_vectors: Sequence[Weights], matrix: Matrix) -> None:
+        self.task_vectors = task_vectors
+        self.matrix = matrix
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        """Return one task's matrix, or several.
+
+        Raises:
+            RemergeError: It holds NaN or infinity; the message names task, tensor and how many.
+        """
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        vector = self.task_vectors[index]
+        rows = [entries_of(vector, place.key)(place.begin, place.end) for place in self.matrix.places]
+        read = (rows[0] if len(rows) == 1 else torch.cat(rows)).view(self.matrix.shape)
+        if not read.sum().isfinite():
+            for place in self.matrix.places:
+                check_finite(self.task_vectors, place.key)
+        return read
+
+    def __len__(self) -> int:
+        return len(self.task_vectors)
+
+
+def merge_matrices(
+    rule: MergeRule,
+    matrices: Sequence[Matrix],
+    task_vectors: Sequence[Weights],
+    write: Callable[[Place, Tensor], None],
+) -> None:
+    """Merge matrices by a rule, several at the same time if they are small enough, and write their entries, ``[n]``.
+
+    One that no task moved is not given to the rule: it stays, however large it is.
+
+    Args:
+        rule: The method.
+        matrices: Those that the rule merges whole.
+        task_vectors: One per task, with the same keys and shapes.
+        write: Writes the entries of a place. Called from several threads.
+
+    Raises:
+        RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
+    """
+    if not matrices:
+        return
+
+    def work_through(matrix: Matrix) -> int:
+        tasks = TasksOfMatrix(task_vectors, matrix)
+        with torch.no_grad():
+            is_moved = any(bool(task.any()) for task in tasks)
+            merged = rule.merge_matrix(matrix, tasks).reshape(-1) if is_moved else tasks[0].reshape(-1)
+        for place, part in matrix.parts():
+            write(place, merged[part].to(dtype_of(task_vectors[0], place.key)))
+        return len(merged)
+
+    by_size = sorted(matrices, key=lambda matrix: -math.prod(matrix.shape))
+    at_a_time = MATRICES_AT_A_TIME // (len(task_vectors) * math.prod(by_size[0].shape))
+    total = sum(math.prod(matrix.shape) for matrix in matrices)
+    _in_threads(work_through, by_size, total, PROGRESS_OF_MATRICES_FROM, at_a_time)
+
+
+def spoil(merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
+    """Return merged entries, made NaN where any task's entry is not finite: for rules that pass over such entries."""
+    for task in entries:
+        merged.add_(task, alpha=0)
+    return merged
+
+
 def for_each_tile(
-    work: Callable[[Place, Sequence[Tensor]], None],
+    work: Callable[[Place, Sequence[Tensor]], object],
     task_vectors: Sequence[Weights],
     places: Sequence[Place] | None = None,
 ) -> None:
@@ -156,10 +280,21 @@ def for_each_tile(
         return group.end - group.begin
 
     total = sum(group.end - group.begin for group in groups)
-    bar = ProgressBar(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < PROGRESS_FROM)
-    with bar, one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+    _in_threads(work_through, groups, total, PROGRESS_FROM)
+
+
+def _in_threads(
+    work_through: Callable[[Work], int],
+    parts: Iterable[Work],
+    total: int,
+    progress_from: int,
+    at_a_time: int | None = None,
+) -> None:
+    """Work through parts on several threads, with a bar that shows how many of all entries are done."""
+    bar = ProgressBar(total=total, unit="entry", unit_scale=True, desc="merge", disable=total < progress_from)
+    with bar, one_thread_each(at_a_time) as threads, ThreadPoolExecutor(threads) as pool:
         try:
-            for done in pool.map(work_through, groups):
+            for done in pool.map(work_through, parts):
                 bar.update(done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -167,12 +302,17 @@ def for_each_tile(
 
 
 @contextmanager
-def one_thread_each() -> Iterator[int]:
-    """Run every operation on the calling thread, and yield the number of threads to use."""
+def one_thread_each(at_a_time: int | None = None) -> Iterator[int]:
+    """Run every operation on the calling thread, and yield the number of threads to use.
+
+    Args:
+        at_a_time: The most threads to use; if they are fewer than torch may use, operations share the others.
+    """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    used = threads if at_a_time is None else max(1, min(threads, at_a_time))
+    torch.set_num_threads(max(1, threads // used))
     try:
-        yield threads
+        yield used
     finally:
         torch.set_num_threads(threads)
 

@@ -19,8 +19,8 @@ from remerge.checkpoints.weights import Weights
 from remerge.errors import ParameterError
 from remerge.merging.memory import empty_like, empty_on_disk
 from remerge.merging.rules import Merge, MergeRule, Place, Scope
-from remerge.merging.selection import kth_largest_magnitude
-from remerge.merging.streaming import for_each_tile, is_moved, numel_of, one_thread_each
+from remerge.merging.selection import groups_of, kth_largest_magnitude
+from remerge.merging.streaming import for_each_tile, numel_of, one_thread_each
 
 
 class TiesRule(MergeRule):
@@ -149,31 +149,23 @@ def trim_thresholds(
     """
     if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep <= 1:
         raise ParameterError(f"keep must be a share in (0, 1], got {keep!r}")
-    keys = list(task_vectors[0])
-    if scope == "trained":
-        keys = [key for key in keys if any(is_moved(vector, key) for vector in task_vectors)]
-    elif scope not in ("vector", "tensor"):
-        raise ParameterError(f"scope must be 'vector', 'trained' or 'tensor', got {scope!r}")
+    groups = groups_of(task_vectors, scope)
+    zeros = frozen_entries if scope == "vector" else 0
 
     def thresholds_of(vector: Weights) -> dict[str, Tensor]:
-        if scope == "tensor":
-            smallest = {key: _smallest_kept(vector, [key], keep) for key in keys}
-        else:
-            smallest = dict.fromkeys(
-                keys, _smallest_kept(vector, keys, keep, frozen_entries if scope == "vector" else 0)
-            )
         # A tensor that did not change has nothing to trim.
-        return {key: smallest.get(key, torch.tensor(0.0)) for key in vector}
+        smallest = dict.fromkeys(vector, torch.tensor(0.0))
+        for keys in groups:
+            smallest |= dict.fromkeys(keys, _smallest_kept(vector, keys, keep, zeros))
+        return smallest
 
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
         return list(pool.map(thresholds_of, task_vectors))
 
 
-def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen_entries: int = 0) -> Tensor:
+def _smallest_kept(vector: Weights, keys: Sequence[str], keep: float, frozen_entries: int) -> Tensor:
     """The smallest magnitude among the top ``keep`` of the entries and ``frozen_entries`` zeros; 0 of none."""
     size = sum(numel_of(vector, key) for key in keys)
     # 0.29 * 100 is 28.999... in binary; the decimal number as written gives 29.
     kept = max(1, math.floor(Fraction(str(keep)) * (size + frozen_entries)))
-    if size == 0 or kept > size:
-        return torch.tensor(0.0)
     return kth_largest_magnitude(vector, keys, kept)

@@ -1,9 +1,13 @@
 """What methods' parameters are made of, and the base of every method's data class of them."""
 
-from collections.abc import Set
-from dataclasses import MISSING, asdict, dataclass, field
+import operator
+from collections.abc import Mapping, Set
+from dataclasses import MISSING, Field, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
+
+from remerge.merging.matrices import Others, Qkv, Which
+from remerge.methods import load
 
 
 def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> Any:
@@ -22,6 +26,9 @@ def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> A
 
 InputPath = NewType("InputPath", str)
 """A file of the user's that jobs read."""
+
+Around = NewType("Around", dict[str, Any])
+"""Algorithm and parameters of the method that a plug-in wraps; see :mod:`remerge.methods.plug_ins`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,8 @@ class Method:
     """Whether a share of the flattened task vector's entries is kept; merging is then told the ``frozen_entries``."""
     beside_merging: ClassVar[frozenset[str]] = frozenset({"scaling"})
     """Parameters that the merged task vector does not depend on."""
+    most_tasks: ClassVar[int | None] = None
+    """The most tasks that it can merge; None for any number."""
 
     # As long as a legend has room for.
     label: str = parameter(min_length=1, max_length=60, description="The name that tables and figures show; unique.")
@@ -57,6 +66,11 @@ class Method:
     def learns(self) -> bool:
         """Whether coefficients are learned in this run."""
         return False
+
+    @property
+    def algorithms(self) -> list[str]:
+        """Its algorithm and, if it wraps another method, that one's."""
+        return [self.algorithm]
 
     @property
     def files(self) -> list[str]:
@@ -108,8 +122,52 @@ class StatisticsMethod(Method):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class MatrixMethod(Method):
+    """What methods share that decompose whole matrices."""
+
+    matrices: Which = parameter(
+        "all",
+        description="Which tensors are merged as matrices: `all` with two dimensions, or the weights of `linear` "
+        "layers in attention and MLP blocks.",
+    )
+    others: Others = parameter(
+        "mean",
+        description="What becomes of every other tensor: it stays pre-trained (`zero`), or its task vectors' `mean` or "
+        "`sum` is added. The scaling applies to them too.",
+    )
+    qkv: Qkv = parameter(
+        "stored",
+        description="Attention's projections to query, key and value: `fused` in one matrix, as open_clip stores them, "
+        "`split` in three, as transformers does, or as `stored` in the checkpoints.",
+    )
+
+
 def parameters_in(module: ModuleType) -> type[Method]:
     """Return the data class of a method's parameters, the one :class:`Method` that its file defines."""
     defined = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
     (parameters,) = [value for value in defined if isinstance(value, type) and issubclass(value, Method)]
     return parameters
+
+
+BOUNDS = {
+    "gt": (operator.gt, "greater than"),
+    "ge": (operator.ge, "at least"),
+    "lt": (operator.lt, "less than"),
+    "le": (operator.le, "at most"),
+}
+
+
+def out_of_bounds(parameter: Field[Any], value: Any) -> str:
+    """Return which bound of a parameter a number is out of, such as "at most 1"; empty if none."""
+    for bound, (holds, words) in BOUNDS.items():
+        if bound in parameter.metadata and not holds(value, limit := parameter.metadata[bound]):
+            return f"{words} {limit:g}"
+    return ""
+
+
+def method_of(described: Mapping[str, Any] | str) -> Method:
+    """Return a method, given its algorithm or, with or without a label, that and its parameters as plain values."""
+    if isinstance(described, str):
+        described = {"algorithm": described}
+    return parameters_in(load(described["algorithm"]))(**{"label": "-", **described})

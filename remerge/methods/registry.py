@@ -5,7 +5,9 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 ``reference``, ``joint``
     Parameters alone: nothing is merged.
 ``rule``
-    ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`.
+    ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`; one that
+    decomposes whole matrices a :class:`remerge.merging.matrices.MatrixRule`. Plug-ins are of this kind, and wrap
+    another method of it: see :mod:`remerge.methods.plug_ins`.
 ``statistics``
     ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
 ``learned``
@@ -48,6 +50,23 @@ ALGORITHMS = {
     "weight_averaging": Algorithm("rule", "arXiv:2203.05482", looks="weight_averaging"),
     "task_arithmetic": Algorithm("rule", "arXiv:2212.04089", looks="task_arithmetic"),
     "ties": Algorithm("rule", "arXiv:2306.01708", looks="ties"),
+    "breadcrumbs": Algorithm("rule", "arXiv:2312.06795", looks="masks"),
+    "consensus": Algorithm("rule", "arXiv:2405.07813", looks="masks"),
+    "dare": Algorithm("rule", "arXiv:2311.03099", looks="masks"),
+    "karcher": Algorithm("rule", "arXiv:2403.13257", looks="directions"),
+    "lines": Algorithm("rule", "arXiv:2410.17146"),
+    "magmax": Algorithm("rule", "arXiv:2407.06322", looks="masks"),
+    "model_stock": Algorithm("rule", "arXiv:2403.19522", looks="directions"),
+    "multislerp": Algorithm("rule", "arXiv:2403.13257", looks="directions"),
+    "pcb": Algorithm("rule", "arXiv:2410.02396", looks="masks"),
+    "slerp": Algorithm("rule", "arXiv:2403.13257", looks="directions"),
+    "tsv_m": Algorithm("rule", "arXiv:2412.00081", looks="singular values"),
+    "iso_c": Algorithm("rule", "arXiv:2502.04959", looks="singular values"),
+    "iso_cts": Algorithm("rule", "arXiv:2502.04959", looks="singular values"),
+    "wudi": Algorithm("rule", "arXiv:2503.08099", looks="singular values"),
+    "cart": Algorithm("rule", "arXiv:2412.12153", looks="singular values"),
+    "dc_merge": Algorithm("rule", "arXiv:2603.06242", looks="singular values"),
+    "svc": Algorithm("rule", "arXiv:2602.05536", looks="singular values"),
     "own": Algorithm("rule", "your own", looks="own"),
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),

@@ -78,8 +78,8 @@ class Methods:
         return {"algorithm": self.algorithm(method), **self.config.methods[method].parameters()}
 
     def modules(self, method: str) -> list[str]:
-        """Return the library file that a script loads for a method."""
-        return [f"remerge/methods/{self.algorithm(method)}.py"]
+        """Return the library files that a script loads for a method."""
+        return [f"remerge/methods/{algorithm}.py" for algorithm in self.config.methods[method].algorithms]
 
     def files(self, method: str) -> list[str]:
         """Return the files of the user's that a method merges by."""

@@ -1,0 +1,70 @@
+"""Singular value decompositions of task vectors' matrices, and nearest orthonormal columns, computed in float64."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+# Squared length of what a column adds to the others' span; below, its direction would be that of rounding errors.
+DEPENDENT = 1e-11
+# One rounding of every entry changes singular values by at most half an epsilon of the Frobenius norm.
+ROUNDINGS = 10
+
+
+def rounding(matrix: Tensor) -> float:
+    """Return what a few roundings of a matrix to its dtype change its singular values by, at most."""
+    return ROUNDINGS * torch.finfo(matrix.dtype).eps * float(matrix.norm())
+
+
+def thin_svd(matrix: Tensor, rank: int | None = None, zero: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the largest singular values of a matrix and their vectors, without those that are zero.
+
+    The vectors that are left are unique but for signs and equal singular values.
+
+    Args:
+        matrix: ``[rows, columns]``. In float32 (or shorter), the eigenvectors of its inner products are computed, which
+            takes two thirds of the time; in float64 these are exact to 1e-8 of the largest singular value, more than
+            a decomposition in float32. A float64 matrix is decomposed itself.
+        rank: The most to return; all by default.
+        zero: Singular values up to this are zero; by default the matrix's :func:`rounding`.
+
+    Returns:
+        Left vectors ``[rows, k]``, singular values ``[k]``, descending, and right vectors ``[columns, k]``, float64.
+    """
+    if matrix.shape[0] < matrix.shape[1]:
+        right, values, left = thin_svd(matrix.T, rank, zero)
+        return left, values, right
+    zero = rounding(matrix) if zero is None else zero
+    if matrix.dtype == torch.float64:
+        left, values, rows = torch.linalg.svd(matrix, full_matrices=False)
+        kept = int((values > zero).sum())
+        return left[:, :kept][:, :rank], values[:kept][:rank], rows[:kept][:rank].T
+    exact = matrix.double()
+    squares, right = torch.linalg.eigh(exact.T @ exact)
+    squares, right = squares.flip(0), right.flip(1)
+    kept = int((squares > zero**2).sum())
+    values, right = squares[:kept][:rank].sqrt(), right[:, :kept][:, :rank]
+    return exact @ right / values, values, right
+
+
+def polar(columns: Tensor) -> Tensor:
+    """Return the orthonormal columns nearest to some columns, the orthogonal factor of their polar decomposition.
+
+    Where columns depend on each other, those of the span's: the factor is then a partial isometry, which is unique.
+
+    Args:
+        columns: ``[rows, k]`` of length one each, float64; ``k`` is at most ``rows``.
+
+    Returns:
+        ``[rows, k]``, float64.
+    """
+    squares, vectors = torch.linalg.eigh(columns.T @ columns)
+    kept = squares > DEPENDENT
+    vectors = vectors[:, kept]
+    return columns @ (vectors / squares[kept].sqrt() @ vectors.T)
+
+
+def side_by_side(decompositions: Iterable[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return left vectors ``[rows, k]``, singular values ``[k]`` and right vectors ``[columns, k]`` of all matrices."""
+    left, values, right = zip(*decompositions, strict=True)
+    return torch.cat(left, dim=1), torch.cat(values), torch.cat(right, dim=1)

@@ -1,0 +1,58 @@
+"""TSV-Merge: every task's largest singular vectors, made orthogonal to the other tasks' (arXiv:2412.00081).
+
+As the authors' code does it (AntoAndGar/task_singular_vectors): every tensor with two dimensions is a matrix, all other
+tensors are averaged, and the coefficient scales both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
+from remerge.methods.parameters import MatrixMethod, Scaling, parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from remerge.checkpoints.weights import Weights
+    from remerge.merging.rules import Matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class TsvM(MatrixMethod):
+    """TSV-Merge: every task's largest singular vectors, made orthogonal to the other tasks' (arXiv:2412.00081)."""
+
+    algorithm: Literal["tsv_m"]
+    scaling: Scaling = parameter(1.0, description="The merging coefficient alpha.")
+
+
+class OrthogonalSingularVectors(MatrixRule):
+    """Truncated decompositions, whose singular vectors are made orthogonal across tasks."""
+
+    def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
+        """Return the sum of all tasks' truncated matrices with orthogonal singular vectors."""
+        from remerge.merging.singular import polar, side_by_side, thin_svd
+
+        rank = min(matrix.shape) // len(tasks)
+        left, values, right = side_by_side(thin_svd(task, rank) for task in tasks)
+        return polar(left) * values @ polar(right).T
+
+
+def merge_rule(
+    task_vectors: Sequence[Weights], matrices: Which = "all", others: Others = "mean", qkv: Qkv = "stored"
+) -> MatrixRule:
+    """Return the method as a merge rule.
+
+    Args:
+        task_vectors: One per task, with the same keys and shapes.
+        matrices: See :data:`remerge.merging.matrices.Which`.
+        others: See :data:`remerge.merging.matrices.Others`.
+        qkv: See :data:`remerge.merging.matrices.Qkv`.
+
+    Raises:
+        ParameterError: A parameter is none of its values.
+    """
+    return OrthogonalSingularVectors(matrices, others, qkv, tasks=len(task_vectors))
