@@ -6,7 +6,7 @@ import pandas as pd
 
 from remerge.findings.comparison import compare, comparison_markdown
 from remerge.findings.published import SHARED_WEIGHTS, of_pool, read_published
-from remerge.findings.tables import write_csv, write_text
+from remerge.findings.tables import PARTS, Row, in_blocks, write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
 from remerge.methods.measured import published_as, read_measured
 from remerge.run.csvs import read_csv
@@ -25,7 +25,8 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     published = of_pool(read_published(inputs.published), params.origin, params.architecture)
     measured = read_measured(inputs.measured).get(params.origin, {})
     names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}
-    table = compare(scores, published, list(params.methods), params.tasks, flags, elsewhere, names, notes)
-    labels = {name: method["label"] for name, method in params.methods.items()}
+    rows = in_blocks({name: Row(method["label"], method["algorithm"]) for name, method in params.methods.items()})
+    labels, parted = {name: row.label for name, row in rows.items()}, [n for n in rows if rows[n].block == PARTS]
+    table = compare(scores, published, list(rows), params.tasks, flags, elsewhere, names, notes)
     write_csv(outputs.csv, table)
-    write_text(outputs.markdown, comparison_markdown(table, labels))
+    write_text(outputs.markdown, comparison_markdown(table, labels, parted))

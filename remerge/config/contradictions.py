@@ -8,7 +8,7 @@ from typing import Any
 from remerge.config.names import RESERVED, fault_in_label, faults_in_names
 from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
-from remerge.methods.registry import ALGORITHMS, Kind
+from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.tasks import MINI_TASKS
@@ -67,8 +67,18 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("methods", name, "label"), f"{label!r}: {fault}"
         if method.get("algorithm") == "own" and isinstance(method.get("file"), str):
             yield from faults_of(("methods", name), method)
+        if _kind_of(method) == "adapters" and isinstance(adapted := method.get("around"), str):
+            yield from _of_adapted(("methods", name, "around"), adapted, methods)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
+
+
+def _of_adapted(location: Location, name: str, methods: Mapping[str, Any]) -> Iterator[Fault]:
+    """The method that another one adapts."""
+    if name not in methods:
+        yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
+    elif _kind_of(_mapping(methods[name])) not in MERGING:
+        yield location, f"{name!r} does not merge into one encoder; name a method that does"
 
 
 def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
@@ -111,6 +121,8 @@ def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Ite
         yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
     elif (kind := _kind_of(method)) in ("reference", "joint"):
         yield location, f"{name!r} merges nothing; name a method that merges"
+    elif kind in WITH_PARTS:
+        yield location, f"{name!r} keeps a part for every task, and studies merge into one encoder; name another method"
     elif kind == "statistics":
         yield location, f"{name!r} wants statistics of the experts, which studies do not collect; name another method"
     elif isinstance(method.get("scaling"), Mapping):

@@ -43,6 +43,7 @@ _CHECKED: dict[Any, Any] = {
     dict[str, Any]: dict[Name, Any],
     list[float]: Grid,
     parameters.InputPath: InputPath,
+    parameters.MethodName: Name,
     parameters.InputPath | None: InputPath | None,
 }
 Tune = _model(parameters.Tune)

@@ -39,8 +39,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 
-# Okabe and Ito's palette, whose colours also differ in lightness, and two more.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN = (
+# Okabe and Ito's palette, whose colours also differ in lightness, and three more.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _WINE = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -50,6 +50,7 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN = (
     "#CC79A7",
     "#7F7F7F",
     "#8C564B",
+    "#882255",
 )
 
 
@@ -85,6 +86,10 @@ FAMILIES = {
     "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
     "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],
     "adamerging layer ++": [Look(_RED, "--", "D"), Look(_RED, "-.", "d")],
+    "parts": [
+        Look(_WINE, line, marker)
+        for line, marker in zip(("-", "--", ":", "-.") * 2, ("o", "s", "^", "D", "v", "P", "X", "*"), strict=True)
+    ],
     "other": [Look(_BROWN, "-", "o"), Look(_BROWN, "--", "s"), Look(_BROWN, ":", "^"), Look(_BROWN, "-.", "D")],
 }
 """Looks by family, assigned to its methods in turn; families that are not listed use the looks of ``other``."""

@@ -8,6 +8,11 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
     ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`.
 ``statistics``
     ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
+``parts``
+    ``parts(pretrained, task_vectors, **parameters)``, which returns the weights that all tasks share and those of each
+    task, by task, for the entry's assembly to read.
+``adapters``
+    ``learn(encoder, expert, images, **parameters)``, which returns a task's adapter of another method's encoder.
 ``learned``
     ``preprocess(task_vectors, **parameters)``, ``learn`` and ``merge(task_vectors, coefficients)``; and ``merge_rule``
     as above, with a file of ``coefficients`` and the names of the ``tasks``. See :mod:`remerge.methods.adamerging`.
@@ -16,10 +21,13 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["reference", "joint", "rule", "statistics", "learned"]
+Kind = Literal["reference", "joint", "rule", "statistics", "learned", "parts", "adapters"]
 
 MERGING: tuple[Kind, ...] = ("rule", "statistics", "learned")
-"""The kinds that merge; the others bound them and do not compete with them."""
+"""The kinds that merge into one encoder."""
+
+WITH_PARTS: tuple[Kind, ...] = ("parts", "adapters")
+"""The kinds that keep a part for every task; they store more, and compete with each other only."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +37,19 @@ class Algorithm:
     Attributes:
         kind: ``reference``: scored as it is. ``joint``: one encoder trained on all tasks. ``rule``: merged from task
             vectors alone. ``statistics``: merged by statistics of the experts. ``learned``: merged by coefficients that
-            are learned.
+            are learned. ``parts``: merged from task vectors alone, with a part for every task. ``adapters``: another
+            method's encoder, with an adapter for every task.
         paper: Where the method was published.
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
+        assembly: What makes encoders of its files, see :data:`remerge.merging.assemblies.ASSEMBLIES`.
     """
 
     kind: Kind
     paper: str
     needs: tuple[str, ...] = ()
     looks: str = "other"
+    assembly: str = "plain"
 
 
 ALGORITHMS = {
@@ -52,6 +63,9 @@ ALGORITHMS = {
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
+    "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
+    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
+    "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
 }
 
 
