@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import operator
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from remerge.errors import ParameterError
 from remerge.methods import load
-from remerge.methods.parameters import Method, parameters_in
+from remerge.methods.parameters import Around, Method, parameters_in
 from remerge.methods.registry import algorithms_of_kind
 
 BOUNDS = {
@@ -62,14 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name in ("command", "run"):
         given.pop(name)
     method, pretrained, finetuned, out = (given.pop(name) for name in ("method", "pretrained", "finetuned", "out"))
-    module, known = load(method), _parameters(method)
-    for name in given:
-        if name not in known:
-            raise ParameterError(f"--{name}: {method} has none; remove it")
-    for name, (parameter, _) in known.items():
-        if name not in given and parameter.default is MISSING and parameter.default_factory is MISSING:
-            raise ParameterError(f"--{name}: missing; {method} needs it")
-    values = {name: _value(*known[name], text) for name, text in given.items()}
+    module, values = load(method), _values(method, given, "--")
     parameters = parameters_in(module)(label=method, algorithm=method, **values)
     scaling = parameters.parameters().get("scaling", 1.0)
     merge_rule = partial(module.merge_rule, **parameters.merging_parameters())
@@ -84,11 +78,32 @@ def _parameters(method: str) -> dict[str, tuple[Field[Any], Any]]:
     return {each.name: (each, hints[each.name]) for each in fields(data_class) if each.name not in shared}
 
 
-def _value(parameter: Field[Any], kind: Any, text: str) -> Any:
-    """Read an option's text; where a parameter may be a number or something else, it is a number."""
+def _values(method: str, given: Mapping[str, str], before: str, without: Collection[str] = ()) -> dict[str, Any]:
+    """Read the texts of a method's parameters.
+
+    Args:
+        method: Its algorithm.
+        given: Texts by the parameters' names.
+        before: What stands before a name in messages.
+        without: Parameters that it has not got here.
+    """
+    known = {name: parameter for name, parameter in _parameters(method).items() if name not in without}
+    for name in given:
+        if name not in known:
+            raise ParameterError(f"{before}{name}: {method} has none; remove it")
+    for name, (parameter, _) in known.items():
+        if name not in given and parameter.default is MISSING and parameter.default_factory is MISSING:
+            raise ParameterError(f"{before}{name}: missing; {method} needs it")
+    return {name: _value(*known[name], text, before + name) for name, text in given.items()}
+
+
+def _value(parameter: Field[Any], kind: Any, text: str, option: str) -> Any:
+    """Read a parameter's text; where it may be a number or something else, it is a number."""
+    if kind is Around:
+        return _wrapped(text, option)
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
-            raise ParameterError(f"--{parameter.name}: must be {' or '.join(get_args(kind))}, got {text!r}")
+            raise ParameterError(f"{option}: must be {' or '.join(get_args(kind))}, got {text!r}")
         return text
     wanted = next((each for each in (kind, get_origin(kind), *get_args(kind)) if each in KINDS), None)
     if wanted is None:
@@ -98,8 +113,26 @@ def _value(parameter: Field[Any], kind: Any, text: str) -> Any:
     except ValueError:
         value = None
     if not isinstance(value, wanted) or (wanted is float and not math.isfinite(value)):
-        raise ParameterError(f"--{parameter.name}: must be {KINDS[wanted]}, got {text!r}")
+        raise ParameterError(f"{option}: must be {KINDS[wanted]}, got {text!r}")
     for bound, (holds, words) in BOUNDS.items():
         if bound in parameter.metadata and not holds(value, limit := parameter.metadata[bound]):
-            raise ParameterError(f"--{parameter.name}: must be {words} {limit:g}, got {text}")
+            raise ParameterError(f"{option}: must be {words} {limit:g}, got {text}")
     return value
+
+
+def _wrapped(text: str, option: str) -> dict[str, Any]:
+    """Read the method that a plug-in wraps: the name of an algorithm, or that and its parameters in JSON."""
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = {"algorithm": text}
+    methods = algorithms_of_kind("rule")
+    if not isinstance(given, dict) or given.get("algorithm") not in methods:
+        known = ", ".join(methods)
+        raise ParameterError(
+            f'{option}: must be one of {known}, or such as {{"algorithm": "ties", "keep": 0.1}}, got {text!r}'
+        )
+    algorithm = given.pop("algorithm")
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+    data_class = parameters_in(load(algorithm))
+    return {"algorithm": algorithm, **_values(algorithm, texts, f"{option}: ", data_class.beside_merging)}

@@ -65,8 +65,9 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("methods", name, "label"), f"{label!r} is also the label of {other!r}; each needs its own"
         if isinstance(label, str) and (fault := fault_in_label(label)):
             yield ("methods", name, "label"), f"{label!r}: {fault}"
-        if method.get("algorithm") == "own" and isinstance(method.get("file"), str):
-            yield from faults_of(("methods", name), method)
+        for location, each in _with_wrapped(("methods", name), method):
+            if each.get("algorithm") == "own" and isinstance(each.get("file"), str):
+                yield from faults_of(location, each)
         if _kind_of(method) == "adapters" and isinstance(adapted := method.get("around"), str):
             yield from _of_adapted(("methods", name, "around"), adapted, methods)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
@@ -79,6 +80,13 @@ def _of_adapted(location: Location, name: str, methods: Mapping[str, Any]) -> It
         yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
     elif _kind_of(_mapping(methods[name])) not in MERGING:
         yield location, f"{name!r} does not merge into one encoder; name a method that does"
+
+
+def _with_wrapped(location: Location, method: Mapping[str, Any]) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+    """A method and those that it wraps, with their places in the configuration."""
+    while method:
+        yield location, method
+        location, method = (*location, "around"), _mapping(method.get("around"))
 
 
 def _in_studies(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:

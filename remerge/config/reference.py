@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from remerge.config import models
-from remerge.config.methods import ALGORITHM_MODELS, Tune
+from remerge.config.methods import ALGORITHM_MODELS, WRAPPED_MODELS, Tune
 from remerge.run.settings import Strict
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
@@ -93,6 +94,8 @@ def model_at(location: Sequence[str | int]) -> type[Strict]:
     match tuple(location):
         case ("methods", _, _, "scaling", _, _):
             return Tune
+        case ("methods", *_, "around", str() as algorithm, _):
+            return WRAPPED_MODELS[algorithm]
         case ("methods", _, str() as algorithm, _):
             return ALGORITHM_MODELS[algorithm]
         case ("studies", _, str() as kind, _):
@@ -149,7 +152,13 @@ def _rows(model: type[Strict]) -> Iterator[str]:
         if name in ("algorithm", "kind"):
             continue
         meaning = (field.description or "").replace("|", "\\|")
-        yield f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {meaning} |"
+        yield f"| `{name}` | {_type_name(_as_written(field))} | {_default(field)} | {meaning} |"
+
+
+def _as_written(field: FieldInfo) -> Any:
+    """The type of what the configuration may say, where that is more than what is read from it."""
+    wider = [each.json_schema_input_type for each in field.metadata if isinstance(each, BeforeValidator)]
+    return wider[0] if wider else field.annotation
 
 
 def _default(field: FieldInfo) -> str:

@@ -8,7 +8,7 @@ import yaml
 from pydantic_core import ErrorDetails
 
 from remerge.config.reference import keys_at
-from remerge.methods.registry import ALGORITHMS
+from remerge.methods.registry import ALGORITHMS, algorithms_of_kind
 from remerge.studies.registry import KINDS
 
 Location = tuple[str | int, ...]
@@ -85,17 +85,21 @@ def in_words(details: ErrorDetails) -> Fault:
 
 
 def _as_written(location: Location) -> Location:
-    """Drop what pydantic adds: the union member that a method, study or scaling was read as, and a marker of keys."""
+    """Drop what pydantic adds: a marker of keys, and the union member that an entry or a part of it was read as."""
     parts = tuple(part for part in location if part != "[key]")
-    if len(parts) > 2 and parts[0] == "methods":
-        name, parameter = parts[:2], parts[3:]
-        return name + (parameter[:1] + parameter[2:] if parameter[:1] == ("scaling",) else parameter)
-    return parts[:2] + parts[3:] if len(parts) > 2 and parts[0] == "studies" else parts
+    if parts[0] not in ("methods", "studies"):
+        return parts
+    written, rest = parts[:2], parts[3:]
+    while rest:
+        written, rest = (*written, rest[0]), rest[2 if rest[0] in ("scaling", "around") else 1 :]
+    return written
 
 
 def _tag(location: Location) -> tuple[str, Iterable[str]]:
     """The key that selects an entry's model, and its valid values."""
-    return ("kind", KINDS) if location[0] == "studies" else ("algorithm", ALGORITHMS)
+    if location[0] == "studies":
+        return "kind", KINDS
+    return "algorithm", algorithms_of_kind("rule") if location[-1] == "around" else ALGORITHMS
 
 
 def _without_tag(location: Location, entry: Mapping[Any, Any]) -> Fault:

@@ -50,3 +50,18 @@ class MergeRule:
     def repeat(self) -> Sequence[Place]:
         """Return the places to merge again, after all tiles have been seen."""
         return ()
+
+
+class Around(MergeRule):
+    """A rule that calls another one and changes what it merges, or what it is given; plug-ins return such rules.
+
+    Attributes:
+        rule: The rule that it wraps.
+    """
+
+    def __init__(self, rule: MergeRule) -> None:
+        self.rule = rule
+
+    def repeat(self) -> Sequence[Place]:
+        """Return the places that the wrapped rule must see again."""
+        return self.rule.repeat()

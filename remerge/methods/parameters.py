@@ -1,9 +1,11 @@
 """What methods' parameters are made of, and the base of every method's data class of them."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import MISSING, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
+
+from remerge.methods import load
 
 
 def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> Any:
@@ -25,6 +27,9 @@ InputPath = NewType("InputPath", str)
 
 MethodName = NewType("MethodName", str)
 """The name of another method of the configuration, which merges into one encoder."""
+
+Around = NewType("Around", dict[str, Any])
+"""Algorithm and parameters of the method that a plug-in wraps; see :mod:`remerge.methods.plug_ins`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,11 @@ class Method:
     def adapts(self) -> str:
         """The name of the method whose encoder it adapts; empty if it merges by itself."""
         return ""
+
+    @property
+    def algorithms(self) -> list[str]:
+        """Its algorithm and, if it wraps another method, that one's."""
+        return [self.algorithm]
 
     @property
     def files(self) -> list[str]:
@@ -121,3 +131,8 @@ def parameters_in(module: ModuleType) -> type[Method]:
     defined = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
     (parameters,) = [value for value in defined if isinstance(value, type) and issubclass(value, Method)]
     return parameters
+
+
+def method_of(described: Mapping[str, Any]) -> Method:
+    """Return a method, given its algorithm and parameters as plain values, with or without a label."""
+    return parameters_in(load(described["algorithm"]))(**{"label": "-", **described})

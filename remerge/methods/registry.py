@@ -5,7 +5,8 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 ``reference``, ``joint``
     Parameters alone: nothing is merged.
 ``rule``
-    ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`.
+    ``merge_rule(task_vectors, **parameters)``, which returns a :class:`remerge.merging.rules.MergeRule`. Plug-ins are
+    of this kind, and wrap another method of it: see :mod:`remerge.methods.plug_ins`.
 ``statistics``
     ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
 ``parts``
@@ -59,6 +60,7 @@ ALGORITHMS = {
     "weight_averaging": Algorithm("rule", "arXiv:2203.05482", looks="weight_averaging"),
     "task_arithmetic": Algorithm("rule", "arXiv:2212.04089", looks="task_arithmetic"),
     "ties": Algorithm("rule", "arXiv:2306.01708", looks="ties"),
+    "lines": Algorithm("rule", "arXiv:2410.17146"),
     "own": Algorithm("rule", "your own", looks="own"),
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),

@@ -97,8 +97,8 @@ class Methods:
         return self.config.methods[method].adapts
 
     def modules(self, method: str) -> list[str]:
-        """Return the library file that a script loads for a method."""
-        return [f"remerge/methods/{self.algorithm(method)}.py"]
+        """Return the library files that a script loads for a method."""
+        return [f"remerge/methods/{algorithm}.py" for algorithm in self.config.methods[method].algorithms]
 
     def assembly(self, method: str) -> str:
         """Return what makes encoders of a method's files."""

@@ -9,7 +9,7 @@ from remerge.checkpoints.headers import SEPARATOR
 from remerge.checkpoints.weights import Weights
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
-from remerge.methods.parameters import Method, parameters_in
+from remerge.methods.parameters import Method, method_of
 from remerge.scoring.bench import Bench, Variant
 
 
@@ -74,5 +74,4 @@ class Merging:
             yield Variant(columns, merged.task_vector, merged.scaling, tasks)
 
     def _method(self, name: str) -> Method:
-        described = self.methods[name]
-        return parameters_in(load(described["algorithm"]))(**{"label": "-", **described})
+        return method_of(self.methods[name])
