@@ -1,9 +1,10 @@
 """Methods with a part for every task give what the papers' formulas do, and every task its own encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import dense
 import dense_parts
 import numpy as np
 import pytest
@@ -28,7 +29,17 @@ TASKS = ("a", "b", "c")
 SHAPES = {"matrix": (6, 4), "wide": (3, 8), "bias": (5,), "conv": (2, 1, 3, 3), "frozen": (4, 4)}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "emr": [{"rescaler": "tensors"}, {"rescaler": "entries"}],
+    "tall_masks": [
+        {"around": {"algorithm": "task_arithmetic"}, "threshold": 0.4},
+        {"around": {"algorithm": "weight_averaging"}, "threshold": 0.6},
+        {"around": {"algorithm": "ties", "keep": 0.5, "merge": "mean"}, "threshold": 0.2},
+    ],
     "tsv_compress": [{"others": "mean"}, {"others": "sum"}, {"others": "zero"}],
+}
+MERGED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "task_arithmetic": lambda vectors: vectors.sum(axis=0),
+    "weight_averaging": lambda vectors: vectors.mean(axis=0),
+    "ties": lambda vectors: dense.ties_vector(vectors, 0.5, "mean"),
 }
 CASES = [(name, parameters) for name, each in PARAMETERS.items() for parameters in each]
 
@@ -76,21 +87,42 @@ def test_every_tasks_weights_are_those_of_the_formula(
     name: str, parameters: dict[str, Any], start: dict[str, Tensor], vectors: dict[str, dict[str, Tensor]]
 ) -> None:
     shared, parts = load(name).parts(start, vectors, **parameters)
-    dense = [arrays_of(vector) for vector in vectors.values()]
-    expected = getattr(dense_parts, name)(arrays_of(start), dense, **parameters)
+    moved = [arrays_of(vector) for vector in vectors.values()]
+    if "around" in parameters:
+        merged = MERGED[parameters["around"]["algorithm"]](np.stack([dense.flatten(own) for own in moved]))
+        parameters = {"merged": dense.unflatten(merged, moved[0]), "threshold": parameters["threshold"]}
+    expected = getattr(dense_parts, name)(arrays_of(start), moved, **parameters)
     assert list(parts) == list(TASKS)
     for task, weights in zip(TASKS, expected, strict=True):
         for key, tensor in rebuilt(shared, parts[task]).items():
             np.testing.assert_allclose(tensor.numpy(), weights[key], rtol=1e-5, atol=1e-5, err_msg=f"{task} {key}")
 
 
-@pytest.mark.parametrize(("name", "parameters"), [case for case in CASES if case[1] != {"others": "zero"}])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [case for case in CASES if "zero" not in case[1].values() and "ties" not in str(case)]
+)
 def test_one_task_alone_gets_its_expert_back(
     name: str, parameters: dict[str, Any], start: dict[str, Tensor], vectors: dict[str, dict[str, Tensor]]
 ) -> None:
     shared, parts = load(name).parts(start, {"b": vectors["b"]}, **parameters)
     for key, tensor in rebuilt(shared, parts["b"]).items():
         torch.testing.assert_close(tensor, start[key].double() + vectors["b"][key], rtol=1e-5, atol=1e-5)
+
+
+ENTRIES = arrays.arrays(np.float32, 7, elements=st.floats(-8, 8, width=32, allow_subnormal=False))
+
+
+@given(entries=ENTRIES, threshold=st.floats(0, 5), rescaler=st.sampled_from(["tensors", "entries"]))
+def test_the_mask_of_one_task_alone_has_every_entry_that_moved(
+    entries: np.ndarray, threshold: float, rescaler: str
+) -> None:
+    start, vectors = {"w": torch.zeros(7)}, {"a": {"w": torch.from_numpy(entries)}}
+    tall = {"around": {"algorithm": "task_arithmetic"}, "threshold": threshold}
+    for name, parameters in (("emr", {"rescaler": rescaler}), ("tall_masks", tall)):
+        _, parts = load(name).parts(start, vectors, **parameters)
+        mask = masked.unpacked(parts["a"][masked.MASK + "w"], torch.Size([7]))
+        np.testing.assert_array_equal(mask.numpy(), entries != 0)
+        assert parts["a"][masked.SCALE] == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("name", "parameters"), CASES)

@@ -66,6 +66,7 @@ ALGORITHMS = {
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
     "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
+    "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),
     "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
     "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
 }
