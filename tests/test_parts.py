@@ -19,7 +19,7 @@ from remerge.clip.architectures import described
 from remerge.clip.encoders import build_clip, to_input
 from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
-from remerge.merging import low_rank, masked
+from remerge.merging import low_rank, masked, routed
 from remerge.merging.adapted import Adapter, learn_adapter
 from remerge.merging.merged import load_merged, save_merged
 from remerge.methods import load
@@ -265,3 +265,57 @@ def test_weights_of_another_architecture_are_refused(assembly: str, tmp_path: Pa
     save_merged(tmp_path / "m.safetensors", {"w": torch.ones(2)}, described("mini"), assembly, {"a": part})
     with pytest.raises(RemergeError, match=r"m\.safetensors: not the weights of its architecture"):
         load_merged(tmp_path / "m.safetensors").encoder_for("a")
+
+
+def routed_outputs(
+    weight: np.ndarray,
+    bias: np.ndarray,
+    deltas: list[tuple[np.ndarray, np.ndarray]],
+    inputs: np.ndarray,
+    rank: int,
+    gate_rank: int,
+) -> np.ndarray:
+    """SMILE, equations 7 to 9, token by token, from all singular triplets of every task's movement."""
+    rows = []
+    for token in inputs:
+        decomposed = [np.linalg.svd(matrix) for matrix, _ in deltas]
+        lengths = [np.linalg.norm(right[:gate_rank] @ token) for _, _, right in decomposed]
+        task = int(np.argmax(lengths))
+        left, values, right = decomposed[task]
+        added = sum(values[i] * left[:, i] * (right[i] @ token) for i in range(rank))
+        rows.append(weight @ token + bias + added + deltas[task][1])
+    return np.stack(rows)
+
+
+def test_every_token_takes_the_expert_it_is_longest_in() -> None:
+    generator = np.random.default_rng(0)
+    draw = lambda *shape: generator.standard_normal(shape).astype(np.float32)  # noqa: E731
+    weight, bias, inputs = draw(6, 5), draw(6), draw(9, 5)
+    deltas = [(draw(6, 5), draw(6)) for _ in TASKS]
+    vectors = [{"l.weight": torch.from_numpy(matrix), "l.bias": torch.from_numpy(moved)} for matrix, moved in deltas]
+    parts = [routed.expert_weights(vector, rank=3, gate_rank=2) for vector in vectors]
+    layer = routed.RoutedLinear(torch.from_numpy(weight), torch.from_numpy(bias), parts, "l")
+    expected = routed_outputs(weight, bias, deltas, inputs, 3, 2)
+    outputs = layer(torch.from_numpy(inputs).view(3, 3, 5))
+    np.testing.assert_allclose(outputs.reshape(9, 6).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_single_expert_of_full_rank_is_the_experts_linear_layers(
+    towers: list[dict[str, Tensor]], tmp_path: Path
+) -> None:
+    start, tuned, _ = towers
+    # Larger steps than fine-tuning takes: what is not linear must stay pre-trained.
+    tuned = {key: tensor + 0.1 * torch.randn_like(tensor) for key, tensor in tuned.items()}
+    vector = {key: tuned[key] - start[key] for key in start}
+    shared, parts = load("smile").parts(start, {"a": vector}, rank=512, gate_rank=16)
+    save_merged(tmp_path / "m.safetensors", shared, described("mini"), "routed", parts)
+    merged = load_merged(tmp_path / "m.safetensors")
+    linear = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias", "c_fc.weight", "c_fc.bias")
+    linear += ("c_proj.weight", "c_proj.bias")
+    encoder = build_clip("mini").visual.eval()
+    encoder.load_state_dict({key: (tuned if key.endswith(linear) else start)[key] for key in start})
+    pixels = to_input(torch.from_numpy(images().images))
+    with torch.inference_mode():
+        torch.testing.assert_close(merged.encoder_for("never seen")(pixels), encoder(pixels), rtol=1e-3, atol=1e-3)
+    assert merged.serves("never seen")
+    assert merged.columns == {}
