@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
+from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.scoring.scores import accuracy, average_accuracy, wilson_interval
 
 
@@ -69,7 +70,7 @@ def accuracies_figure(
         for center in (*range(len(tasks)), len(tasks) + 0.4):
             place = center + (len(names) / 2 - count) * 0.8 / len(names)
             axes.axvline(place, color="0.6", linewidth=0.6, linestyle=":")
-        axes.set_title("right of the dotted lines: a shared encoder and parts per task", loc="right", fontsize=7)
+        axes.set_title(f"right of the dotted lines: {SHARED_AND_PARTS}", loc="right", fontsize=7)
     axes.set_xticks(
         [*range(len(tasks)), len(tasks) + 0.4],
         [*tasks, "average"],

@@ -10,6 +10,7 @@ from matplotlib.projections.polar import PolarAxes
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
+from remerge.methods.registry import ONE_ENCODER, SHARED_AND_PARTS
 from remerge.scoring.scores import accuracy
 
 
@@ -48,8 +49,8 @@ def radar_figure(
     # Tasks without an expert, or whose expert has accuracy 0, cannot be normalised.
     relative = 100 * percent / percent.loc[experts].where(percent.loc[experts] > 0)
     blocks = {
-        "one encoder": [name for name in labels if name not in parted],
-        "a shared encoder and parts per task": [name for name in labels if name in parted],
+        ONE_ENCODER: [name for name in labels if name not in parted],
+        SHARED_AND_PARTS: [name for name in labels if name in parted],
     }
     shown = {title: names for title, names in blocks.items() if names}
     figure = new_figure(4.2)

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.findings.tables import PARTS, divider
+from remerge.findings.tables import divider
+from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import accuracy, wilson_interval
 from remerge.tasks.clip import CLIP_TASKS, clip_task
@@ -126,7 +127,7 @@ def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str], parted: 
         for row in table.itertuples()
     ]
     if last := int(table["method"].isin(parted).sum()):
-        body.insert(len(body) - last, divider(PARTS, len(body[0])))
+        body.insert(len(body) - last, divider(SHARED_AND_PARTS, len(body[0])))
     headers = ["Method", "Task", "Ours", "95 % interval", "Published", "Difference", "Agrees", "Flags"]
     note = (
         "Accuracy in percent; intervals are Wilson's, of the sampling of test images alone. Agrees: the published "

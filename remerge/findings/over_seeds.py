@@ -10,8 +10,9 @@ from tabulate import tabulate
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim
 from remerge.findings.claims_tables import COLUMNS, table_row, without_images
-from remerge.findings.tables import PARTS, Row, divider, in_blocks
+from remerge.findings.tables import Row, divider, in_blocks
 from remerge.findings.verdicts import judge_over_seeds
+from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import average_accuracy, merged_tasks
 
@@ -152,7 +153,7 @@ def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Ro
         averaged; if an encoder merges, or was trained on, only some of the tasks, also ``merged``, such as ``a+b``.
     """
     rows = []
-    has_parts = any(method.block == PARTS for method in methods.values())
+    has_parts = any(method.block == SHARED_AND_PARTS for method in methods.values())
     for name, method in in_blocks(methods).items():
         own = {seed: frame[frame["method"] == name] for seed, frame in scores.items()}
         shared = [task for task in tasks if all(task in set(frame["task"]) for frame in own.values())]
@@ -184,8 +185,8 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
         ]
         for row in table.to_dict("records")
     ]
-    if "block" in table and (first := list(table["block"]).index(PARTS)):
-        cells.insert(first, divider(PARTS, len(columns) + 1))
+    if "block" in table and (first := list(table["block"]).index(SHARED_AND_PARTS)):
+        cells.insert(first, divider(SHARED_AND_PARTS, len(columns) + 1))
     headers = ["Average accuracy", *(f"Seed {seed}" for seed in seeds), "Mean", "SD"]
     return (
         f"{_laid_out(cells, headers)}\n\nAverage accuracy in percent on test images. SD: standard deviation over "

@@ -7,15 +7,12 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS
+from remerge.methods.registry import ALGORITHMS, MERGING, ONE_ENCODER, SHARED_AND_PARTS, WITH_PARTS, block_of
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
 from remerge.scoring.held_out import notes_on
 from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, needs_task_name, wilson_interval
-
-ONE_ENCODER, PARTS = "one encoder", "a shared encoder and parts per task"
-"""The blocks of methods: results of one store more than those of the other, and the two are never ranked together."""
 
 PARTS_NOTE = (
     "Parts per task: methods that store more than one encoder and make another of it for every task or image; cost.md "
@@ -46,12 +43,14 @@ class Row:
     @property
     def block(self) -> str:
         """The block of methods that it is shown in and compared with."""
-        return PARTS if ALGORITHMS[self.algorithm].kind in WITH_PARTS else ONE_ENCODER
+        return block_of(self.algorithm)
 
 
 def in_blocks(methods: Mapping[str, Row]) -> dict[str, Row]:
     """Return methods block by block, in order within each."""
-    return {name: row for block in (ONE_ENCODER, PARTS) for name, row in methods.items() if row.block == block}
+    return {
+        name: row for block in (ONE_ENCODER, SHARED_AND_PARTS) for name, row in methods.items() if row.block == block
+    }
 
 
 def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> pd.DataFrame:
@@ -77,7 +76,7 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
     """
     experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
     rows = []
-    has_parts = any(method.block == PARTS for method in methods.values())
+    has_parts = any(method.block == SHARED_AND_PARTS for method in methods.values())
     for name, method in in_blocks(methods).items():
         own = scores[(scores["method"] == name) & scores["task"].isin(tasks)]
         row: dict[str, object] = {"method": method.label, "uses": ", ".join(method.uses)}
@@ -160,7 +159,7 @@ def main_table_markdown(
         flags: By task, what is wrong with its splits (:func:`remerge.images.audit.contaminated`).
     """
     headers, blocks = _main_layout(table, methods, list(origins), MARKDOWN)
-    body = blocks.pop(ONE_ENCODER)
+    body = blocks.pop(ONE_ENCODER, [])
     for title, rows in blocks.items():
         body += [divider(title, len(headers)), *rows]
     notes = " ".join(_notes(table, origins, flags))
@@ -236,7 +235,10 @@ def _main_layout(
         ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
-    blocks = {block: [index for index, row in enumerate(rows) if row.block == block] for block in (ONE_ENCODER, PARTS)}
+    blocks = {
+        block: [index for index, row in enumerate(rows) if row.block == block]
+        for block in (ONE_ENCODER, SHARED_AND_PARTS)
+    }
     for indices in blocks.values():
         # An encoder that merges fewer tasks has an advantage on those.
         most = max((merged[index] for index in indices if rows[index].competes), default=0)
@@ -301,7 +303,7 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
 
 
 def _has_parts(table: pd.DataFrame) -> bool:
-    return "block" in table and bool((table["block"] == PARTS).any())
+    return "block" in table and bool((table["block"] == SHARED_AND_PARTS).any())
 
 
 def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -81,8 +82,7 @@ def learn_adapter(
     """
     batches = [drawn([len(image_set)], batch_size=batch_size, seed=seed, step=step)[0] for step in range(steps)]
     used, places = np.unique(np.concatenate(batches), return_inverse=True)
-    images = image_set.images[used]
-    ours, theirs = (_features(each, images, device) for each in (encoder, expert))
+    ours, theirs = (_features(each, image_set, used, device) for each in (encoder, expert))
     width = ours.shape[1]
     generator = torch.Generator().manual_seed(seed)
     # As nn.Linear starts from; with nothing in the second matrix the adapter changes nothing before the first step.
@@ -98,6 +98,7 @@ def learn_adapter(
 
 
 @torch.inference_mode()
-def _features(encoder: nn.Module, images: np.ndarray, device: str) -> Tensor:
-    parts = (torch.from_numpy(images[begin : begin + AT_ONCE]) for begin in range(0, len(images), AT_ONCE))
-    return torch.cat([encoder(to_input(part.to(device))) for part in parts])
+def _features(encoder: nn.Module, image_set: ImageSet, used: npt.NDArray[np.int64], device: str) -> Tensor:
+    """Features of some of the images, by number, ``[n, d]``."""
+    parts = (image_set.images[used[begin : begin + AT_ONCE]] for begin in range(0, len(used), AT_ONCE))
+    return torch.cat([encoder(to_input(torch.from_numpy(part).to(device))) for part in parts])

@@ -30,6 +30,9 @@ MERGING: tuple[Kind, ...] = ("rule", "statistics", "learned")
 WITH_PARTS: tuple[Kind, ...] = ("parts", "adapters")
 """The kinds that keep a part for every task; they store more, and compete with each other only."""
 
+ONE_ENCODER, SHARED_AND_PARTS = BLOCKS = ("one encoder", "a shared encoder and parts per task")
+"""What tables and figures call the two blocks of methods that they never rank together."""
+
 
 @dataclass(frozen=True)
 class Algorithm:
@@ -71,6 +74,11 @@ ALGORITHMS = {
     "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed"),
     "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
 }
+
+
+def block_of(algorithm: str) -> str:
+    """Return the block that an algorithm's methods are shown in."""
+    return SHARED_AND_PARTS if ALGORITHMS[algorithm].kind in WITH_PARTS else ONE_ENCODER
 
 
 def algorithms_of_kind(*kinds: Kind) -> list[str]:
