@@ -27,10 +27,8 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     measured = read_measured(inputs.measured).get(params.origin, {})
     names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}
     rows = in_blocks({name: Row(method["label"], method["algorithm"]) for name, method in params.methods.items()})
-    labels, parted = (
-        {name: row.label for name, row in rows.items()},
-        [n for n in rows if rows[n].block == SHARED_AND_PARTS],
-    )
+    labels = {name: row.label for name, row in rows.items()}
+    parted = [name for name, row in rows.items() if row.block == SHARED_AND_PARTS]
     table = compare(scores, published, list(rows), params.tasks, flags, elsewhere, names, notes)
     write_csv(outputs.csv, table)
     write_text(outputs.markdown, comparison_markdown(table, labels, parted))

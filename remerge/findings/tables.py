@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.methods.registry import ALGORITHMS, MERGING, ONE_ENCODER, SHARED_AND_PARTS, WITH_PARTS, block_of
+from remerge.methods.registry import ALGORITHMS, BLOCKS, MERGING, ONE_ENCODER, SHARED_AND_PARTS, WITH_PARTS, block_of
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
@@ -48,9 +48,7 @@ class Row:
 
 def in_blocks(methods: Mapping[str, Row]) -> dict[str, Row]:
     """Return methods block by block, in order within each."""
-    return {
-        name: row for block in (ONE_ENCODER, SHARED_AND_PARTS) for name, row in methods.items() if row.block == block
-    }
+    return {name: row for block in BLOCKS for name, row in methods.items() if row.block == block}
 
 
 def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> pd.DataFrame:
@@ -235,10 +233,7 @@ def _main_layout(
         ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
-    blocks = {
-        block: [index for index, row in enumerate(rows) if row.block == block]
-        for block in (ONE_ENCODER, SHARED_AND_PARTS)
-    }
+    blocks = {block: [index for index, row in enumerate(rows) if row.block == block] for block in BLOCKS}
     for indices in blocks.values():
         # An encoder that merges fewer tasks has an advantage on those.
         most = max((merged[index] for index in indices if rows[index].competes), default=0)
