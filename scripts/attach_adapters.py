@@ -9,9 +9,11 @@ from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+    from torch import Tensor
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    adapters, parts = load_weights(inputs.adapters), {}
+    adapters = load_weights(inputs.adapters)
+    parts: dict[str, dict[str, "Tensor"]] = {}
     for key in adapters:
         task, _, name = key.rpartition("/")
         parts.setdefault(task, {})[name] = adapters[key]

@@ -13,9 +13,11 @@ from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+    from torch import Tensor
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    method, device, adapters = load(params.algorithm), device_for(snakemake.resources), {}
+    method, device = load(params.algorithm), device_for(snakemake.resources)
+    adapters: dict[str, "Tensor"] = {}
     encoder = load_encoder(inputs.encoder).to(device)
     image_sets = load_image_sets(params.tasks, inputs.images)
     for task, expert in zip(params.tasks, inputs.experts, strict=True):

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -103,11 +104,11 @@ def test_figures_divide_them(scores: pd.DataFrame) -> None:
     drawn = looks({name: {"looks": "parts" if name in ("emr", "surgery") else name} for name in ROWS})
     figure = accuracies_figure(scores, labels, drawn, TASKS, ["emr", "surgery"])
     (axes,) = figure.axes
-    lines = [line.get_xdata()[0] for line in axes.get_lines() if line.get_linestyle() == ":"]
+    lines = [np.asarray(line.get_xdata())[0] for line in axes.get_lines() if line.get_linestyle() == ":"]
     assert len(lines) == len(TASKS) + 1
-    markers = {text: handle[0].get_xdata()[0] for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    assert all(markers[label] < lines[0] for label in ("Individual", "Task Arithmetic", "TIES"))
-    assert all(markers[label] > lines[0] for label in ("EMR", "Surgery"))
+    bars = {bar.get_label(): np.asarray(bar.lines[0].get_xdata())[0] for bar in axes.containers}  # type: ignore[attr-defined]
+    assert all(bars[label] < lines[0] for label in ("Individual", "Task Arithmetic", "TIES"))
+    assert all(bars[label] > lines[0] for label in ("EMR", "Surgery"))
     del labels["ind"]
     panels = radar_figure(scores, "ind", labels, drawn, TASKS, ["emr", "surgery"]).axes
     told = [axes.get_legend_handles_labels()[1] for axes in panels]

@@ -181,7 +181,7 @@ class Linear(nn.Module):
         return inputs.flatten(1)[:, :5] @ self.weight.T
 
 
-LEARNING = {"rank": 3, "learning_rate": 0.01, "batch_size": 6, "seed": 0}
+LEARNING: dict[str, Any] = {"rank": 3, "learning_rate": 0.01, "batch_size": 6, "seed": 0}
 
 
 def test_an_adapter_without_a_second_matrix_changes_nothing() -> None:
@@ -282,14 +282,17 @@ def routed_outputs(
         lengths = [np.linalg.norm(right[:gate_rank] @ token) for _, _, right in decomposed]
         task = int(np.argmax(lengths))
         left, values, right = decomposed[task]
-        added = sum(values[i] * left[:, i] * (right[i] @ token) for i in range(rank))
+        added = (left[:, :rank] * values[:rank]) @ right[:rank] @ token
         rows.append(weight @ token + bias + added + deltas[task][1])
     return np.stack(rows)
 
 
 def test_every_token_takes_the_expert_it_is_longest_in() -> None:
     generator = np.random.default_rng(0)
-    draw = lambda *shape: generator.standard_normal(shape).astype(np.float32)  # noqa: E731
+
+    def draw(*shape: int) -> np.ndarray:
+        return generator.standard_normal(shape).astype(np.float32)
+
     weight, bias, inputs = draw(6, 5), draw(6), draw(9, 5)
     deltas = [(draw(6, 5), draw(6)) for _ in TASKS]
     vectors = [{"l.weight": torch.from_numpy(matrix), "l.bias": torch.from_numpy(moved)} for matrix, moved in deltas]
@@ -310,10 +313,10 @@ def test_a_single_expert_of_full_rank_is_the_experts_linear_layers(
     shared, parts = load("smile").parts(start, {"a": vector}, rank=512, gate_rank=16)
     save_merged(tmp_path / "m.safetensors", shared, described("mini"), "routed", parts)
     merged = load_merged(tmp_path / "m.safetensors")
-    linear = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias", "c_fc.weight", "c_fc.bias")
-    linear += ("c_proj.weight", "c_proj.bias")
+    linear = [f"{name}.{kind}" for name in ("out_proj", "c_fc", "c_proj") for kind in ("weight", "bias")]
+    linear += ["in_proj_weight", "in_proj_bias"]
     encoder = build_clip("mini").visual.eval()
-    encoder.load_state_dict({key: (tuned if key.endswith(linear) else start)[key] for key in start})
+    encoder.load_state_dict({key: (tuned if key.endswith(tuple(linear)) else start)[key] for key in start})
     pixels = to_input(torch.from_numpy(images().images))
     with torch.inference_mode():
         torch.testing.assert_close(merged.encoder_for("never seen")(pixels), encoder(pixels), rtol=1e-3, atol=1e-3)

@@ -1,5 +1,6 @@
 """Routed results: in every linear layer each token takes the low-rank expert that it is closest to (SMILE)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -57,7 +58,7 @@ class LowRankLinear(nn.Module):
 class RoutedLinear(nn.Module):
     """A linear layer to which every token adds the expert whose gate its input is longest in."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, parts: list[Weights], name: str) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, parts: Sequence[Weights], name: str) -> None:
         """Take a layer's weight, ``[out, in]``, and bias, ``[out]``, and its experts from the parts."""
         super().__init__()
         self.weight, self.bias = (nn.Parameter(tensor.detach(), requires_grad=False) for tensor in (weight, bias))
@@ -84,7 +85,7 @@ class RoutedLinear(nn.Module):
 class RoutedAttention(nn.Module):
     """Self-attention, batch first and without a mask, of which every projection is routed."""
 
-    def __init__(self, attention: nn.MultiheadAttention, parts: list[Weights], name: str) -> None:
+    def __init__(self, attention: nn.MultiheadAttention, parts: Sequence[Weights], name: str) -> None:
         """Take over the weights of an attention, and its experts from the parts."""
         super().__init__()
         self.heads = attention.num_heads
@@ -111,7 +112,7 @@ def expert_weights(vector: Weights, rank: int, gate_rank: int) -> dict[str, Tens
         rank: Of the factors.
         gate_rank: How many of the first right singular vectors make the gate.
     """
-    part = {}
+    part: dict[str, Tensor] = {}
     for name, matrix, bias in _layers(vector):
         left, right = truncated(matrix, min(rank, *matrix.shape))
         gate = right[:gate_rank].clone()

@@ -46,6 +46,8 @@ def parts(
     Raises:
         RemergeError: A task vector holds NaN or infinity.
     """
+    import torch
+
     from remerge.merging.low_rank import part_weights, truncated
     from remerge.merging.streaming import check_finite
 
@@ -60,7 +62,7 @@ def parts(
             for task, vector in task_vectors.items():
                 factors[task][key] = truncated(vector[key], rank)
         elif others != "zero":
-            total = sum(vector[key] for vector in vectors)
-            merged = total / len(vectors) if others == "mean" else total
+            stacked = torch.stack([vector[key] for vector in vectors])
+            merged = stacked.mean(dim=0) if others == "mean" else stacked.sum(dim=0)
             shared[key] = (start.to(merged.dtype) + merged).to(start.dtype)
     return shared, {task: part_weights(own) for task, own in factors.items()}
