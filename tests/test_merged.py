@@ -255,11 +255,11 @@ def test_what_cannot_be_read_is_named_with_its_remedy(tmp_path: Path, save: Call
     (tmp_path / "other/a.safetensors").unlink()
     with pytest.raises(RemergeError, match=r"other/a\.safetensors: missing, .*; delete .*other\.safetensors to have"):
         MergedFiles(other)
-    save_weights(path, load_weights(path), described("mini") | {"assembly": "routed"})
-    with pytest.raises(RemergeError, match=r"m\.safetensors: .* 'routed'; known: plain, .*; .* delete it"):
+    save_weights(path, load_weights(path), described("mini") | {"assembly": "braided"})
+    with pytest.raises(RemergeError, match=r"m\.safetensors: .* 'braided'; known: plain, .*; .* delete it"):
         load_merged(path)
-    with pytest.raises(ParameterError, match="unknown assembly 'routed'; known: plain"):
-        save_merged(path, {}, {}, "routed")
+    with pytest.raises(ParameterError, match="unknown assembly 'braided'; known: plain"):
+        save_merged(path, {}, {}, "braided")
 
 
 def test_all_files_are_written_or_none(tmp_path: Path, start: dict[str, Tensor]) -> None:
