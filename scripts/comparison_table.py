@@ -6,9 +6,10 @@ import pandas as pd
 
 from remerge.findings.comparison import compare, comparison_markdown
 from remerge.findings.published import SHARED_WEIGHTS, of_pool, read_published
-from remerge.findings.tables import write_csv, write_text
+from remerge.findings.tables import Row, in_blocks, write_csv, write_text
 from remerge.images.audit import contaminated, read_audit
 from remerge.methods.measured import published_as, read_measured
+from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.csvs import read_csv
 from remerge.run.job import job
 from remerge.scoring.scores import read_scores
@@ -25,7 +26,9 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     published = of_pool(read_published(inputs.published), params.origin, params.architecture)
     measured = read_measured(inputs.measured).get(params.origin, {})
     names, notes = published_as(params.methods, measured), {name: known.note for name, known in measured.items()}
-    table = compare(scores, published, list(params.methods), params.tasks, flags, elsewhere, names, notes)
-    labels = {name: method["label"] for name, method in params.methods.items()}
+    rows = in_blocks({name: Row(method["label"], method["algorithm"]) for name, method in params.methods.items()})
+    labels = {name: row.label for name, row in rows.items()}
+    parted = [name for name, row in rows.items() if row.block == SHARED_AND_PARTS]
+    table = compare(scores, published, list(rows), params.tasks, flags, elsewhere, names, notes)
     write_csv(outputs.csv, table)
-    write_text(outputs.markdown, comparison_markdown(table, labels))
+    write_text(outputs.markdown, comparison_markdown(table, labels, parted))

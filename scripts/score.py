@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
     merged = load_merged(inputs.encoder)
+    image_sets = load_image_sets(params.tasks, inputs.images)
     frame = score_encoder(
         merged.encoder_for,
         load_heads(params.tasks, inputs.heads),
-        load_image_sets(params.tasks, inputs.images),
+        {task: images for task, images in image_sets.items() if merged.serves(task)},
         device=device_for(snakemake.resources),
         answers=True,
         **params.scoring,

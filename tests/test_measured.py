@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import TypeAdapter
+from snakemake.utils import update_config
 
+from remerge.config import load_config
 from remerge.config.methods import AnyMethod
-from remerge.doctor import configuration
 from remerge.errors import RemergeError
 from remerge.figures.evidence import Evidence
 from remerge.figures.scalings import draw
@@ -20,6 +21,8 @@ from remerge.findings.claims_tables import claims_table
 from remerge.findings.comparison import OTHER_PARAMETERS, compare, comparison_markdown
 from remerge.findings.published import of_pool, read_published
 from remerge.methods.measured import curves_as, published_as, read_measured
+from remerge.methods.registry import ALGORITHMS
+from remerge.plan.methods import Methods as Questions
 from remerge.run.strict_yaml import read_yaml
 from remerge.scoring.answers import pack_right
 from remerge.scoring.scores import write_scores
@@ -37,8 +40,15 @@ Methods = dict[str, dict[str, Any]]
 
 
 def methods_of(preset: str | None = None) -> Methods:
-    config = configuration(ROOT, ROOT / "config" / f"{preset}.yaml" if preset else None)
-    return {name: asdict(method) for name, method in config.methods.items()}
+    """The methods of the default configuration, or of a preset with the rest of the field."""
+    files = [ROOT / "config.yaml"]
+    files += [ROOT / "config" / f"{name}.yaml" for name in (preset, "mini-field")] if preset else []
+    values: dict[str, Any] = {}
+    for file in files:
+        update_config(values, read_yaml(file))
+    config = load_config(values, files)
+    asked = Questions(config)
+    return {name: asdict(method) | asked.parameters(name) for name, method in config.methods.items()}
 
 
 @pytest.fixture
@@ -71,6 +81,10 @@ def test_what_was_measured_is_written_in_the_words_of_the_configuration() -> Non
     for origin, known in MEASURED.items():
         for name, own in known.items():
             for parameters in (own.parameters, {**own.parameters, **own.comparable}):
+                if ALGORITHMS[own.algorithm].kind == "adapters":
+                    # In the configuration it is the name of a method; here, what that method is.
+                    TypeAdapter(AnyMethod).validate_python({"label": "x", **parameters["around"]})
+                    parameters = {**parameters, "around": "x"}
                 method = TypeAdapter(AnyMethod).validate_python({"label": "x", **parameters})
                 told = {"algorithm": method.algorithm, **method.parameters()}
                 assert {key: told[key] for key in parameters} == parameters

@@ -192,10 +192,12 @@ def test_scripts_score_every_task_by_its_encoder_and_say_in_tables_what_that_tak
         "latex": "results/p/tables/s/main.tex",
     }
     run("main_table", read, made, {"methods": rows, "origins": dict.fromkeys(TASKS, "real")})
-    looks = {"masked": "validation labels, the task's name", "plain": "validation labels"}
-    assert read_csv("results/p/tables/s/main.csv").set_index("method")["uses"].to_dict() == looks
-    for path in ("results/p/tables/s/main.md", "results/p/tables/s/main.tex"):
-        assert Path(path).read_text().count(looks["masked"]) == 1
+    table = read_csv("results/p/tables/s/main.csv").set_index("method")
+    assert table["uses"].to_dict() == {"masked": "validation labels", "plain": "validation labels"}
+    assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}
+    lines = Path("results/p/tables/s/main.md").read_text().splitlines()
+    assert [line.split("|")[-3].strip() for line in (lines[0], *lines[2:4])] == ["Task's name", "needed", "–"]
+    assert Path("results/p/tables/s/main.tex").read_text().count("& needed &") == 1
 
     Path("results/job.tsv").write_text("s\tmax_rss\n2\t700\n")
     read = {"jobs": ["results/job.tsv", "results/job.tsv"], "encoders": list(files.values())}
@@ -253,11 +255,11 @@ def test_what_cannot_be_read_is_named_with_its_remedy(tmp_path: Path, save: Call
     (tmp_path / "other/a.safetensors").unlink()
     with pytest.raises(RemergeError, match=r"other/a\.safetensors: missing, .*; delete .*other\.safetensors to have"):
         MergedFiles(other)
-    save_weights(path, load_weights(path), described("mini") | {"assembly": "routed"})
-    with pytest.raises(RemergeError, match=r"m\.safetensors: .* 'routed'; known: plain, .*; .* delete it"):
+    save_weights(path, load_weights(path), described("mini") | {"assembly": "braided"})
+    with pytest.raises(RemergeError, match=r"m\.safetensors: .* 'braided'; known: plain, .*; .* delete it"):
         load_merged(path)
-    with pytest.raises(ParameterError, match="unknown assembly 'routed'; known: plain"):
-        save_merged(path, {}, {}, "routed")
+    with pytest.raises(ParameterError, match="unknown assembly 'braided'; known: plain"):
+        save_merged(path, {}, {}, "braided")
 
 
 def test_all_files_are_written_or_none(tmp_path: Path, start: dict[str, Tensor]) -> None:

@@ -19,6 +19,8 @@ OFFERED: dict[Kind, set[str]] = {
     "joint": set(),
     "rule": {"merge_rule"},
     "statistics": {"statistics", "merge"},
+    "parts": {"parts"},
+    "adapters": {"learn"},
     "learned": {"preprocess", "learn", "merge", "merge_rule"},
 }
 NO_METHODS = {"__init__", "measured", "parameters", "plug_ins", "registry"}

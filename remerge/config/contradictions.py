@@ -10,7 +10,7 @@ from remerge.config.own_methods import faults_of
 from remerge.config.wording import Fault, Location, did_you_mean
 from remerge.methods import load as load_method
 from remerge.methods.parameters import parameters_in
-from remerge.methods.registry import ALGORITHMS, Kind
+from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.tasks import MINI_TASKS
@@ -71,8 +71,18 @@ def _in_methods(methods: Mapping[str, Any]) -> Iterator[Fault]:
         for location, each in _with_wrapped(("methods", name), method):
             if each.get("algorithm") == "own" and isinstance(each.get("file"), str):
                 yield from faults_of(location, each)
+        if _kind_of(method) == "adapters" and isinstance(adapted := method.get("around"), str):
+            yield from _of_adapted(("methods", name, "around"), adapted, methods)
         if isinstance(coefficients, str) and not Path(coefficients).is_file():
             yield ("methods", name, "coefficients"), f"no such file: {coefficients}"
+
+
+def _of_adapted(location: Location, name: str, methods: Mapping[str, Any]) -> Iterator[Fault]:
+    """The method that another one adapts."""
+    if name not in methods:
+        yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
+    elif _kind_of(_mapping(methods[name])) not in MERGING:
+        yield location, f"{name!r} does not merge into one encoder; name a method that does"
 
 
 def _with_wrapped(location: Location, method: Mapping[str, Any]) -> Iterator[tuple[Location, Mapping[str, Any]]]:
@@ -125,6 +135,8 @@ def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Ite
         yield location, f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
     elif (kind := _kind_of(method)) in ("reference", "joint"):
         yield location, f"{name!r} merges nothing; name a method that merges"
+    elif kind in WITH_PARTS:
+        yield location, f"{name!r} keeps a part for every task, and studies merge into one encoder; name another method"
     elif kind == "statistics":
         yield location, f"{name!r} wants statistics of the experts, which studies do not collect; name another method"
     elif isinstance(method.get("scaling"), Mapping):

@@ -57,6 +57,7 @@ _CHECKED: dict[Any, Any] = {
     dict[str, Any]: dict[Name, Any],
     list[float]: Grid,
     parameters.InputPath: InputPath,
+    parameters.MethodName: Name,
     parameters.InputPath | None: InputPath | None,
     # As a plug-in may wrap another one, the type is named before it can be defined.
     parameters.Around: "Around",

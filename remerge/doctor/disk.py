@@ -9,7 +9,7 @@ from remerge.config.models import Config, Pool
 from remerge.doctor.check import Check
 from remerge.doctor.estimates import HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
 from remerge.doctor.work import images
-from remerge.methods.registry import MERGING
+from remerge.methods.registry import MERGING, WITH_PARTS
 from remerge.plan.downloads import OPENAI, Downloads
 from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS
@@ -83,6 +83,9 @@ def pool_bytes(config: Config, pool: Pool) -> dict[str, int]:
         # The merged task vector and the merged encoder.
         "merged encoders": 2 * len(config.suites) * len(made) * encoder,
     }
+    if parted := config.methods_of_kind(*WITH_PARTS):
+        # At most the pre-trained weights and a task vector are shared, and parts take less than one more.
+        taken["merged results with parts"] = 3 * len(config.suites) * len(parted) * encoder
     if statistics := len(config.methods_of_kind("statistics")):
         taken["statistics"] = statistics * count * encoder
     if pool.origin == "task-vectors" and pool.folder is None:

@@ -59,6 +59,10 @@ def _main(config: Config, pool: str) -> float:
                 passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[attr-defined]
             if name in by_statistics:
                 passes += STEP * len(suite) * method.images  # type: ignore[attr-defined]
+            if method.adapts:
+                # The adapted encoder and the expert see every image that is drawn, once.
+                drawn = method.steps * method.batch_size  # type: ignore[attr-defined]
+                passes += 2 * sum(min(drawn, _count(config, [task])) for task in suite)
             if name in joint:
                 passes += STEP * method.steps * training.batch_size  # type: ignore[attr-defined]
     return passes

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from remerge.figures.style import Look, labels, looks
+from remerge.methods.registry import WITH_PARTS, algorithms_of_kind
 from remerge.run.csvs import read_csv
 from remerge.scoring.coverage import count_merged
 from remerge.scoring.scores import average_accuracy, merged_tasks, read_scores
@@ -54,6 +55,11 @@ class Evidence:
     def methods_of(self, *algorithms: str) -> list[str]:
         """Return the ids of the methods of some algorithms."""
         return [name for name, method in self.methods.items() if method["algorithm"] in algorithms]
+
+    @property
+    def methods_with_parts(self) -> list[str]:
+        """The ids of the methods that keep parts for every task; they are set apart from those of one encoder."""
+        return self.methods_of(*algorithms_of_kind(*WITH_PARTS))
 
     def merge_alike(self, one: str, other: str) -> bool:
         """Whether two methods differ only in their scaling, and so lie on one curve."""

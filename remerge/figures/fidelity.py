@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.figures.evidence import Evidence
 from remerge.figures.naming import name_points
 from remerge.figures.style import Look, new_figure, tell_absent
@@ -21,7 +22,7 @@ def figure_of(evidence: Evidence, need: str) -> Figure:
     """Draw a table of averages beside published ones, with its correlation."""
     table, correlation = (read_csv(path, ["tasks", "seeds"]) for path in evidence.files[need])
     figure = fidelity_figure(table, correlation, evidence.labels, evidence.looks, evidence.architecture)
-    shown = [task for told in table["tasks"].dropna().head(1) for task in told.split("+")]
+    shown = [task for averaged in table["tasks"].dropna().head(1) for task in split_tasks(averaged)]
     return tell_absent(figure, shown, evidence.tasks) if shown else figure
 
 
@@ -32,7 +33,7 @@ def fidelity_figure(
     looks: Mapping[str, Look],
     architecture: str,
 ) -> Figure:
-    """Draw the merged encoders with their names, and beside them all rows, with references hollow.
+    """Draw the merged encoders with their names, and beside them all rows, with those that are not ranked hollow.
 
     Args:
         table: Columns ``method``, ``role``, ``published``, ``average``, ``low`` and ``high`` (percent).
@@ -43,15 +44,15 @@ def fidelity_figure(
     """
     figure = new_figure(3.6)
     every, merged = figure.subplots(1, 2, width_ratios=[1, 2.4])
-    for axes, roles in ((every, ["merged", "reference"]), (merged, ["merged"])):
-        rows = table[table["role"].isin(roles)].dropna(subset="average")
+    shown = table.dropna(subset="average")
+    is_merged = shown["role"] == "merged"
+    for axes, rows in ((every, shown), (merged, shown[is_merged])):
         _points(axes, rows, looks)
         axes.set(xlabel="ViT-B/32: published average (%)", ylabel=f"{architecture}: average accuracy (%)")
-    every.set_title("all rows; hollow: references")
+    every.set_title("all rows; hollow: not ranked")
     merged.set_title(_correlation(correlation))
     merged.margins(x=0.12, y=0.15)
-    for axes, role in ((every, "reference"), (merged, "merged")):
-        rows = table[table["role"] == role].dropna(subset="average")
+    for axes, rows in ((every, shown[~is_merged]), (merged, shown[is_merged])):
         points, bars = (rows[columns].to_numpy(float) for columns in (["published", "average"], ["low", "high"]))
         name_points(axes, points, bars, [labels[name] for name in rows["method"]])
     return figure
@@ -66,7 +67,7 @@ def _points(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
             yerr=[[value - row["low"]], [row["high"] - value]],
             color=look.color,
             marker=look.marker,
-            markerfacecolor="white" if row["role"] == "reference" else look.color,
+            markerfacecolor=look.color if row["role"] == "merged" else "white",
             elinewidth=0.8,
             linestyle="none",
         )

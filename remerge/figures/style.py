@@ -39,8 +39,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 
-# Okabe and Ito's palette, whose colours also differ in lightness, and five more.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WINE, _TEAL = (
+# Okabe and Ito's palette, whose colours also differ in lightness, and six more.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WINE, _TEAL, _INDIGO = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -53,6 +53,7 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _BROWN, _OLIVE, _WIN
     "#999933",
     "#882255",
     "#44AA99",
+    "#332288",
 )
 
 
@@ -70,6 +71,7 @@ class Look:
 
 
 _SIX = [("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "P")]
+_EIGHT = [*_SIX, (":", "X"), ("-.", "d")]
 
 FAMILIES = {
     "pretrained": [Look(_GREY, ":", "x")],
@@ -87,12 +89,13 @@ FAMILIES = {
     ],
     "masks": [Look(_OLIVE, line, marker) for line, marker in _SIX],
     "directions": [Look(_WINE, line, marker) for line, marker in _SIX],
-    "singular values": [Look(_TEAL, line, marker) for line, marker in [*_SIX, (":", "X"), ("-.", "d")]],
+    "singular values": [Look(_TEAL, line, marker) for line, marker in _EIGHT],
     "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
     "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],
     "adamerging task ++": [Look(_SKY, "--", "D"), Look(_SKY, "-.", "d")],
     "adamerging layer": [Look(_BLUE, "-", "s"), Look(_BLUE, ":", "p")],
     "adamerging layer ++": [Look(_RED, "--", "D"), Look(_RED, "-.", "d")],
+    "parts": [Look(_INDIGO, line, marker) for line, marker in _EIGHT],
     "other": [Look(_BROWN, "-", "o"), Look(_BROWN, "--", "s"), Look(_BROWN, ":", "^"), Look(_BROWN, "-.", "D")],
 }
 """Looks by family, assigned to its methods in turn; families that are not listed use the looks of ``other``."""

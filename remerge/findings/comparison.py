@@ -1,11 +1,13 @@
 """Comparison of our numbers with published ones: difference, interval, and caveats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 from tabulate import tabulate
 
 from remerge.checkpoints.headers import split_tasks
+from remerge.findings.tables import divider
+from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.scores import accuracy, wilson_interval
 from remerge.tasks.clip import CLIP_TASKS, clip_task
@@ -104,8 +106,14 @@ def _average(rows: Sequence[Mapping[str, object]], method: str) -> dict[str, obj
     return {name: of_method[name].mean() for name in ("ours", "published", "difference")}
 
 
-def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    """Return the comparison in Markdown, with a row per method and task."""
+def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str], parted: Collection[str] = ()) -> str:
+    """Return the comparison in Markdown, with a row per method and task.
+
+    Args:
+        table: The result of :func:`compare`.
+        labels: Display names of its methods.
+        parted: The methods that keep parts for every task; they come last.
+    """
     body = [
         [
             MARKDOWN.plain(labels[row.method]),
@@ -119,6 +127,8 @@ def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
         ]
         for row in table.itertuples()
     ]
+    if last := int(table["method"].isin(parted).sum()):
+        body.insert(len(body) - last, divider(SHARED_AND_PARTS, len(body[0])))
     headers = ["Method", "Task", "Ours", "95 % interval", "Published", "Difference", "Agrees", "Flags"]
     note = (
         "Accuracy in percent; intervals are Wilson's, of the sampling of test images alone. Agrees: the published "

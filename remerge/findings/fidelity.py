@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.errors import RemergeError
 from remerge.findings.resampling import (
     CONFIDENCE,
@@ -17,7 +18,7 @@ from remerge.findings.resampling import (
     right_answers,
 )
 from remerge.methods.measured import Measured, Methods, paired
-from remerge.methods.registry import ALGORITHMS, MERGING
+from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS, Kind
 from remerge.scoring.scores import average_accuracy, merged_tasks
 
 FEWEST = 3
@@ -64,19 +65,23 @@ def joined(
         published: Published averages, in percent, by name.
 
     Returns:
-        A row per method: ``method``, ``role`` (``merged``, ``reference`` or ``left out``), ``published as``,
-        ``published``, and ``note``, the reason why it is left out.
+        A row per method: ``method``, ``role`` (``merged`` into one encoder, with ``parts`` per task, ``reference`` or
+        ``left out``), ``published as``, ``published``, and ``note``, the reason why it is left out.
     """
     names = paired(methods, measured, may_differ)
     rows = []
     for name, method in methods.items():
         reason = _not_published(method, names.get(name), measured, may_differ, published)
         reason = reason or _merges_fewer([frame[frame["method"] == name] for frame in scores.values()])
-        merges = ALGORITHMS[method["algorithm"]].kind in MERGING
-        role = "left out" if reason else "merged" if merges else "reference"
+        role = "left out" if reason else _role(ALGORITHMS[method["algorithm"]].kind)
         value = published.get(names.get(name, ""))
         rows.append({"method": name, "role": role, "published as": names.get(name), "published": value, "note": reason})
     return pd.DataFrame(rows)
+
+
+def _role(kind: Kind) -> str:
+    """What the methods of a kind are: only those that are ``merged`` are ranked."""
+    return "merged" if kind in MERGING else "parts" if kind in WITH_PARTS else "reference"
 
 
 def _not_published(
@@ -98,7 +103,7 @@ def _not_published(
 def _merges_fewer(frames: Sequence[pd.DataFrame]) -> str:
     """Which tasks a method merges, with some seed, if not all."""
     merged = next(filter(None, map(merged_tasks, frames)), "")
-    return f"merges only {', '.join(merged.split('+'))}" if merged else ""
+    return f"merges only {', '.join(split_tasks(merged))}" if merged else ""
 
 
 def averaged(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.checkpoints.headers import split_tasks
 from remerge.findings.tables import latex_table
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence
@@ -50,7 +51,7 @@ def fidelity_latex(
 ) -> str:
     """Return the comparison in LaTeX (package booktabs); arguments as for :func:`fidelity_markdown`."""
     headers, body = _layout(table, labels, LATEX)
-    return latex_table(headers, body, LATEX.plain(f"{sentence(correlations)} {_note(table, labels, tasks)}"))
+    return latex_table(headers, {"": body}, LATEX.plain(f"{sentence(correlations)} {_note(table, labels, tasks)}"))
 
 
 def _layout(table: pd.DataFrame, labels: Mapping[str, str], markup: Markup) -> tuple[list[str], list[list[str]]]:
@@ -69,7 +70,7 @@ def _layout(table: pd.DataFrame, labels: Mapping[str, str], markup: Markup) -> t
 
 def _note(table: pd.DataFrame, labels: Mapping[str, str], tasks: Sequence[str]) -> str:
     seeds = sum(str(column).startswith("seed ") for column in table)
-    scored = [task for task in str(table["tasks"].iloc[0]).split("+") if task]
+    averaged = str(table["tasks"].iloc[0])
     left_out = table[table["role"] == "left out"]
     named = "; ".join(f"{labels[name]} ({why})" for name, why in zip(left_out["method"], left_out["note"], strict=True))
     parts = [
@@ -78,9 +79,10 @@ def _note(table: pd.DataFrame, labels: Mapping[str, str], tasks: Sequence[str]) 
         f"95 % intervals: over test images and {seeds} training seeds."
         if seeds
         else "95 % intervals: over test images alone; there is one training seed.",
-        "Correlation and ranks are of merged encoders. A method is compared with the published one of the same "
-        "parameters, but for those of how long it learns and what it is tuned over (published/fidelity.yaml).",
-        absence(scored, tasks) if scored else "",
+        "Correlation and ranks are of methods that merge into one encoder. A method is compared with the published one "
+        "of the same parameters, but for those of how long it learns and what it is tuned over "
+        "(published/fidelity.yaml).",
+        absence(split_tasks(averaged), tasks) if averaged else "",
         f"Not compared: {named}." if named else "",
     ]
     return " ".join(filter(None, parts))

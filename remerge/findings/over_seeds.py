@@ -10,8 +10,9 @@ from tabulate import tabulate
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim
 from remerge.findings.claims_tables import COLUMNS, table_row, without_images
-from remerge.findings.tables import Row
+from remerge.findings.tables import Row, divider, in_blocks
 from remerge.findings.verdicts import judge_over_seeds
+from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.coverage import count_merged
 from remerge.scoring.scores import average_accuracy, merged_tasks
@@ -144,19 +145,20 @@ def main_over_seeds(scores: Mapping[int, pd.DataFrame], methods: Mapping[str, Ro
 
     Args:
         scores: Test scores of all methods of one suite, by seed.
-        methods: Rows in order.
+        methods: Rows in order; the table has them block by block.
         tasks: The suite's tasks.
 
     Returns:
-        Columns ``method``, per seed ``seed {seed}``, ``mean`` (percent), ``deviation`` (points; sample standard
-        deviation with divisor n - 1) and ``tasks``, the number of tasks averaged; if an encoder merges, or was trained
-        on, only some of the tasks, also ``merged``, such as ``a+b``.
+        Columns ``method``; if there are methods with parts, ``block``; per seed ``seed {seed}``; ``mean`` (percent),
+        ``deviation`` (points; sample standard deviation with divisor n - 1) and ``tasks``, the number of tasks
+        averaged; if an encoder merges, or was trained on, only some of the tasks, also ``merged``, such as ``a+b``.
     """
     rows = []
-    for name, method in methods.items():
+    has_parts = any(method.block == SHARED_AND_PARTS for method in methods.values())
+    for name, method in in_blocks(methods).items():
         own = {seed: frame[frame["method"] == name] for seed, frame in scores.items()}
         shared = [task for task in tasks if all(task in set(frame["task"]) for frame in own.values())]
-        row: dict[str, Any] = {"method": method.label}
+        row: dict[str, Any] = {"method": method.label} | ({"block": method.block} if has_parts else {})
         for seed, frame in own.items():
             average = average_accuracy(frame[frame["task"].isin(shared)], ["method"])["average"]
             row[f"seed {seed}"] = average.iloc[0] if shared else None
@@ -184,6 +186,8 @@ def main_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], tasks: int, 
         ]
         for row in table.to_dict("records")
     ]
+    if "block" in table and (first := list(table["block"]).index(SHARED_AND_PARTS)):
+        cells.insert(first, divider(SHARED_AND_PARTS, len(columns) + 1))
     headers = ["Average accuracy", *(f"Seed {seed}" for seed in seeds), "Mean", "SD"]
     return (
         f"{_laid_out(cells, headers)}\n\nAverage accuracy in percent on test images. SD: standard deviation over "

@@ -7,13 +7,17 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.methods.registry import ALGORITHMS, MERGING
+from remerge.methods.registry import ALGORITHMS, BLOCKS, MERGING, ONE_ENCODER, SHARED_AND_PARTS, WITH_PARTS, block_of
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence, count_merged
 from remerge.scoring.held_out import notes_on
 from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, needs_task_name, wilson_interval
 
+PARTS_NOTE = (
+    "Parts per task: methods that store more than one encoder and make another of it for every task or image; cost.md "
+    "says how much. Compare them with each other only. Task's name: needed to choose the part."
+)
 EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
 
 
@@ -33,8 +37,18 @@ class Row:
 
     @property
     def competes(self) -> bool:
-        """Whether it merges, and so can be marked as best."""
-        return ALGORITHMS[self.algorithm].kind in MERGING
+        """Whether it merges, and so can be marked as best of its block."""
+        return ALGORITHMS[self.algorithm].kind in (*MERGING, *WITH_PARTS)
+
+    @property
+    def block(self) -> str:
+        """The block of methods that it is shown in and compared with."""
+        return block_of(self.algorithm)
+
+
+def in_blocks(methods: Mapping[str, Row]) -> dict[str, Row]:
+    """Return methods block by block, in order within each."""
+    return {name: row for block in BLOCKS for name, row in methods.items() if row.block == block}
 
 
 def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> pd.DataFrame:
@@ -46,11 +60,12 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
 
     Args:
         scores: Test scores of all methods of one suite.
-        methods: Rows in order.
+        methods: Rows in order; the table has them block by block.
         tasks: Columns in order.
 
     Returns:
-        Columns ``method``, ``uses`` (which includes the task's name if the encoder depends on it); per task ``{task}``
+        Columns ``method``, ``uses``; if there are methods with parts, ``block``, and if an encoder depends on the name
+        of the image's task, ``task_name``, which is then ``needed``; per task ``{task}``
         (percent), ``{task} correct``, ``{task} n``, ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent);
         ``average``, ``half_width`` (of the average's 95 % interval, points), ``normalised`` (percent) and ``tasks``;
         if scoring was in bfloat16, also ``compared`` and ``agree`` (see
@@ -59,10 +74,14 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
     """
     experts = _by_task(scores, [name for name, row in methods.items() if row.algorithm == "individual"])
     rows = []
-    for name, method in methods.items():
+    has_parts = any(method.block == SHARED_AND_PARTS for method in methods.values())
+    for name, method in in_blocks(methods).items():
         own = scores[(scores["method"] == name) & scores["task"].isin(tasks)]
-        uses = [*method.uses, *(["the task's name"] if needs_task_name(own) else [])]
-        row: dict[str, object] = {"method": method.label, "uses": ", ".join(uses)}
+        row: dict[str, object] = {"method": method.label, "uses": ", ".join(method.uses)}
+        if has_parts:
+            row["block"] = method.block
+        if needs_task_name(own):
+            row["task_name"] = "needed"
         for task in tasks:
             row |= _cells(task, own[own["task"] == task])
         if "compared" in own:
@@ -129,13 +148,18 @@ def main_table_markdown(
 ) -> str:
     """Return the main table in Markdown, with one decimal, the best merged encoder bold, and the second underlined.
 
+    Each block of methods has its own best.
+
     Args:
         table: The result of :func:`main_table`.
         methods: The methods in its rows.
         origins: By task, whether its images are rendered or real.
         flags: By task, what is wrong with its splits (:func:`remerge.images.audit.contaminated`).
     """
-    headers, body = _main_layout(table, methods, list(origins), MARKDOWN)
+    headers, blocks = _main_layout(table, methods, list(origins), MARKDOWN)
+    body = blocks.pop(ONE_ENCODER, [])
+    for title, rows in blocks.items():
+        body += [divider(title, len(headers)), *rows]
     notes = " ".join(_notes(table, origins, flags))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{MARKDOWN.plain(notes)}\n"
 
@@ -144,8 +168,8 @@ def main_table_latex(
     table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
 ) -> str:
     """Return the main table in LaTeX (package booktabs), with the same marks as in Markdown."""
-    headers, body = _main_layout(table, methods, list(origins), LATEX)
-    return latex_table(headers, body, LATEX.plain(" ".join(_notes(table, origins, flags))))
+    headers, blocks = _main_layout(table, methods, list(origins), LATEX)
+    return latex_table(headers, blocks, LATEX.plain(" ".join(_notes(table, origins, flags))))
 
 
 def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
@@ -158,7 +182,12 @@ def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str
 def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, LATEX)
-    return latex_table(headers, body, LATEX.plain(" ".join(_experts_notes(table, flags))))
+    return latex_table(headers, {"": body}, LATEX.plain(" ".join(_experts_notes(table, flags))))
+
+
+def divider(block: str, columns: int) -> list[str]:
+    """Return the cells of the row above a block of a table in Markdown."""
+    return [f"*{block.capitalize()}*", *[""] * (columns - 1)]
 
 
 def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
@@ -189,28 +218,36 @@ def _experts_layout(table: pd.DataFrame, markup: Markup) -> tuple[list[str], lis
 
 def _main_layout(
     table: pd.DataFrame, methods: Mapping[str, Row], tasks: list[str], markup: Markup
-) -> tuple[list[str], list[list[str]]]:
+) -> tuple[list[str], dict[str, list[list[str]]]]:
+    """Headers, and the printed rows of every block."""
     columns = [*tasks, "average", "normalised"]
     merged = _merged(table, len(tasks))
-    # An encoder that merges fewer tasks has an advantage on those.
-    most = max((count for row, count in zip(methods.values(), merged, strict=True) if row.competes), default=0)
-    competes = [row.competes and count == most for row, count in zip(methods.values(), merged, strict=True)]
-    marked = {column: _marked(table[column], competes, markup) for column in columns}
+    rows = list(in_blocks(methods).values())
+    names = list(table["task_name"].fillna("–")) if "task_name" in table else []
     body = [
         [
             markup.plain(str(row["method"])),
-            *(marked[column][index] for column in columns),
+            *(_number(row[column]) for column in columns),
+            *names[index : index + 1],
             markup.plain(row["uses"] or "–"),
         ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
+    blocks = {block: [index for index, row in enumerate(rows) if row.block == block] for block in BLOCKS}
+    for indices in blocks.values():
+        # An encoder that merges fewer tasks has an advantage on those.
+        most = max((merged[index] for index in indices if rows[index].competes), default=0)
+        competes = [index for index in indices if rows[index].competes and merged[index] == most]
+        for place in range(1, 1 + len(columns)):
+            _mark([body[index] for index in competes], place, markup)
     for index, count in enumerate(merged):
         if count < len(tasks):
             body[index][0] += f" ({count}/{len(tasks)} tasks)"
     incomplete = table["tasks"].fillna(0) < len(tasks)
     for index in incomplete[incomplete].index:
-        body[index][-3] += f" ({int(table['tasks'].fillna(0)[index])}/{len(tasks)})"
-    return ["Method", *map(markup.plain, tasks), "Average", "Normalised", "Looks at"], body
+        body[index][1 + len(tasks)] += f" ({int(table['tasks'].fillna(0)[index])}/{len(tasks)})"
+    headers = ["Method", *map(markup.plain, tasks), "Average", "Normalised", *["Task's name"][: len(names)], "Looks at"]
+    return headers, {block: [body[index] for index in indices] for block, indices in blocks.items() if indices}
 
 
 def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
@@ -219,15 +256,13 @@ def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
     return [count_merged(text, tasks) for text in named]
 
 
-def _marked(values: pd.Series, competes: Sequence[bool], markup: Markup) -> list[str]:
-    """Numbers as printed, with the best and second best of the eligible ones marked; equal numbers share a mark."""
-    printed = [_number(value) for value in values]
-    ranks = sorted({float(text) for text, yes in zip(printed, competes, strict=True) if yes and text != "–"})[::-1]
+def _mark(rows: Sequence[list[str]], place: int, markup: Markup) -> None:
+    """Mark the best and second best of the numbers printed at a place of some rows; equal numbers share a mark."""
+    ranks = sorted({float(row[place]) for row in rows if row[place] != "–"}, reverse=True)
     marks = dict(zip(ranks[:2], (markup.best, markup.second), strict=False))
-    return [
-        marks.get(float(text), "{}").format(text) if yes and text != "–" else text
-        for text, yes in zip(printed, competes, strict=True)
-    ]
+    for row in rows:
+        if row[place] != "–":
+            row[place] = marks.get(float(row[place]), "{}").format(row[place])
 
 
 def _number(value: float | None) -> str:
@@ -248,16 +283,22 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
         for origin in dict.fromkeys(origins.values())
     )
     return [
-        "Accuracy in percent on test images; best merged encoder bold, second underlined.",
+        f"Accuracy in percent on test images; best merged encoder {'of each block ' if _has_parts(table) else ''}bold, "
+        "second underlined.",
         f"Normalised: mean over tasks of accuracy divided by the expert's. Test images: {sizes}.",
         f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
         "(sampling of test images only).",
         f"Images {kinds}.",
+        *([PARTS_NOTE] if _has_parts(table) else []),
         *_absent(table, list(origins)),
         *_contaminated(flags, origins),
         *notes_on(table["uses"]),
         *_precision(table),
     ]
+
+
+def _has_parts(table: pd.DataFrame) -> bool:
+    return "block" in table and bool((table["block"] == SHARED_AND_PARTS).any())
 
 
 def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
@@ -284,23 +325,25 @@ def _precision(table: pd.DataFrame) -> list[str]:
     return [f"Scored in bfloat16: on {agree} of the {compared} images compared, float32 predicts the same."]
 
 
-def latex_table(headers: Sequence[str], body: Sequence[Sequence[str]], note: str) -> str:
+def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]], note: str) -> str:
     """Return a table in LaTeX (package booktabs): the first column is text, as is the last if it says what was used.
 
     Args:
         headers: Names of columns, escaped.
-        body: Cells by row, escaped.
+        blocks: Cells by row, escaped, of each block by its title; the first block has none.
         note: The note below, escaped.
     """
+    first, *others = blocks.items()
     lines = [
         "% needs \\usepackage{booktabs}",
         rf"\begin{{tabular}}{{l{'r' * (len(headers) - 2)}{'l' if headers[-1] == 'Looks at' else 'r'}}}",
         r"\toprule",
         " & ".join(headers) + r" \\",
         r"\midrule",
-        *(" & ".join(row) + r" \\" for row in body),
-        r"\bottomrule",
-        r"\end{tabular}",
-        rf"\par\smallskip\footnotesize {note}",
+        *(" & ".join(row) + r" \\" for row in first[1]),
     ]
+    for title, rows in others:
+        lines += [r"\midrule", rf"\multicolumn{{{len(headers)}}}{{l}}{{\emph{{{title.capitalize()}}}}} \\", r"\midrule"]
+        lines += [" & ".join(row) + r" \\" for row in rows]
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\par\smallskip\footnotesize {note}"]
     return "\n".join(lines) + "\n"

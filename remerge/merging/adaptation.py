@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -25,11 +26,20 @@ def adaptation_batches(image_sets: Sequence[ImageSet], *, batch_size: int, seed:
     """
 
     def batches(step: int) -> list[Tensor]:
-        generator = np.random.Generator(np.random.PCG64([seed, step]))
-        drawn = []
-        for image_set in image_sets:
-            chosen = generator.choice(len(image_set), min(batch_size, len(image_set)), replace=False)
-            drawn.append(to_input(torch.from_numpy(image_set.images[np.sort(chosen)])))
-        return drawn
+        chosen = drawn(list(map(len, image_sets)), batch_size=batch_size, seed=seed, step=step)
+        return [to_input(torch.from_numpy(own.images[rows])) for own, rows in zip(image_sets, chosen, strict=True)]
 
     return batches
+
+
+def drawn(sizes: Sequence[int], *, batch_size: int, seed: int, step: int) -> list[npt.NDArray[np.int64]]:
+    """Return the images of each set, by number and in order, that a step's batches have.
+
+    Args:
+        sizes: Number of images in each set.
+        batch_size: Images per set; smaller sets are used whole.
+        seed: Seed of the sampling, together with the step.
+        step: The step.
+    """
+    generator = np.random.Generator(np.random.PCG64([seed, step]))
+    return [np.sort(generator.choice(size, min(batch_size, size), replace=False)) for size in sizes]

@@ -25,7 +25,13 @@ class Assembly:
     needs_task_name: bool = False
 
 
-ASSEMBLIES = {"plain": Assembly("remerge.merging.merged", "Plain")}
+ASSEMBLIES = {
+    "plain": Assembly("remerge.merging.merged", "Plain"),
+    "masked": Assembly("remerge.merging.masked", "Masked", needs_task_name=True),
+    "low_rank": Assembly("remerge.merging.low_rank", "LowRank", needs_task_name=True),
+    "routed": Assembly("remerge.merging.routed", "Routed"),
+    "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True),
+}
 """Assemblies by the name in the shared file's header; the default is ``plain``."""
 
 

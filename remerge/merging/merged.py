@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torch import nn
 from remerge.checkpoints.experts import merged_of
 from remerge.checkpoints.headers import SEPARATOR
 from remerge.checkpoints.weights import LazyWeights, Weights, load_weights, save_weights
-from remerge.clip.encoders import load_encoder
+from remerge.clip.encoders import architecture_in, build_clip, load_encoder
 from remerge.errors import ParameterError, RemergeError
 from remerge.merging.assemblies import ASSEMBLIES, MergedFiles, part_path
 from remerge.run.atomic import atomic_path
@@ -37,6 +37,10 @@ class Merged(MergedFiles, ABC):
     def columns(self) -> dict[str, str]:
         """Columns of its score files: ``merged``, its tasks, if some were skipped; ``task_name`` if it is needed."""
         return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
+
+    def serves(self, task: str) -> bool:
+        """Return whether there is an encoder for a task: a task whose expert was missing has no part."""
+        return not self.assembly.needs_task_name or task in self.parts
 
     def part(self, task: str) -> LazyWeights:
         """Return the part of a task.
@@ -68,6 +72,36 @@ class Plain(Merged):
         return self._encoder
 
 
+class Rebuilt(Merged):
+    """One encoder whose weights are made anew from the shared file and the part of the task that is named."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Build the encoder; weights are read when a task is named.
+
+        Raises:
+            RemergeError: See :class:`MergedFiles` and :func:`remerge.clip.encoders.architecture_in`.
+        """
+        super().__init__(path)
+        self._shared = load_weights(path)
+        self._encoder = build_clip(architecture_in(path)).visual.eval()
+
+    @abstractmethod
+    def weights_for(self, task: str) -> Weights:
+        """Return the encoder's weights for a task.
+
+        Raises:
+            RemergeError: The result has no part for this task.
+        """
+
+    def encoder_for(self, task: str) -> nn.Module:
+        """Return the encoder with the task's weights."""
+        try:
+            self._encoder.load_state_dict(dict(self.weights_for(task)))
+        except RuntimeError as error:
+            raise RemergeError(f"{self.path}: not the weights of its architecture: {error}") from error
+        return self._encoder
+
+
 def load_merged(path: str | Path) -> Merged:
     """Return the merged result whose shared file is at ``path``, using the assembly that its header names.
 
@@ -88,6 +122,7 @@ def save_merged(
     metadata: Mapping[str, str],
     assembly: str = "plain",
     parts: Mapping[str, Weights] | None = None,
+    absent: Iterable[str] = (),
 ) -> None:
     """Write a merged result: all its files or, if one cannot be written, none. A plain result is one file of weights.
 
@@ -97,6 +132,7 @@ def save_merged(
         metadata: Text fields of every file's header, such as ``architecture``.
         assembly: Name of the assembly that reads them.
         parts: Weights that only one task needs, by task.
+        absent: Tasks without a part, for want of an expert; their files say so and hold no tensors.
 
     Raises:
         ParameterError: The assembly is unknown.
@@ -112,6 +148,7 @@ def save_merged(
         fields["digest"] = header["digest"] = _digest({"": shared, **parts})
         header["parts"] = SEPARATOR.join(parts)
         files |= {part_path(path, task): (weights, fields | {"task": task}) for task, weights in parts.items()}
+    files |= {part_path(path, task): ({}, fields | {"task": task, "missing": "no expert"}) for task in absent}
     with ExitStack() as stack:
         for final, (weights, text) in files.items():
             save_weights(stack.enter_context(atomic_path(final)), weights, text)

@@ -27,6 +27,9 @@ def parameter(default: Any = MISSING, *, description: str, **bounds: float) -> A
 InputPath = NewType("InputPath", str)
 """A file of the user's that jobs read."""
 
+MethodName = NewType("MethodName", str)
+"""The name of another method of the configuration, which merges into one encoder."""
+
 Around = NewType("Around", dict[str, Any])
 """Algorithm and parameters of the method that a plug-in wraps; see :mod:`remerge.methods.plug_ins`."""
 
@@ -66,6 +69,11 @@ class Method:
     def learns(self) -> bool:
         """Whether coefficients are learned in this run."""
         return False
+
+    @property
+    def adapts(self) -> str:
+        """The name of the method whose encoder it adapts; empty if it merges by itself."""
+        return ""
 
     @property
     def algorithms(self) -> list[str]:

@@ -10,6 +10,11 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
     another method of it: see :mod:`remerge.methods.plug_ins`.
 ``statistics``
     ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
+``parts``
+    ``parts(pretrained, task_vectors, **parameters)``, which returns the weights that all tasks share and those of each
+    task, by task, for the entry's assembly to read.
+``adapters``
+    ``learn(encoder, expert, images, **parameters)``, which returns a task's adapter of another method's encoder.
 ``learned``
     ``preprocess(task_vectors, **parameters)``, ``learn`` and ``merge(task_vectors, coefficients)``; and ``merge_rule``
     as above, with a file of ``coefficients`` and the names of the ``tasks``. See :mod:`remerge.methods.adamerging`.
@@ -18,10 +23,16 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["reference", "joint", "rule", "statistics", "learned"]
+Kind = Literal["reference", "joint", "rule", "statistics", "learned", "parts", "adapters"]
 
 MERGING: tuple[Kind, ...] = ("rule", "statistics", "learned")
-"""The kinds that merge; the others bound them and do not compete with them."""
+"""The kinds that merge into one encoder."""
+
+WITH_PARTS: tuple[Kind, ...] = ("parts", "adapters")
+"""The kinds that keep a part for every task; they store more, and compete with each other only."""
+
+ONE_ENCODER, SHARED_AND_PARTS = BLOCKS = ("one encoder", "a shared encoder and parts per task")
+"""What tables and figures call the two blocks of methods that they never rank together."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +42,19 @@ class Algorithm:
     Attributes:
         kind: ``reference``: scored as it is. ``joint``: one encoder trained on all tasks. ``rule``: merged from task
             vectors alone. ``statistics``: merged by statistics of the experts. ``learned``: merged by coefficients that
-            are learned.
+            are learned. ``parts``: merged from task vectors alone, with a part for every task. ``adapters``: another
+            method's encoder, with an adapter for every task.
         paper: Where the method was published.
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
+        assembly: What makes encoders of its files, see :data:`remerge.merging.assemblies.ASSEMBLIES`.
     """
 
     kind: Kind
     paper: str
     needs: tuple[str, ...] = ()
     looks: str = "other"
+    assembly: str = "plain"
 
 
 ALGORITHMS = {
@@ -71,7 +85,17 @@ ALGORITHMS = {
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
+    "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
+    "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),
+    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
+    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed"),
+    "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
 }
+
+
+def block_of(algorithm: str) -> str:
+    """Return the block that an algorithm's methods are shown in."""
+    return SHARED_AND_PARTS if ALGORITHMS[algorithm].kind in WITH_PARTS else ONE_ENCODER
 
 
 def algorithms_of_kind(*kinds: Kind) -> list[str]:

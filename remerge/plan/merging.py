@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remerge.config.models import Config
+from remerge.merging.assemblies import part_path
 from remerge.plan.methods import Methods
 from remerge.plan.tasks import Tasks
 
@@ -55,8 +56,26 @@ class Merging:
         return f"results/{pool}/merged/{suite}/{method}.safetensors"
 
     def encoders(self, pool: str, suite: str) -> list[str]:
-        """Return the merged encoders of a suite."""
-        return [self.encoder(pool, suite, method) for method in self.methods.merging()]
+        """Return the merged results of a suite."""
+        return [self.encoder(pool, suite, method) for method in self.methods.making()]
+
+    def parts(self, pool: str, suite: str, method: str) -> list[str]:
+        """Return the part of every task of a suite, for a method that keeps some."""
+        if method not in self.methods.with_parts():
+            return []
+        return self.parts_beside(self.encoder(pool, suite, method), suite)
+
+    def adapted(self, pool: str, suite: str, method: str) -> str:
+        """Return the encoder that a method adapts."""
+        return self.encoder(pool, suite, self.methods.adapted(method))
+
+    def all_parts(self, pool: str, suite: str) -> list[str]:
+        """Return the parts of all merged results of a suite."""
+        return [part for method in self.methods.with_parts() for part in self.parts(pool, suite, method)]
+
+    def parts_beside(self, shared: str, suite: str) -> list[str]:
+        """Return the part of every task of a suite that belongs to a shared file."""
+        return [part_path(shared, task).as_posix() for task in self.tasks.in_suite(suite)]
 
     def records(self, pool: str, suite: str) -> list[str]:
         """Return how the encoders of methods with a scaling were merged."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from remerge.config.models import Config
+from remerge.merging.assemblies import ASSEMBLIES
 from remerge.methods.parameters import Method
-from remerge.methods.registry import ALGORITHMS, MERGING, Kind
+from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS, Kind
 from remerge.scoring.held_out import looks_at
 
 SHOWN = {"label", "algorithm", "granularity"}
@@ -28,12 +30,20 @@ class Methods:
         return list(self.config.methods_of_kind(*kinds))
 
     def merging(self) -> list[str]:
-        """Return the methods that merge task vectors."""
+        """Return the methods that merge task vectors into one encoder."""
         return self.of_kind(*MERGING)
+
+    def making(self) -> list[str]:
+        """Return the methods that make a merged result: one encoder, or one with a part for every task."""
+        return self.of_kind(*MERGING, *WITH_PARTS)
+
+    def with_parts(self) -> list[str]:
+        """Return the methods that keep a part for every task."""
+        return self.of_kind(*WITH_PARTS)
 
     def with_encoder(self) -> list[str]:
         """Return the methods whose scores are of one result on all tasks, and not of the experts."""
-        return [*self.of_algorithm("pretrained"), *self.of_kind("joint", *MERGING)]
+        return [*self.of_algorithm("pretrained"), *self.of_kind("joint", *MERGING, *WITH_PARTS)]
 
     def tuned(self) -> list[str]:
         """Return the methods whose scaling is chosen on validation images."""
@@ -75,11 +85,28 @@ class Methods:
 
     def parameters(self, method: str) -> dict[str, Any]:
         """Return a method's algorithm and parameters as plain values: the method runs again when one changes."""
-        return {"algorithm": self.algorithm(method), **self.config.methods[method].parameters()}
+        return {"algorithm": self.algorithm(method), **self._parameters(self.config.methods[method])}
+
+    def _parameters(self, method: Method) -> dict[str, Any]:
+        """A method's parameters, with those of a method that it adapts in place of its name."""
+        parameters = method.parameters()
+        return parameters | ({"around": self.parameters(method.adapts)} if method.adapts else {})
+
+    def adapted(self, method: str) -> str:
+        """Return the method whose encoder another one adapts."""
+        return self.config.methods[method].adapts
 
     def modules(self, method: str) -> list[str]:
         """Return the library files that a script loads for a method."""
         return [f"remerge/methods/{algorithm}.py" for algorithm in self.config.methods[method].algorithms]
+
+    def assembly(self, method: str) -> str:
+        """Return what makes encoders of a method's files."""
+        return ALGORITHMS[self.algorithm(method)].assembly
+
+    def assembly_modules(self, method: str) -> list[str]:
+        """Return the library file that a script loads to make encoders of a method's files, if they have parts."""
+        return [library_file(ASSEMBLIES[assembly].module)] if (assembly := self.assembly(method)) != "plain" else []
 
     def files(self, method: str) -> list[str]:
         """Return the files of the user's that a method merges by."""
@@ -99,7 +126,7 @@ class Methods:
 
     def described(self, pool: str) -> dict[str, dict[str, Any]]:
         """Return every method's algorithm, label and parameters as plain values, in the order of tables."""
-        return {name: asdict(method) for name, method in self.of_pool(pool).items()}
+        return {name: asdict(method) | self._parameters(method) for name, method in self.of_pool(pool).items()}
 
     def unlabelled(self, pool: str) -> dict[str, dict[str, Any]]:
         """Return the same without labels, by which nothing is judged."""
@@ -114,7 +141,9 @@ class Methods:
 
     def _uses(self, pool: str, method: Method) -> list[str]:
         """The data that a method looks at beyond a pool's checkpoints."""
-        return looks_at(ALGORITHMS[method.algorithm].needs, method.is_tuned, self.config.pools[pool].holds_out)
+        data = looks_at(ALGORITHMS[method.algorithm].needs, method.is_tuned, self.config.pools[pool].holds_out)
+        adapted = self._uses(pool, self.config.methods[method.adapts]) if method.adapts else []
+        return list(dict.fromkeys([*adapted, *data]))
 
     def looks(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return what decides how methods look in figures."""
@@ -130,3 +159,8 @@ class Methods:
 
     def _look(self, method: str) -> dict[str, str]:
         return {"looks": self.config.looks_of(method)}
+
+
+def library_file(module: str) -> str:
+    """Return the library file of a module that a script loads by its name."""
+    return Path(*module.split(".")).with_suffix(".py").as_posix()

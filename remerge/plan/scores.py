@@ -27,6 +27,10 @@ class Scores:
         """Return the experts of a task and those before it."""
         return [f"results/{pool}/weights/{each}.safetensors" for each in self.tasks.up_to(task)]
 
+    def experts(self, pool: str, suite: str) -> list[str]:
+        """Return the experts of a suite's tasks."""
+        return [f"results/{pool}/weights/{task}.safetensors" for task in self.tasks.in_suite(suite)]
+
     def of_suite(self, pool: str, suite: str) -> list[str]:
         """Return the scores of every method."""
         return self._of(pool, suite, self.methods.names(pool))

@@ -1,13 +1,12 @@
 """Studies: the tasks, images, methods and modules of each, and its parts."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from remerge.config.models import Config
 from remerge.plan.images import Images
 from remerge.plan.merging import Merging, task_vectors
-from remerge.plan.methods import Methods
+from remerge.plan.methods import Methods, library_file
 from remerge.plan.scores import heads
 from remerge.studies.kind import figure_of, load, module_of
 
@@ -101,11 +100,11 @@ class Studies:
 
     def _code(self, study: str, *names: str) -> list[str]:
         """Of the module of a study's kind, what some of its functions and constants need."""
-        return [f"{_file(module_of(self.kind(study)))}:{name}" for name in names]
+        return [f"{library_file(module_of(self.kind(study)))}:{name}" for name in names]
 
     def figure_code(self, study: str) -> list[str]:
         """Return the library file that draws a study's table."""
-        return [_file(figure_of(self.kind(study)))]
+        return [library_file(figure_of(self.kind(study)))]
 
     def kinds(self, suite: str) -> dict[str, str]:
         """Return the kind of each study of a suite."""
@@ -114,7 +113,7 @@ class Studies:
     def encoders_code(self, suite: str) -> list[str]:
         """Return the library code that tells the encoders of a suite's studies apart."""
         kinds = sorted(set(self.kinds(suite).values()))
-        return [f"{_file(module_of(kind))}:encoders" for kind in kinds if hasattr(load(kind), "encoders")]
+        return [f"{library_file(module_of(kind))}:encoders" for kind in kinds if hasattr(load(kind), "encoders")]
 
     def files(self, study: str) -> list[str]:
         """Return the Python files of the user's methods that a study applies."""
@@ -150,8 +149,3 @@ class Studies:
             for pool in self.config.pools
             for name, study in self.config.studies.items()
         ]
-
-
-def _file(module: str) -> str:
-    """The library file of a module that a script loads by its name."""
-    return Path(*module.split(".")).with_suffix(".py").as_posix()

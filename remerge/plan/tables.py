@@ -23,9 +23,12 @@ class Tables:
             "merge_task_vectors": methods.of_kind("rule", "learned"),
             "merge_by_statistics": methods.of_kind("statistics"),
             "merge": methods.merging(),
+            "merge_into_parts": methods.of_kind("parts"),
+            "learn_adapters": methods.of_kind("adapters"),
+            "attach_adapters": methods.of_kind("adapters"),
             "learn_coefficients": methods.learning(),
         }
-        return [
+        made = [
             *((name, f"{jobs}/{stage}/{suite}/{name}.tsv") for stage, names in stages.items() for name in names),
             *((name, f"{jobs}/sweep/{suite}/{name}/validation.tsv") for name in methods.tuned()),
             # What a run that was cut off took.
@@ -36,6 +39,11 @@ class Tables:
                 for task in tasks
             ),
         ]
+        # An adapter needs the encoder that it adapts.
+        adapted = [
+            (name, path) for name in methods.of_kind("adapters") for own, path in made if own == methods.adapted(name)
+        ]
+        return made + adapted
 
     def cost_files(self, pool: str, suite: str) -> list[str]:
         """Return the benchmark files of the jobs that make a suite's merged encoders."""

@@ -13,6 +13,7 @@ rule score:
     """Score one encoder on every task of a suite."""
     input:
         encoder=of(plan.merging.encoder),
+        parts=of(plan.merging.parts),
         heads=of(plan.scores.heads),
         images=of(plan.images.of_suite, split="test"),
     output:
@@ -32,7 +33,7 @@ rule score:
         mem_mb=of(plan.resources.memory, work="score"),
         runtime=of(plan.resources.minutes, work="score"),
     params:
-        code=code("scripts/score.py"),
+        code=code("scripts/score.py", of(plan.methods.assembly_modules)),
         tasks=of(plan.tasks.in_suite),
         columns=lambda wildcards: dict(wildcards.items()),
         scoring=settings.scoring.model_dump(),

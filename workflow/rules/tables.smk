@@ -346,6 +346,7 @@ rule cost_table:
     input:
         jobs=of(plan.tables.cost_files),
         encoders=of(plan.merging.encoders),
+        parts=of(plan.merging.all_parts),
     output:
         csv="results/{pool}/tables/{suite}/cost.csv",
         markdown=report(
@@ -370,7 +371,7 @@ rule cost_table:
         code=code("scripts/cost_table.py"),
         methods=of(plan.methods.rows),
         made_by_jobs=of(plan.tables.methods_of_costs),
-        made=plan.methods.merging(),
+        made=plan.methods.making(),
     script:
         "../../scripts/cost_table.py"
 
