@@ -25,7 +25,9 @@ from remerge.run.resume import Progress
 from remerge.scoring.answers import unpack_classes, unpack_right
 from remerge.scoring.evaluation import predictions, same_for_all, score_encoder
 
-pretrained_on_shades = partial(pretrain, classes=("shade 0", "shade 1"), templates=("a {}.", "the {}."))
+pretrained_on_shades = partial(
+    pretrain, classes=("shade 0", "shade 1"), templates=("a {}.", "the {}."), logit_scale=8.0
+)
 
 
 def image_set(n: int = 40, classes: int = 2) -> ImageSet:
@@ -289,7 +291,7 @@ def test_several_tasks_are_learned_at_once(clip_file: Path) -> None:
     assert (scores["correct"] > 36).all()
 
 
-def test_pretraining_is_seeded_and_keeps_token_embeddings() -> None:
+def test_pretraining_is_seeded_and_keeps_token_embeddings_and_the_scale_of_logits() -> None:
     def train(seed: int) -> dict[str, Tensor]:
         clip = pretrained_on_shades(image_set(), "mini", steps=2, batch_size=8, learning_rate=0.02, seed=seed)
         return clip.state_dict()
@@ -297,6 +299,7 @@ def test_pretraining_is_seeded_and_keeps_token_embeddings() -> None:
     one, same, other = train(0), train(0), train(1)
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert not torch.equal(one["visual.proj"], other["visual.proj"])
+    assert one["logit_scale"].exp().item() == pytest.approx(8)
     torch.manual_seed(0)
     fresh = build_clip("mini").state_dict()
     assert torch.equal(one["token_embedding.weight"], token_embeddings(*fresh["token_embedding.weight"].shape))

@@ -47,7 +47,7 @@ def test_what_ships_is_used_where_it_was_made_by_the_same_settings_and_classes()
     recipe = pretraining({}).recipe()
     assert pretraining({}).clip() == TRAINED
     assert pretraining({FIELD: recipe}).clip() == "shipped.safetensors"
-    for settings in ({"steps": 3}, {"batch_size": 5}, {"learning_rate": 0.5}):
+    for settings in ({"steps": 3}, {"batch_size": 5}, {"learning_rate": 0.5}, {"logit_scale": 9}):
         assert pretraining({FIELD: recipe}, **settings).clip() == TRAINED
     told = json.loads(recipe)
     for others in ({"classes": told["classes"][1:]}, {"templates": ["a {}"]}, {"seed": told["seed"] + 1}):
@@ -59,7 +59,7 @@ def test_a_packed_clip_is_the_same_but_for_rounding_to_half_precision(
 ) -> None:
     drawn = "token_embedding.weight"
     save_weights(tmp_path / "packed.safetensors", packed(clip))
-    assert (tmp_path / "packed.safetensors").stat().st_size < 4e6
+    assert (tmp_path / "packed.safetensors").stat().st_size < 12e6
     back = unpacked(load_weights(tmp_path / "packed.safetensors"), "mini")
     assert back.keys() == clip.keys()
     for key in clip.keys() - {drawn}:
