@@ -34,7 +34,7 @@ TIES: dict[str, Any] = {"algorithm": "ties", "keep": 0.4, "merge": "sum"}
 # Every method, with what it is called with; those of two tasks and of random draws have tests apart.
 METHODS: dict[str, dict[str, Any]] = {
     "breadcrumbs": {"keep": 0.3, "drop": 0.15},
-    "consensus": {"around": TIES, "mask": 0.5},
+    "consensus": {"around": TIES, "threshold": 0.5},
     "karcher": {},
     "magmax": {},
     "model_stock": {},
@@ -83,7 +83,7 @@ def test_consensus_keeps_what_several_tasks_need(
     vectors = made(seed, tasks)
     rows = stacked(vectors)
     wrapped = dense.ties_vector(rows, 0.4, "sum") if around_ties else rows.sum(axis=0)
-    found = merged("consensus", vectors, around=TIES if around_ties else SUM, needed_by=needed_by, mask=mask)
+    found = merged("consensus", vectors, around=TIES if around_ties else SUM, needed_by=needed_by, threshold=mask)
     expected = reference.consensus(rows, wrapped, needed_by, mask)
     np.testing.assert_allclose(flat(found), expected, rtol=0, atol=1e-12)
 

@@ -225,6 +225,35 @@ def test_methods_without_a_published_average_are_named_with_the_reason() -> None
         assert "Other |" not in text
 
 
+def test_methods_with_parts_per_task_are_shown_and_never_ranked(tmp_path: Path) -> None:
+    methods = METHODS | {"masks": {"label": "Masks", "algorithm": "emr"}}
+    # Published as the worst of all, and the best here.
+    known, published = KNOWN | {"masks": Measured({"algorithm": "emr"}, {}, "")}, AVERAGES | {"masks": 1.0}
+    counts = in_order(50, 70, 60, 80)
+    table, correlation = fidelity(
+        {0: scores(counts | {"masks": {"x": 99, "y": 99}})}, methods, ["x", "y"], known, (), published
+    )
+    _, alone = compared({0: scores(counts)})
+    pd.testing.assert_frame_equal(correlation, alone)
+    masks = table.set_index("method").loc["masks"]
+    assert masks[["role", "published", "average"]].tolist() == ["parts", 1.0, 99.0]
+    assert masks[["published rank", "rank"]].isna().all()
+    assert table["rank"].max() == 4
+    text = fidelity_markdown(table, correlation, {name: own["label"] for name, own in methods.items()}, ["x", "y"])
+    assert [cell.strip() for cell in next(row for row in text.splitlines() if "Masks" in row).split("|")[-3:]] == [
+        "–",
+        "–",
+        "",
+    ]
+    for name, frame in (("table", table), ("correlation", correlation)):
+        frame.to_csv(tmp_path / name, index=False)
+    looks = {name: method | {"looks": method["algorithm"]} for name, method in methods.items()}
+    files = {"fidelity": [str(tmp_path / "table"), str(tmp_path / "correlation")]}
+    figure = draw(Evidence(files, ["x", "y"], looks, "trained", "mini"))
+    every, ranked = figure.axes
+    assert [len(axes.containers) for axes in (every, ranked)] == [6, 4]
+
+
 def test_averages_of_different_tasks_are_not_compared() -> None:
     # Nothing of y was scored with one seed, so that x alone counts; d merges one task fewer than the others.
     first = scores(in_order(50, 60, 70, 80), merged={"d": "x"})
@@ -277,7 +306,7 @@ def test_a_row_with_the_very_parameters_has_the_published_number_and_another_of_
     tmp_path: Path,
 ) -> None:
     methods = methods_of()
-    authors = methods["adamerging-layer"] | {"steps": 500, "learning_rate": 0.001}
+    authors = methods["adamerging-layer"] | MEASURED[AUTHORS]["adamerging-layer"].parameters
     found = paired(methods | {"long": authors}, MEASURED[AUTHORS], STANDARD.may_differ)
     assert found["long"] == "adamerging-layer"
     assert "adamerging-layer" not in found

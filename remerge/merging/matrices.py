@@ -55,12 +55,7 @@ class MatrixRule(MergeRule):
 
     def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
         """Return what becomes of entries outside of matrices."""
-        if self.others == "zero":
-            return entries[0].new_zeros(len(entries[0]))
-        total = entries[0].clone()
-        for other in entries[1:]:
-            total += other
-        return total if self.others == "sum" else total.div_(len(entries))
+        return merge_others(self.others, entries)
 
     def matrices(self, shapes: Shapes) -> Sequence[Matrix]:
         """Return the matrices to merge whole.
@@ -76,6 +71,16 @@ class MatrixRule(MergeRule):
                     "merge fewer tasks" + (" or set `matrices` to linear" if self.which == "all" else "")
                 )
         return found
+
+
+def merge_others(others: Others, entries: Sequence[Tensor]) -> Tensor:
+    """Return what becomes of entries outside of matrices, in new memory, given every task's, of one shape."""
+    if others == "zero":
+        return entries[0].new_zeros(entries[0].shape)
+    total = entries[0].clone()
+    for other in entries[1:]:
+        total += other
+    return total if others == "sum" else total.div_(len(entries))
 
 
 def matrices_in(shapes: Shapes, which: Which, qkv: Qkv) -> list[Matrix]:

@@ -1,9 +1,9 @@
 """Consensus: only entries of the merged task vector that several tasks need (arXiv:2405.07813, section 4.2).
 
 Around Task Arithmetic or TIES-Merging, Consensus Task Arithmetic and Consensus TIES. A task needs an entry if its mask
-``|task| > mask * |merged - task|`` has it. As in the authors' code (nik-dim/tall_masks), ``merged`` is what the
-wrapped method merges before scaling, and the task vectors are whole even around TIES. The authors choose ``mask`` for
-every task from 0.2, 0.3, ..., 0.6, and the scaling, on validation images.
+(:func:`remerge.methods.tall_masks.mask`) has it. As in the authors' code (nik-dim/tall_masks), ``merged`` is what the
+wrapped method merges before scaling, and the task vectors are whole even around TIES. The authors choose the
+threshold for every task from 0.2, 0.3, ..., 0.6, and the scaling, on validation images.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from remerge.merging.rules import Around, MergeRule, Place
 from remerge.methods.parameters import Scaling, parameter
 from remerge.methods.plug_ins import PlugIn, wrapped_rule
+from remerge.methods.tall_masks import mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ class Consensus(PlugIn):
     needed_by: int = parameter(
         2, ge=0, description="How many tasks must need an entry for it to stay. 0: the wrapped method unchanged."
     )
-    mask: float = parameter(
+    threshold: float = parameter(
         0.6,
         ge=0,
         description="A task needs an entry whose magnitude is more than this times its distance from the merged one. "
@@ -43,19 +44,19 @@ class Consensus(PlugIn):
 class Needed(Around):
     """The wrapped rule's merge, without entries that too few tasks need."""
 
-    def __init__(self, rule: MergeRule, needed_by: int, mask: float) -> None:
+    def __init__(self, rule: MergeRule, needed_by: int, threshold: float) -> None:
         super().__init__(rule)
         self.needed_by = needed_by
-        self.mask = mask
+        self.threshold = threshold
 
     def after(self, place: Place, merged: Tensor, entries: Sequence[Tensor]) -> Tensor:
         """Return merged entries with zeros in place of those that too few tasks need."""
-        needed = sum((task.abs() > self.mask * (merged - task).abs()).int() for task in entries)
+        needed = sum(mask(task, merged, self.threshold).int() for task in entries)
         return merged.mul_(needed >= self.needed_by)
 
 
 def merge_rule(
-    task_vectors: Sequence[Weights], around: Mapping[str, Any], needed_by: int = 2, mask: float = 0.6
+    task_vectors: Sequence[Weights], around: Mapping[str, Any], needed_by: int = 2, threshold: float = 0.6
 ) -> MergeRule:
     """Return the method as a merge rule.
 
@@ -63,6 +64,6 @@ def merge_rule(
         task_vectors: One per task, with the same keys and shapes.
         around: The method that it wraps; see :func:`remerge.methods.plug_ins.wrapped_rule`.
         needed_by: How many tasks must need an entry for it to stay.
-        mask: The masks' lambda, the same for all tasks.
+        threshold: The masks' lambda, the same for all tasks.
     """
-    return Needed(wrapped_rule(task_vectors, around), needed_by, mask)
+    return Needed(wrapped_rule(task_vectors, around), needed_by, threshold)

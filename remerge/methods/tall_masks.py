@@ -53,9 +53,19 @@ def parts(
 
     vectors = list(task_vectors.values())
     merged = merged_by(wrapped_rule(vectors, around), vectors)
-    made = {}
-    for task, own in task_vectors.items():
-        moved = ((key, own[key]) for key in merged)
-        masks = {key: tensor.abs() > threshold * (merged[key] - tensor).abs() for key, tensor in moved}
-        made[task] = part_weights(masks, 1.0)
+    made = {
+        task: part_weights({key: mask(own[key], merged[key], threshold) for key in merged}, 1.0)
+        for task, own in task_vectors.items()
+    }
     return shared_weights(pretrained, merged), made
+
+
+def mask(task: Tensor, merged: Tensor, threshold: float) -> Tensor:
+    """Return which entries matter to a task: ``|task| > threshold * |merged - task|`` (section 4).
+
+    Args:
+        task: Entries of the task's vector.
+        merged: Those of the merged task vector, of the same shape.
+        threshold: The paper's lambda.
+    """
+    return task.abs() > threshold * (merged - task).abs()

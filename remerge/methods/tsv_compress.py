@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from remerge.merging.matrices import Others, merge_others
 from remerge.methods.parameters import Method, parameter
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from remerge.checkpoints.weights import Weights
-
-Others = Literal["zero", "mean", "sum"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +40,26 @@ def parts(
     Args:
         pretrained: The weights that task vectors start from.
         task_vectors: By task, with the same keys and shapes.
-        others: See :class:`TsvCompress`.
+        others: See :data:`remerge.merging.matrices.Others`.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
     """
-    import torch
-
     from remerge.merging.low_rank import part_weights, truncated
     from remerge.merging.streaming import check_finite
+    from remerge.merging.task_vectors import apply_task_vector
 
     vectors = list(task_vectors.values())
     factors: dict[str, dict[str, tuple[Tensor, Tensor]]] = {task: {} for task in task_vectors}
-    shared = dict(pretrained)
+    moved = {}
     for key in vectors[0]:
         check_finite(vectors, key)
-        start = shared[key]
-        if start.ndim == 2:
-            rank = max(1, min(start.shape) // len(vectors))
-            for task, vector in task_vectors.items():
-                factors[task][key] = truncated(vector[key], rank)
-        elif others != "zero":
-            stacked = torch.stack([vector[key] for vector in vectors])
-            merged = stacked.mean(dim=0) if others == "mean" else stacked.sum(dim=0)
-            shared[key] = (start.to(merged.dtype) + merged).to(start.dtype)
+        tensors = [vector[key] for vector in vectors]
+        if tensors[0].ndim == 2:
+            rank = max(1, min(tensors[0].shape) // len(vectors))
+            for task, tensor in zip(task_vectors, tensors, strict=True):
+                factors[task][key] = truncated(tensor, rank)
+        else:
+            moved[key] = merge_others(others, tensors)
+    shared = apply_task_vector(pretrained, moved, 1.0)
     return shared, {task: part_weights(own) for task, own in factors.items()}

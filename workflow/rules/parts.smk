@@ -49,6 +49,7 @@ for suite in settings.suites:
             pretrained="results/{pool}/weights/pretrained.safetensors",
             task_vectors=of(plan.merging.task_vectors, suite=suite),
             gate=of(plan.merging.gate, suite=suite),
+            own=of(plan.methods.files),
         output:
             shared=f"results/{{pool}}/merged/{suite}/{{method}}.safetensors",
             parts=plan.merging.parts_beside(
