@@ -57,10 +57,10 @@ def test_an_encoder_comes_back_from_its_file(clip_file: Path) -> None:
 def test_files_that_are_no_encoder_are_named(clip_file: Path, tmp_path: Path) -> None:
     weights = dict(load_weights(clip_file))
     save_weights(tmp_path / "unknown.safetensors", weights, {"architecture": "maxi", "activation": "gelu"})
-    with pytest.raises(RemergeError, match="tells architecture 'maxi'; known: mini"):
+    with pytest.raises(RemergeError, match="has architecture 'maxi'; known: mini"):
         load_encoder(tmp_path / "unknown.safetensors")
     save_weights(tmp_path / "silent.safetensors", weights)
-    with pytest.raises(RemergeError, match="tells architecture None"):
+    with pytest.raises(RemergeError, match="has architecture None"):
         load_encoder(tmp_path / "silent.safetensors")
     del weights["proj"]
     save_weights(tmp_path / "less.safetensors", weights, described("mini"))
