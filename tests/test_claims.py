@@ -156,6 +156,22 @@ def test_the_projects_claims_can_be_read_and_name_known_sources() -> None:
         assert own.above != own.below, name
 
 
+def test_published_numbers_bear_out_the_claims_that_they_are_evidence_of() -> None:
+    for name, own in read_claims(ROOT / "published/claims.yaml").items():
+        if own.published:
+            assert own.published.above - own.published.below >= own.by, name
+
+
+def test_opposite_claims_are_made_of_different_families_of_checkpoints() -> None:
+    claims = [own for own in read_claims(ROOT / "published/claims.yaml").values() if own.by >= 0]
+    opposite = [(a, b) for a in claims for b in claims if (a.above, a.below) == (b.below, b.above)]
+    assert len(opposite) >= 8
+    for a, b in opposite:
+        assert a.published and b.published
+        assert a.published.origin != b.published.origin
+        assert "checkpoints" in a.statement
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

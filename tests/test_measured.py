@@ -205,6 +205,24 @@ def test_claims_of_the_default_benchmark_stay_with_its_methods() -> None:
     assert after["adamerging-above-any-lambda"].other_parameters == ("adamerging-layer",)
 
 
+def test_claims_of_the_field_are_judged_with_its_methods_alone() -> None:
+    claims = read_claims(ROOT / "published/claims.yaml")
+
+    def judged(methods: Methods) -> set[str]:
+        found = set()
+        for name, own in of_run(claims, methods, MEASURED).items():
+            sides = [vars(side) for side in (own.above, own.below)]
+            named = [side[key] for side in sides for key in ("method", "sweep", "trajectory") if key in side]
+            if set(named) <= methods.keys():
+                found.add(name)
+        return found
+
+    by_default = judged(methods_of())
+    assert judged(methods_of("mini-field")) == claims.keys()
+    assert {"task-arithmetic-above-fisher", "fisher-above-task-arithmetic"} <= by_default
+    assert len(claims.keys() - by_default) >= 25
+
+
 def test_published_curves_are_drawn_onto_the_method_whose_curve_they_are(methods: Methods, tmp_path: Path) -> None:
     chosen = {
         "mine": methods["ties"] | {"scaling": 0.9, "label": "Mine", "looks": "ties"},

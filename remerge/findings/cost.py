@@ -13,29 +13,31 @@ from remerge.run.markup import MARKDOWN
 from remerge.scoring.held_out import notes_on
 
 HEADERS = [
-    *("Method", "Seconds", "Memory (MB)", "Shared (MB)", "Per task (MB)", "Task's name", "More per image (%)"),
+    *("Method", "Seconds", "Memory (MB)", "Shared (MB)", "Per task (MB)", "More per image (%)", "Task's name"),
     "Looks at",
 ]
 NOTE = (
     "Seconds: wall time of the jobs that make the encoder, start-up included, other jobs running beside them. Memory: "
     "resident, memory-mapped files included. Shared, per task: what is stored for all tasks together and for each task "
-    "besides. Task's name: whether the encoder, and not only the zero-shot head, depends on the name of the image's "
-    "task. More per image: the multiply-adds that adapters and routing take, in percent of the encoder's own, counted "
-    "from the shapes of matrices (weights that differ between tasks are made once for all images of a task). Task "
-    "vectors and experts, which all merging needs, are not counted."
+    "besides. More per image: the multiply-adds of adapters and routing, in percent of the encoder's own, counted from "
+    "the shapes of matrices; weights that differ between tasks are made once for all images of a task. Task's name: "
+    "whether the encoder, and not only the zero-shot head, depends on the name of the image's task. Task vectors and "
+    "experts, which all merging needs, are not counted."
 )
 
 
-def stored(files: MergedFiles) -> dict[str, float | str | None]:
-    """Return what a merged result stores and whether the task of an image must be known.
+def demands(files: MergedFiles) -> dict[str, float | str | None]:
+    """Return what it takes to use a merged result.
 
     Returns:
-        ``shared`` and ``per_task`` (megabytes stored for all tasks together, and on average for each task in addition)
-        and ``task_name`` (``needed`` if the encoder depends on the name of the image's task).
+        ``shared`` and ``per_task`` (megabytes stored for all tasks together, and on average for each task in addition),
+        ``more_per_image`` (see :class:`remerge.merging.assemblies.MergedFiles`; percent) and ``task_name`` (``needed``
+        if the encoder depends on the name of the image's task).
     """
     return {
         "shared": files.shared_bytes / 1e6,
         "per_task": sum(files.part_bytes.values()) / 1e6 / max(len(files.parts), 1),
+        "more_per_image": files.more_per_image,
         "task_name": "needed" if files.assembly.needs_task_name else None,
     }
 
@@ -56,8 +58,8 @@ def cost_table(
 
     Returns:
         Columns ``method``, ``seconds`` (total wall time of its jobs, including start-up), ``memory`` (peak resident
-        megabytes of the largest job, including memory-mapped files), what :func:`stored` returns,
-        ``more_per_image`` (see :class:`remerge.merging.assemblies.MergedFiles`) and ``uses``.
+        megabytes of the largest job, including memory-mapped files), what :func:`demands` returns, and
+        ``uses``.
 
     Raises:
         RemergeError: See :class:`remerge.merging.assemblies.MergedFiles`.
@@ -73,8 +75,7 @@ def cost_table(
             "method": method["label"],
             "seconds": sum(seconds for seconds, _ in found[name]),
             "memory": max((memory for _, memory in found[name] if memory == memory), default=None),
-            **stored(files[name]),
-            "more_per_image": files[name].more_per_image,
+            **demands(files[name]),
             "uses": ", ".join(method["uses"]),
         }
         for name, method in methods.items()
@@ -89,5 +90,5 @@ def cost_table_markdown(table: pd.DataFrame) -> str:
     shown = table.assign(method=table["method"].map(MARKDOWN.plain), more_per_image=numbers)
     shown = shown.astype({"task_name": object}).fillna("–")
     formats = ("", ".1f", ".1f", ".1f", ".2f", "", "", "")
-    text = tabulate(shown, HEADERS, tablefmt="github", floatfmt=formats, showindex=False, disable_numparse=[0, 6])
+    text = tabulate(shown, HEADERS, tablefmt="github", floatfmt=formats, showindex=False, disable_numparse=[0, 5])
     return f"{text}\n\n{' '.join([NOTE, *notes_on(table['uses'])])}\n"

@@ -6,7 +6,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from remerge.clip.architectures import ARCHITECTURES
-from remerge.findings.cost import stored
+from remerge.findings.cost import demands
 from remerge.findings.published import averages
 from remerge.findings.tables import Row, divider, in_blocks, latex_table, mark_blocks, notes_on_tasks, number
 from remerge.merging.assemblies import MergedFiles
@@ -17,16 +17,18 @@ from remerge.scoring.held_out import notes_on
 
 REFERENCES = "references"
 """The block of rows that merge nothing and compete with no one."""
-OURS = ("block", "method", "uses", "average", "half_width", "tasks", "merged", "shared", "per_task", "task_name")
+OURS = (
+    *("block", "method", "uses", "average", "half_width", "tasks", "merged"),
+    *("shared", "per_task", "more_per_image", "task_name"),
+)
 """Columns of a leaderboard that are not published averages."""
 NOTE = (
     "A block has the methods that need the same data and store the same kind of result; blocks are never ranked "
     "together: best of each block bold, second underlined. Average: accuracy in percent on test images, ± its 95 % "
-    "interval (sampling of test images only). Shared, per task: megabytes stored for all tasks together and for each "
-    "task besides. Other columns: averages over the papers' eight tasks, published for one family of checkpoints "
-    "(published/README.md) and one encoder, for the same algorithm and parameters but for those of how long it learns "
-    "and what it is tuned over (published/fidelity.yaml). Numbers of two columns are not comparable. –: not published "
-    "with these parameters."
+    "interval (sampling of test images only). Shared, per task, more per image: see cost.md. Other columns: averages "
+    "over the papers' eight tasks, published for one family of checkpoints (published/README.md) and one encoder, for "
+    "the same algorithm and parameters but for those of how long it learns and what it is tuned over "
+    "(published/fidelity.yaml). Numbers of two columns are not comparable. –: not published with these parameters."
 )
 
 
@@ -80,7 +82,7 @@ def leaderboard(
 
     Returns:
         Columns ``block`` (:func:`needs`), ``method``, ``uses``, ``average`` (percent), ``half_width`` (points),
-        ``tasks``; ``merged``, if an encoder merges only some tasks; what :func:`remerge.findings.cost.stored` returns;
+        ``tasks``; ``merged``, if an encoder merges only some tasks; what :func:`remerge.findings.cost.demands` returns;
         and a column (percent) for each of ``published`` in which a method that merges has a number.
     """
     named = in_blocks(methods)
@@ -92,14 +94,14 @@ def leaderboard(
     rows = [
         {name: value for name, value in cells.items() if name in OURS}
         | {"block": needs(row)}
-        | (stored(results[name]) if name in results else {})
+        | (demands(results[name]) if name in results else {})
         | {column: published[column].get(name) for column in columns}
         for (name, row), cells in zip(named.items(), table.to_dict("records"), strict=True)
     ]
     simplest = sorted(named.values(), key=lambda row: (row.competes, row.block == SHARED_AND_PARTS, bool(row.uses)))
     titles = list(dict.fromkeys(map(needs, simplest)))
-    order = [name for name in OURS if any(name in row for row in rows)]
-    frame = pd.DataFrame(rows, columns=[*order, *columns])
+    ours = [name for name in OURS if name != "merged" or name in table]
+    frame = pd.DataFrame(rows, columns=[*ours, *columns])
     place = frame["block"].map(titles.index)
     # References stay in the configuration's order.
     rank = -frame["average"].where(frame["block"] != REFERENCES)
@@ -141,6 +143,7 @@ def _layout(table: pd.DataFrame, tasks: int, markup: Markup) -> tuple[list[str],
             markup.plain(row["method"]),
             *(number(row[name]) for name in ("average", "half_width", *published, "shared")),
             number(row["per_task"], 2),
+            number(row["more_per_image"]),
             "–" if pd.isna(row["task_name"]) else row["task_name"],
         ]
         for row in table.to_dict("records")
@@ -149,7 +152,7 @@ def _layout(table: pd.DataFrame, tasks: int, markup: Markup) -> tuple[list[str],
     competes = list(table["block"] != REFERENCES)
     mark_blocks(body, table, list(blocks.values()), competes, [1, *range(3, 3 + len(published))], 1, tasks, markup)
     names = [str(column).replace("ViT-", "") for column in published]
-    headers = ["Method", "Average", "±", *names, "Shared (MB)", "Per task (MB)", "Task's name"]
+    headers = ["Method", "Average", "±", *names, "Shared (MB)", "Per task (MB)", "More per image (%)", "Task's name"]
     return [markup.plain(name) for name in headers], {
         title: [body[index] for index in rows] for title, rows in blocks.items()
     }
