@@ -8,8 +8,8 @@ from remerge.findings.leaderboard import leaderboard, leaderboard_latex, leaderb
 from remerge.findings.published import read_published
 from remerge.findings.regime import read_standard
 from remerge.findings.tables import Row, main_table, write_csv, write_text
-from remerge.merging.assemblies import MergedFiles
 from remerge.methods.measured import read_measured
+from remerge.run.csvs import read_csv
 from remerge.run.job import job
 from remerge.scoring.scores import read_scores
 
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 with job(snakemake) as (inputs, outputs, params, wildcards):
     methods = {name: Row(**row) for name, row in params.methods.items()}
     scores = main_table(pd.concat(map(read_scores, inputs.scores), ignore_index=True), methods, params.tasks)
-    results = {name: MergedFiles(path) for name, path in zip(params.made, inputs.encoders, strict=True)}
     may_differ = read_standard(inputs.standard).may_differ
     measured = read_measured(inputs.measured)
     published = published_columns(read_published(inputs.published), measured, params.described, may_differ)
-    table = leaderboard(scores, methods, results, published)
+    table = leaderboard(scores, methods, read_csv(inputs.costs), published)
     write_csv(outputs.csv, table)
     write_text(outputs.markdown, leaderboard_markdown(table, scores, params.tasks))
     write_text(outputs.latex, leaderboard_latex(table, scores, params.tasks))

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import save_file
 
 from remerge.findings.leaderboard import (
     REFERENCES,
@@ -18,7 +16,6 @@ from remerge.findings.leaderboard import (
 )
 from remerge.findings.published import read_published
 from remerge.findings.tables import Row, main_table
-from remerge.merging.assemblies import MergedFiles
 from remerge.methods.measured import read_measured
 from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS
 from remerge.scoring.held_out import looks_at
@@ -51,10 +48,10 @@ def scored(**merged: str) -> pd.DataFrame:
     return main_table(pd.DataFrame(rows), METHODS, TASKS)
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> dict[str, MergedFiles]:
-    save_file({"w": np.zeros(999_936, np.uint8)}, tmp_path / "ta.safetensors")
-    return {"ta": MergedFiles(tmp_path / "ta.safetensors")}
+COSTS = pd.DataFrame(
+    [["Task Arithmetic", 3.0, 20.0, 0.0, 0.0, None], ["EMR", 4.0, 40.0, 0.7, None, "needed"]],
+    columns=["method", "seconds", "shared", "per_task", "more_per_image", "task_name"],
+)
 
 
 def lines(markdown: str) -> list[list[str]]:
@@ -75,8 +72,8 @@ def test_a_methods_block_is_what_the_registry_says_that_it_needs(algorithm: str,
         assert ("nothing" in title) == (not uses and entry.kind not in WITH_PARTS)
 
 
-def test_blocks_go_from_little_to_much_and_the_best_comes_first(results: dict[str, MergedFiles]) -> None:
-    table = leaderboard(scored(), METHODS, results, {})
+def test_blocks_go_from_little_to_much_and_the_best_comes_first() -> None:
+    table = leaderboard(scored(), METHODS, COSTS, {})
     assert list(zip(table["block"], table["method"], strict=True)) == [
         (REFERENCES, "Pretrained"),
         (NOTHING, "Task Arithmetic"),
@@ -89,15 +86,13 @@ def test_blocks_go_from_little_to_much_and_the_best_comes_first(results: dict[st
     row = table.set_index("method").loc["Task Arithmetic"]
     assert row["average"] == 60
     assert row["half_width"] == pytest.approx(100 * 1.96 * (2 * 0.6 * 0.4 / 100) ** 0.5 / 2, rel=1e-4)
-    assert (row["shared"], row["per_task"], row["more_per_image"]) == (pytest.approx(1, abs=1e-4), 0, 0)
+    assert (row["shared"], row["per_task"], row["more_per_image"]) == (20, 0, 0)
     assert table.set_index("method").loc["Mean", ["shared", "task_name"]].isna().all()
 
 
-def test_every_block_has_its_best_and_no_number_competes_across_blocks_or_columns(
-    results: dict[str, MergedFiles],
-) -> None:
+def test_every_block_has_its_best_and_no_number_competes_across_blocks_or_columns() -> None:
     published = {"f ViT-B-32": {"pre": 99.0, "ta": 30.0, "mean": 40.0, "ada": 80.0}, "f ViT-L-14": {"ta": 90.0}}
-    table = leaderboard(scored(), METHODS, results, published)
+    table = leaderboard(scored(), METHODS, COSTS, published)
     text = leaderboard_markdown(table, scored(), TASKS)
     head, _, *body = lines(text)
     assert head[:5] == ["Method", "Average", "±", "f B-32", "f L-14"]
@@ -107,15 +102,20 @@ def test_every_block_has_its_best_and_no_number_competes_across_blocks_or_column
     assert rows["AdaMerging"][1] == "**80.0**"
     assert rows["Pretrained"][3] == "99.0"
     assert "*Needs a part for every task*" in rows
+    assert head[-4:] == ["Shared (MB)", "Per task (MB)", "More per image (%)", "Task's name"]
+    assert [rows[name][-4:] for name in ("Task Arithmetic", "EMR")] == [
+        ["20.0", "0.00", "0.0", "–"],
+        ["40.0", "0.70", "–", "needed"],
+    ]
     latex = leaderboard_latex(table, scored(), TASKS)
     assert r"\emph{Needs validation labels}" in latex
     assert latex.count(r"\textbf{60.0}") == latex.count(r"\textbf{50.0}") + 1 == 1
     assert r"$\pm$" in latex
 
 
-def test_what_merges_fewer_tasks_says_so_and_does_not_compete(results: dict[str, MergedFiles]) -> None:
+def test_what_merges_fewer_tasks_says_so_and_does_not_compete() -> None:
     scores = scored(ta="x")
-    text = leaderboard_markdown(leaderboard(scores, METHODS, results, {}), scores, TASKS)
+    text = leaderboard_markdown(leaderboard(scores, METHODS, COSTS, {}), scores, TASKS)
     rows = {row[0]: row for row in lines(text)}
     assert rows["Task Arithmetic (1/2 tasks)"][1] == "60.0"
     assert rows["Mean"][1] == "**50.0**"
@@ -149,8 +149,8 @@ def test_a_number_is_joined_by_parameters_and_not_by_name() -> None:
     }
 
 
-def test_families_of_which_only_references_were_published_have_no_column(results: dict[str, MergedFiles]) -> None:
+def test_families_of_which_only_references_were_published_have_no_column() -> None:
     published = published_columns(PUBLISHED, MEASURED, {"pre": {"algorithm": "pretrained"}}, [])
     assert published["tall-masks-corrected ViT-B-32"] == {"pre": 48.32}
-    table = leaderboard(scored(), METHODS, results, published)
+    table = leaderboard(scored(), METHODS, COSTS, published)
     assert not [column for column in table if " " in column]

@@ -221,12 +221,12 @@ def test_scripts_score_every_task_by_its_encoder_and_say_in_tables_what_that_tak
     published = {"published": "main.csv", "measured": "methods.yaml", "standard": "fidelity.yaml"}
     read = {
         "scores": [f"results/p/scores/s/{name}.csv" for name in files],
-        "encoders": list(files.values()),
+        "costs": "results/p/tables/s/cost.csv",
         **{name: str(ROOT / "published" / file) for name, file in published.items()},
     }
     made = {name: f"results/p/tables/s/leaderboard.{suffix}" for name, suffix in SUFFIXES.items()}
     described_methods = {name: {"algorithm": "ties", "keep": 0.2} for name in files}
-    run("leaderboard_table", read, made, parameters | {"tasks": list(TASKS), "described": described_methods})
+    run("leaderboard_table", read, made, {"methods": rows, "tasks": list(TASKS), "described": described_methods})
     table = read_csv(made["csv"]).set_index("method")
     assert set(table["block"]) == {"needs validation labels"}
     assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}

@@ -26,22 +26,6 @@ NOTE = (
 )
 
 
-def demands(files: MergedFiles) -> dict[str, float | str | None]:
-    """Return what it takes to use a merged result.
-
-    Returns:
-        ``shared`` and ``per_task`` (megabytes stored for all tasks together, and on average for each task in addition),
-        ``more_per_image`` (see :class:`remerge.merging.assemblies.MergedFiles`; percent) and ``task_name`` (``needed``
-        if the encoder depends on the name of the image's task).
-    """
-    return {
-        "shared": files.shared_bytes / 1e6,
-        "per_task": sum(files.part_bytes.values()) / 1e6 / max(len(files.parts), 1),
-        "more_per_image": files.more_per_image,
-        "task_name": "needed" if files.assembly.needs_task_name else None,
-    }
-
-
 def cost_table(
     methods: Mapping[str, Mapping[str, Any]],
     jobs: Iterable[tuple[str, str | Path]],
@@ -58,8 +42,10 @@ def cost_table(
 
     Returns:
         Columns ``method``, ``seconds`` (total wall time of its jobs, including start-up), ``memory`` (peak resident
-        megabytes of the largest job, including memory-mapped files), what :func:`demands` returns, and
-        ``uses``.
+        megabytes of the largest job, including memory-mapped files), ``shared`` and ``per_task`` (megabytes stored for
+        all tasks together, and on average for each task in addition), ``more_per_image`` (percent; see
+        :class:`remerge.merging.assemblies.MergedFiles`), ``task_name`` (``needed`` if the encoder depends on the name
+        of the image's task), ``uses``.
 
     Raises:
         RemergeError: See :class:`remerge.merging.assemblies.MergedFiles`.
@@ -75,7 +61,10 @@ def cost_table(
             "method": method["label"],
             "seconds": sum(seconds for seconds, _ in found[name]),
             "memory": max((memory for _, memory in found[name] if memory == memory), default=None),
-            **demands(files[name]),
+            "shared": files[name].shared_bytes / 1e6,
+            "per_task": sum(files[name].part_bytes.values()) / 1e6 / max(len(files[name].parts), 1),
+            "more_per_image": files[name].more_per_image,
+            "task_name": "needed" if files[name].assembly.needs_task_name else None,
             "uses": ", ".join(method["uses"]),
         }
         for name, method in methods.items()

@@ -6,10 +6,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from remerge.clip.architectures import ARCHITECTURES
-from remerge.findings.cost import demands
 from remerge.findings.published import averages
 from remerge.findings.tables import Row, divider, in_blocks, latex_table, mark_blocks, notes_on_tasks, number
-from remerge.merging.assemblies import MergedFiles
 from remerge.methods.measured import Measured, Methods, paired
 from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import LATEX, MARKDOWN, Markup
@@ -17,10 +15,9 @@ from remerge.scoring.held_out import notes_on
 
 REFERENCES = "references"
 """The block of rows that merge nothing and compete with no one."""
-OURS = (
-    *("block", "method", "uses", "average", "half_width", "tasks", "merged"),
-    *("shared", "per_task", "more_per_image", "task_name"),
-)
+DEMANDS = ("shared", "per_task", "more_per_image", "task_name")
+"""Columns of the cost table that it shows."""
+OURS = ("block", "method", "uses", "average", "half_width", "tasks", "merged", *DEMANDS)
 """Columns of a leaderboard that are not published averages."""
 NOTE = (
     "A block has the methods that need the same data and store the same kind of result; blocks are never ranked "
@@ -69,7 +66,7 @@ def published_columns(
 def leaderboard(
     table: pd.DataFrame,
     methods: Mapping[str, Row],
-    results: Mapping[str, MergedFiles],
+    costs: pd.DataFrame,
     published: Mapping[str, Mapping[str, float]],
 ) -> pd.DataFrame:
     """Return one row per method, block by block of what methods need, and in each block the best first.
@@ -77,15 +74,16 @@ def leaderboard(
     Args:
         table: The result of :func:`remerge.findings.tables.main_table`.
         methods: The methods in its rows.
-        results: The merged results, by method.
+        costs: The result of :func:`remerge.findings.cost.cost_table`.
         published: The result of :func:`published_columns`.
 
     Returns:
         Columns ``block`` (:func:`needs`), ``method``, ``uses``, ``average`` (percent), ``half_width`` (points),
-        ``tasks``; ``merged``, if an encoder merges only some tasks; what :func:`remerge.findings.cost.demands` returns;
-        and a column (percent) for each of ``published`` in which a method that merges has a number.
+        ``tasks``; ``merged``, if an encoder merges only some tasks; :data:`DEMANDS`, as in ``costs``; and a column
+        (percent) for each of ``published`` in which a method that merges has a number.
     """
     named = in_blocks(methods)
+    demands = costs.set_index("method")[list(DEMANDS)].to_dict("index")
     columns = [
         column
         for column, values in published.items()
@@ -94,7 +92,7 @@ def leaderboard(
     rows = [
         {name: value for name, value in cells.items() if name in OURS}
         | {"block": needs(row)}
-        | (demands(results[name]) if name in results else {})
+        | demands.get(row.label, {})
         | {column: published[column].get(name) for column in columns}
         for (name, row), cells in zip(named.items(), table.to_dict("records"), strict=True)
     ]

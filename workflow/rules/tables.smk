@@ -381,8 +381,7 @@ rule leaderboard_table:
     """Methods by what they need: this run's averages beside those published for every family of checkpoints."""
     input:
         scores=of(plan.scores.of_suite),
-        encoders=of(plan.merging.encoders),
-        parts=of(plan.merging.all_parts),
+        costs="results/{pool}/tables/{suite}/cost.csv",
         published=f"{PUBLISHED}/main.csv",
         measured=f"{PUBLISHED}/methods.yaml",
         standard=f"{PUBLISHED}/fidelity.yaml",
@@ -412,7 +411,6 @@ rule leaderboard_table:
         tasks=of(plan.tasks.in_suite),
         methods=of(plan.methods.rows),
         described=of(plan.methods.unlabelled),
-        made=plan.methods.making(),
     script:
         "../../scripts/leaderboard_table.py"
 
