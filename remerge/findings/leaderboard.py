@@ -15,10 +15,12 @@ from remerge.scoring.held_out import notes_on
 
 REFERENCES = "references"
 """The block of rows that merge nothing and compete with no one."""
+SCORED = ("method", "uses", "average", "half_width", "tasks", "merged")
+"""Columns that it has of the main table."""
 DEMANDS = ("shared", "per_task", "more_per_image", "task_name")
-"""Columns of the cost table that it shows."""
-OURS = ("block", "method", "uses", "average", "half_width", "tasks", "merged", *DEMANDS)
-"""Columns of a leaderboard that are not published averages."""
+"""Columns that it has of the cost table."""
+OURS = ("block", *SCORED, *DEMANDS)
+"""Columns that are not published averages."""
 NOTE = (
     "A block has the methods that need the same data and store the same kind of result; blocks are never ranked "
     "together: best of each block bold, second underlined. Average: accuracy in percent on test images, ± its 95 % "
@@ -78,9 +80,8 @@ def leaderboard(
         published: The result of :func:`published_columns`.
 
     Returns:
-        Columns ``block`` (:func:`needs`), ``method``, ``uses``, ``average`` (percent), ``half_width`` (points),
-        ``tasks``; ``merged``, if an encoder merges only some tasks; :data:`DEMANDS`, as in ``costs``; and a column
-        (percent) for each of ``published`` in which a method that merges has a number.
+        Columns ``block`` (:func:`needs`), :data:`SCORED` (``merged`` only if an encoder does not merge all tasks),
+        :data:`DEMANDS`, and a column (percent) for each of ``published`` in which a method that merges has a number.
     """
     named = in_blocks(methods)
     demands = costs.set_index("method")[list(DEMANDS)].to_dict("index")
@@ -90,8 +91,8 @@ def leaderboard(
         if any(row.competes and name in values for name, row in named.items())
     ]
     rows = [
-        {name: value for name, value in cells.items() if name in OURS}
-        | {"block": needs(row)}
+        {"block": needs(row)}
+        | {name: cells.get(name) for name in SCORED}
         | demands.get(row.label, {})
         | {column: published[column].get(name) for column in columns}
         for (name, row), cells in zip(named.items(), table.to_dict("records"), strict=True)

@@ -34,14 +34,14 @@ def of_nothing(shared: Shapes, parts: Sequence[Shapes]) -> int:
 
 def of_adapter(shared: Shapes, parts: Sequence[Shapes]) -> int:
     """Return those of the largest adapter: each of its matrices is applied once to an image's features."""
-    return max(sum(prod(shape) for shape in part.values()) for part in parts)
+    return max((sum(prod(shape) for shape in part.values()) for part in parts), default=0)
 
 
 def of_routing(shared: Shapes, parts: Sequence[Shapes]) -> int:
     """Return those of routing: in every layer, every token passes the gates of all tasks and the factors of one."""
     gates = sum(prod(shape) for part in parts for key, shape in part.items() if key.startswith(GATE))
-    factors = max(
+    factors = [
         sum(prod(shape) for key, shape in part.items() if len(shape) == 2 and not key.startswith(GATE))
         for part in parts
-    )
-    return shared["positional_embedding"][0] * (gates + factors)
+    ]
+    return shared["positional_embedding"][0] * (gates + max(factors, default=0))
