@@ -467,11 +467,11 @@ def test_the_report_has_a_section_for_every_pool_and_suite() -> None:
     sections = {(section["pool"], section["suite"]): section for section in plan.report.sections()}
     assert list(sections) == [(pool, suite) for pool in ("mini", "clip", "late") for suite in ("one", "two")]
     assert list(sections["mini", "one"]["tables"]) == [
-        "main_over_seeds", "main", "fidelity_over_seeds", "fidelity", "regime_over_seeds", "regime",
+        "main_over_seeds", "main", "leaderboard", "fidelity_over_seeds", "fidelity", "regime_over_seeds", "regime",
         "claims_over_seeds", "claims", "forget", "experts", "cost",
     ]  # fmt: skip
     assert list(sections["clip", "two"]["tables"]) == [
-        "main", "comparison", "claims", "noise", "unseen", "experts", "cost",
+        "main", "leaderboard", "comparison", "claims", "noise", "unseen", "experts", "cost",
     ]  # fmt: skip
     assert "forget" in sections["late", "one"]["figures"]
     assert plan.report.files()["audits"] == ["results/images/32/audit.csv", "results/images/224/audit.csv"]

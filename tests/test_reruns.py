@@ -59,7 +59,7 @@ NOTHING: dict[str, int] = {}
 # A table of a study, drawn, judged and shown.
 SHOWN = {"study_table": 1, "study_figure": 1, "claims_table": 1, "regime_table": 1, "report_page": 1}
 # A method in the main table, judged and shown: accuracies, fidelity, radar, scalings and steps.
-COMPARED = {"fidelity_table": 1, "regime_table": 1}
+COMPARED = {"fidelity_table": 1, "regime_table": 1, "leaderboard_table": 1}
 SCORED = {
     **COMPARED,
     "merge": 1,
@@ -188,6 +188,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "main_table": 1,
             "fidelity_table": 1,
             "cost_table": 1,
+            "leaderboard_table": 1,
             "study_table": 1,
             "study_figure": 1,
             "figure": 5,

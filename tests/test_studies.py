@@ -355,6 +355,7 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
             "memory": 700.0,
             "shared": 5.0,
             "per_task": 0.0,
+            "more_per_image": 0,
             "task_name": None,
             "uses": "labels",
         }

@@ -23,7 +23,8 @@ RESERVED: Mapping[str, Sequence[str]] = {
     "methods": [],
     # Other tables and figures of a suite.
     "studies": [
-        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost", "main_over_seeds", "claims_over_seeds"),
+        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost", "leaderboard"),
+        *("main_over_seeds", "claims_over_seeds"),
         *("regime", "regime_over_seeds", "correlation", "correlation_over_seeds"),
         *FIGURES,
     ],

@@ -23,6 +23,10 @@ TABLES = {
         "Rows: methods; columns: tasks. Begin here: does a merged encoder come near the experts (Individual), and how "
         "far above the pre-trained encoder is it?",
     ),
+    "leaderboard": (
+        "Leaderboard, by what methods need",
+        "Best first in each block, beside the averages published for every family of checkpoints and every encoder.",
+    ),
     "comparison": ("Beside the published numbers", "The same checkpoints, scored by others; differences in points."),
     "fidelity_over_seeds": (
         "As on ViT-B/32, over training seeds?",

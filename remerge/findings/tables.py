@@ -208,7 +208,7 @@ def _experts_layout(table: pd.DataFrame, markup: Markup) -> tuple[list[str], lis
     tasks = [column for column in table if column != "expert"]
     body = []
     for _, row in table.iterrows():
-        cells = [_number(row[task]) for task in tasks]
+        cells = [number(row[task]) for task in tasks]
         own = tasks.index(row["expert"])
         if cells[own] != "–":
             cells[own] = markup.best.format(cells[own])
@@ -221,33 +221,59 @@ def _main_layout(
 ) -> tuple[list[str], dict[str, list[list[str]]]]:
     """Headers, and the printed rows of every block."""
     columns = [*tasks, "average", "normalised"]
-    merged = _merged(table, len(tasks))
     rows = list(in_blocks(methods).values())
     names = list(table["task_name"].fillna("–")) if "task_name" in table else []
     body = [
         [
             markup.plain(str(row["method"])),
-            *(_number(row[column]) for column in columns),
+            *(number(row[column]) for column in columns),
             *names[index : index + 1],
             markup.plain(row["uses"] or "–"),
         ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
     blocks = {block: [index for index, row in enumerate(rows) if row.block == block] for block in BLOCKS}
-    for indices in blocks.values():
-        # An encoder that merges fewer tasks has an advantage on those.
-        most = max((merged[index] for index in indices if rows[index].competes), default=0)
-        competes = [index for index in indices if rows[index].competes and merged[index] == most]
-        for place in range(1, 1 + len(columns)):
-            _mark([body[index] for index in competes], place, markup)
-    for index, count in enumerate(merged):
-        if count < len(tasks):
-            body[index][0] += f" ({count}/{len(tasks)} tasks)"
-    incomplete = table["tasks"].fillna(0) < len(tasks)
-    for index in incomplete[incomplete].index:
-        body[index][1 + len(tasks)] += f" ({int(table['tasks'].fillna(0)[index])}/{len(tasks)})"
+    places = range(1, 1 + len(columns))
+    competes = [row.competes for row in rows]
+    mark_blocks(body, table, list(blocks.values()), competes, places, 1 + len(tasks), len(tasks), markup)
     headers = ["Method", *map(markup.plain, tasks), "Average", "Normalised", *["Task's name"][: len(names)], "Looks at"]
     return headers, {block: [body[index] for index in indices] for block, indices in blocks.items() if indices}
+
+
+def mark_blocks(
+    body: Sequence[list[str]],
+    table: pd.DataFrame,
+    blocks: Sequence[Sequence[int]],
+    competes: Sequence[bool],
+    places: Sequence[int],
+    average: int,
+    tasks: int,
+    markup: Markup,
+) -> None:
+    """Mark the best and second best of every block in printed rows, and say which rows are of fewer tasks.
+
+    Args:
+        body: The printed rows, label first; they are changed.
+        table: The same rows, with ``tasks`` and perhaps ``merged`` as in :func:`main_table`.
+        blocks: The indices of the rows of each block.
+        competes: Whether each row can be marked.
+        places: Where rows have numbers to be marked.
+        average: Where they have the average.
+        tasks: The number of the suite's tasks.
+        markup: The markup.
+    """
+    merged = _merged(table, tasks)
+    for indices in blocks:
+        # An encoder that merges fewer tasks has an advantage on those.
+        most = max((merged[index] for index in indices if competes[index]), default=0)
+        best = [body[index] for index in indices if competes[index] and merged[index] == most]
+        for place in places:
+            _mark(best, place, markup)
+    for row, count, averaged in zip(body, merged, table["tasks"].fillna(0), strict=True):
+        if count < tasks:
+            row[0] += f" ({count}/{tasks} tasks)"
+        if averaged < tasks:
+            row[average] += f" ({int(averaged)}/{tasks})"
 
 
 def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
@@ -265,8 +291,9 @@ def _mark(rows: Sequence[list[str]], place: int, markup: Markup) -> None:
             row[place] = marks.get(float(row[place]), "{}").format(row[place])
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.1f}"
+def number(value: float | None, decimals: int = 1) -> str:
+    """Return a number as tables print it; a dash if there is none."""
+    return "–" if value is None or pd.isna(value) else f"{value:.{decimals}f}"
 
 
 def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
@@ -290,7 +317,7 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
         "(sampling of test images only).",
         f"Images {kinds}.",
         *([PARTS_NOTE] if _has_parts(table) else []),
-        *_absent(table, list(origins)),
+        *notes_on_tasks(table, list(origins)),
         *_contaminated(flags, origins),
         *notes_on(table["uses"]),
         *_precision(table),
@@ -301,8 +328,8 @@ def _has_parts(table: pd.DataFrame) -> bool:
     return "block" in table and bool((table["block"] == SHARED_AND_PARTS).any())
 
 
-def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
-    """A note on what missing images of tasks mean for the table."""
+def notes_on_tasks(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+    """Return notes on what missing images and experts of tasks mean for a main table."""
     scored = [task for task in tasks if f"{task} n" in table and table[f"{task} n"].notna().any()]
     told = []
     if sentence := absence(scored, tasks):

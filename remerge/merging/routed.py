@@ -11,8 +11,9 @@ from remerge.checkpoints.weights import Weights
 from remerge.clip.encoders import load_encoder
 from remerge.merging.low_rank import LEFT, RIGHT, truncated
 from remerge.merging.merged import Merged
+from remerge.merging.multiply_adds import GATE
 
-GATE, BIAS = "gate.", "bias."
+BIAS = "bias."
 PROJECTIONS = ("query", "key", "value")
 """The linear layers that open_clip stores as one matrix, in its order; each is routed by itself."""
 
