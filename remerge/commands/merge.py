@@ -32,24 +32,29 @@ from remerge.methods.plans import DTYPES, REQUIRED, MergePlan, read_plan
 from remerge.methods.registry import algorithms_of_kind
 from remerge.run.provenance import record_merge
 
+USAGE = """\
+remerge merge --method METHOD --pretrained PATH --finetuned PATH [PATH ...] --out FOLDER [--PARAMETER VALUE ...]
+       remerge merge PLAN [--out FOLDER]"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     methods = algorithms_of_kind("rule")
+    parser.usage = USAGE
     parser.add_argument("plan", metavar="PLAN", type=Path, nargs="?", help="a merge as a file: a plan or a record")
-    parser.add_argument("--method", choices=methods, help="how to merge")
+    parser.add_argument("--method", metavar="METHOD", choices=methods, help=f"how to merge: {', '.join(methods)}")
     parser.add_argument("--pretrained", metavar="PATH", type=Path, help="file or folder of the pre-trained model")
     parser.add_argument(
         "--finetuned", metavar="PATH", type=Path, nargs="+", help="file or folder of each fine-tuned model or adapter"
     )
-    parser.add_argument("--dtype", choices=DTYPES, help="of the merged tensors (default: that of the pre-trained ones)")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the merged tensors (default: of the pre-trained ones)")
     parser.add_argument(
         "--out",
         metavar="FOLDER",
         type=Path,
-        help="folder for the merged checkpoint; with a plan, in place of the plan's",
+        help="folder for the merged checkpoint; beside a plan, it replaces the plan's",
     )
-    of_methods = parser.add_argument_group("parameters of methods")
+    of_methods = parser.add_argument_group("parameters of the method, each with the methods that have it")
     options: dict[str, dict[str, list[str]]] = {}
     for method in methods:
         for name, (parameter, kind) in parameters_of(method).items():

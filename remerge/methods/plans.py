@@ -93,12 +93,7 @@ def read_plan(path: Path, out: Path | None = None) -> MergePlan:
             key and remedy.
         ParameterError: A parameter does not fit the method.
     """
-    content = _read(path)
-    recorded = {}
-    if content.get("rule") == RULE_OF_MERGES:
-        content, recorded = content.get("parameters"), content.get("inputs")
-        if not isinstance(content, dict) or not isinstance(recorded, dict):
-            raise ConfigError(f"{path}: not the whole record of a merge; write a plan instead")
+    content, recorded = _without_record(path, _read(path))
     given = {key: value for key, value in content.items() if value is not None}
     if out is not None:
         given["out"] = str(out.absolute())
@@ -125,6 +120,16 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected keys and values at the top, got {type(content).__name__}")
     return content
+
+
+def _without_record(path: Path, content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A plan, and the hashes of its inputs if it comes from a record."""
+    if content.get("rule") != RULE_OF_MERGES:
+        return content, {}
+    plan, inputs = content.get("parameters"), content.get("inputs")
+    if not isinstance(plan, dict) or not isinstance(inputs, dict):
+        raise ConfigError(f"{path}: not the whole record of a merge; write a plan instead")
+    return plan, inputs
 
 
 def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
