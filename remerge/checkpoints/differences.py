@@ -38,33 +38,39 @@ def vocabulary_fault(key: str, pretrained: Sequence[int], finetuned: Sequence[in
     )
 
 
-def explanations(pretrained: Weights, finetuned: Weights) -> Iterator[str]:
-    """Yield what explains the differences between two checkpoints, each with a remedy; nothing if no cause is known."""
+def explanations(pretrained: Weights, finetuned: Weights) -> list[str]:
+    """Return what explains the differences between two checkpoints, each with a remedy; empty if they do not differ."""
     missing = [key for key in pretrained if key not in finetuned]
     extra = [key for key in finetuned if key not in pretrained]
     common = [key for key in pretrained if key in finetuned]
-    yield from filter(None, (vocabulary_fault(key, pretrained[key].shape, finetuned[key].shape) for key in common))
+    vocabularies = [vocabulary_fault(key, pretrained[key].shape, finetuned[key].shape) for key in common]
+    known = [fault for fault in vocabularies if fault]
     for keys, holder, whose in ((missing, pretrained, "the pre-trained"), (extra, finetuned, "the fine-tuned")):
         for key, twin in _tied(keys, holder):
-            yield (
+            known.append(
                 f"{key!r} is tied to {twin!r}, and only {whose} stores both; delete {key!r} from its files, or load "
                 "and save all models with one version of transformers"
             )
     if prefix := _prefix(missing, extra) or _prefix(extra, missing):
-        yield f"the names differ by the prefix {prefix!r}; save all models with the same class"
+        known.append(f"the names differ by the prefix {prefix!r}; save all models with the same class")
     if any(pretrained[key].dtype != finetuned[key].dtype for key in common):
-        yield (
+        known.append(
             "the dtypes differ, and rounding would pass for fine-tuning; save the pre-trained in the dtype in which it "
             "was fine-tuned"
         )
+    if not known and (missing or extra or any(pretrained[key].shape != finetuned[key].shape for key in common)):
+        known.append(
+            "it is of another architecture, or was saved by another class; give fine-tuned copies of the pre-trained"
+        )
+    return known
 
 
 def _tied(keys: Sequence[str], holder: Weights) -> Iterator[tuple[str, str]]:
     """Of some tensors, yield those that their checkpoint also stores under another name, with that name."""
     of_tokens = [key for key in holder if OF_TOKENS.search(key)]
-    for key in set(keys) & set(of_tokens):
+    for key in of_tokens:
         twins = (other for other in of_tokens if other not in keys and torch.equal(holder[key], holder[other]))
-        if twin := next(twins, None):
+        if key in keys and (twin := next(twins, None)):
             yield key, twin
 
 

@@ -149,7 +149,7 @@ class CheckpointWriter:
         suppressed = self._stack.__exit__(*failure)  # type: ignore[arg-type]
         if failure[0] is None and self.like.index:
             index: dict[str, Any] = copy.deepcopy(self.like.index)
-            if "total_size" in (index.get("metadata") or {}):
+            if self.dtype and "total_size" in (index.get("metadata") or {}):
                 index["metadata"]["total_size"] = size
             with atomic_path(self.folder / self.like.files[-1].name) as path:
                 path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")

@@ -97,8 +97,7 @@ def _check_fit(start: CheckpointSet, tuned: Sequence[CheckpointSet | Adapter]) -
     except MismatchError as error:
         full = [each for each in tuned if isinstance(each, CheckpointSet)]
         found = [f"{each.path}: {explanation}" for each in full for explanation in explanations(start, each)]
-        remedy = "merge models of one architecture, saved by the same class in the same dtype"
-        raise MismatchError(f"{error}{listed(found or [remedy])}") from None
+        raise MismatchError(f"{error}{listed(found)}") from None
 
 
 def _of_adapter(start: CheckpointSet, adapter: Adapter) -> Computed:

@@ -96,13 +96,13 @@ def read_plan(path: Path, out: Path | None = None) -> MergePlan:
     content, recorded = _without_record(path, _read(path))
     given = {key: value for key, value in content.items() if value is not None}
     if out is not None:
-        given["out"] = str(out.absolute())
+        given["out"] = str(out)
     _check_keys(path, given)
     return MergePlan(
         method=read_method(given["method"], given.get("parameters", {}), f"{path}: parameters.", path.parent),
         pretrained=path.parent / given["pretrained"],
         finetuned=tuple(path.parent / each for each in given["finetuned"]),
-        out=path.parent / given["out"],
+        out=out or path.parent / given["out"],
         dtype=given.get("dtype"),
         expected={Path(os.path.normpath(path.parent / name)): digest for name, digest in recorded.items()},
     )
