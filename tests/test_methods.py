@@ -23,7 +23,7 @@ OFFERED: dict[Kind, set[str]] = {
     "adapters": {"learn"},
     "learned": {"preprocess", "learn", "merge", "merge_rule"},
 }
-NO_METHODS = {"__init__", "measured", "parameters", "plug_ins", "registry"}
+NO_METHODS = {"__init__", "given", "measured", "parameters", "plans", "plug_ins", "registry"}
 FILES = {path.stem for path in (ROOT / "remerge" / "methods").glob("*.py")} - NO_METHODS
 
 

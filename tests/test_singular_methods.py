@@ -289,7 +289,7 @@ def test_the_command_merges_checkpoints_on_disk(
     given = ["--method", algorithm, "--qkv", "split", "--pretrained", start, "--finetuned", *tuned]
     monkeypatch.setattr(sys, "argv", ["remerge", "merge", *map(str, given), "--out", str(tmp_path / "out")])
     main()
-    (written,) = (tmp_path / "out").iterdir()
+    (written,) = (tmp_path / "out").glob("*.safetensors")
     found = load_file(written)
     vectors = [{key: each[key].float() - models[0][key].float() for key in each} for each in models[1:]]
     scaling = {"iso_c": 1.3, "iso_cts": 1.5}.get(algorithm, 1.0)
