@@ -28,14 +28,15 @@ def accuracy(vector: Weights) -> float:
 with job(snakemake) as (inputs, outputs, params, wildcards):
     device, tasks = device_for(snakemake.resources), params.tasks
     pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained).to(device)
-    sets, heads = load_image_sets(tasks, inputs.images), load_heads(tasks, inputs.heads)
+    sets = load_image_sets(tasks, inputs.images)
+    heads = {task: head.to(device) for task, head in load_heads(tasks, inputs.heads).items()}
     # Without images nothing is known of an expert: its task is not merged, and tables say so.
     task_vectors = {task: own for task, own in load_available(tasks, inputs.task_vectors).items() if len(sets[task])}
     if not task_vectors:
         raise RemergeError("no expert's task has validation images; provide images of at least one task")
     images = {task: sampled(sets[task], params.images, params.seed) for task in task_vectors}
     bench = Bench(encoder, pretrained, heads, {"validation": images}, device, params.scoring)
-    exemplars = Exemplars(encoder, pretrained, images, accuracy, device)
+    exemplars = Exemplars(encoder, pretrained, heads, images, accuracy, device)
     merged = load(params.algorithm).merge(task_vectors, exemplars, **params.merging)
     metadata = described(pretrained.metadata["architecture"]) | merged_field(list(task_vectors), tasks)
     save_weights(outputs[0], merged, metadata)

@@ -1,6 +1,7 @@
 """Methods that look at a few images of every task, against their formulas written down a second time."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import dense_few_images as dense
 import numpy as np
@@ -18,7 +19,7 @@ from remerge.images.store import ImageSet
 from remerge.merging.essential import merge_essential
 from remerge.merging.exemplars import Exemplars, sampled
 from remerge.merging.streaming import merged_by
-from remerge.methods import esm, featcal, greedy_soup, lot, mats, regmean, regmean_plusplus, tsv_m
+from remerge.methods import apl_style, esm, featcal, greedy_soup, lot, mats, regmean, regmean_plusplus, tsv_m
 
 SEEDS = st.integers(0, 2**16)
 ARITHMETIC = {"algorithm": "task_arithmetic"}
@@ -179,11 +180,16 @@ def exemplars_of(seed: int, tasks: int = 2) -> tuple[dict[str, dict[str, Tensor]
     }
     images = {
         name: ImageSet(
-            generator.integers(0, 256, (70, 8, 8, 3), np.uint8), np.zeros(70, np.int64), name, "validation", "rendered"
+            generator.integers(0, 256, (70, 8, 8, 3), np.uint8),
+            generator.integers(0, 4, 70),
+            name,
+            "validation",
+            "rendered",
         )
         for name in names
     }
-    return vectors, Double(encoder, pretrained, images, lambda vector: 0.0)
+    heads = {name: 5 * draw(seed + number, 6, 4) for number, name in enumerate(names)}
+    return vectors, Double(encoder, pretrained, heads, images, lambda vector: 0.0)
 
 
 def before_blocks(exemplars: Exemplars, vector: Weights, task: str) -> np.ndarray:
@@ -337,8 +343,8 @@ def test_esm_refuses_more_tasks_than_a_layer_has_outputs() -> None:
 # Greedy soup
 
 
-@given(st.lists(st.integers(0, 4), min_size=8, max_size=8), st.booleans())
-def test_greedy_soup_follows_the_recipe(accuracies: list[int], accept_ties: bool) -> None:
+@given(st.lists(st.integers(0, 4), min_size=8, max_size=8), st.sampled_from(["better", "equal"]))
+def test_greedy_soup_follows_the_recipe(accuracies: list[int], accept: Literal["better", "equal"]) -> None:
     """Of three experts, whose ingredients a soup's entries tell."""
     vectors = {name: {"w": torch.eye(3)[row]} for row, name in enumerate("abc")}
     _, exemplars = exemplars_of(0)
@@ -346,16 +352,57 @@ def test_greedy_soup_follows_the_recipe(accuracies: list[int], accept_ties: bool
     def accuracy(vector: Weights) -> float:
         return float(accuracies[sum(2**row for row in range(3) if vector["w"][row] > 0)])
 
-    found = greedy_soup.merge(vectors, replace(exemplars, accuracy=accuracy), accept_ties=accept_ties)["w"]
+    found = greedy_soup.merge(vectors, replace(exemplars, accuracy=accuracy), accept=accept)["w"]
     ranked = sorted(range(3), key=lambda row: -accuracies[2**row])
     ingredients = ranked[:1]
     for row in ranked[1:]:
         new, old = (accuracies[sum(2**each for each in some)] for some in ([*ingredients, row], ingredients))
-        if new > old or (accept_ties and new == old):
+        if new > old or (accept == "equal" and new == old):
             ingredients.append(row)
     assert found.tolist() == pytest.approx([1 / len(ingredients) if row in ingredients else 0 for row in range(3)])
     # Never less accurate than the best expert.
     assert accuracy({"w": found}) >= max(accuracies[2**row] for row in range(3))
+
+
+# APL-style
+
+
+def loss_at(exemplars: Exemplars, task: str, vector: Weights) -> float:
+    exemplars.encoder.load_state_dict({key: own + vector.get(key, 0) for key, own in exemplars.pretrained.items()})
+    with torch.no_grad():
+        features = exemplars.encoder(exemplars.inputs(task)).numpy()
+    scores = features / np.linalg.norm(features, axis=1, keepdims=True) @ exemplars.heads[task].numpy()
+    chosen = scores[np.arange(len(scores)), exemplars.images[task].labels]
+    return float((np.log(np.exp(scores).sum(axis=1)) - chosen).mean())
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.3])
+def test_apl_style_weighs_tensors_by_the_slope_of_the_loss_along_them(keep: float) -> None:
+    vectors, exemplars = exemplars_of(11, 2)
+    found = apl_style.merge(vectors, exemplars, keep=keep)
+    slopes = [
+        {
+            key: abs(loss_at(exemplars, task, {key: 1e-4 * own}) - loss_at(exemplars, task, {key: -1e-4 * own})) / 2e-4
+            for key, own in vector.items()
+        }
+        for task, vector in vectors.items()
+    ]
+    for own in slopes:
+        least = sorted(own.values(), reverse=True)[round(keep * len(own)) - 1]
+        own |= {key: 0.0 for key, slope in own.items() if slope < least}
+    for key in found:
+        total = sum(own[key] for own in slopes)
+        expected = sum(2 * own[key] * vector[key] for own, vector in zip(slopes, vectors.values(), strict=True))
+        close(found[key], expected / total if total else 0 * expected, 1e-3)
+
+
+def test_apl_style_of_one_expert_keeps_its_most_important_tensors_as_they_are() -> None:
+    vectors, exemplars = exemplars_of(12, 1)
+    found = apl_style.merge(vectors, exemplars, keep=0.5)
+    kept = [key for key in found if found[key].any()]
+    assert len(kept) == round(0.5 * len(found))
+    for key in kept:
+        torch.testing.assert_close(found[key], vectors["task0"][key])
 
 
 def test_sampled_images_are_a_seeds_own_and_in_order() -> None:

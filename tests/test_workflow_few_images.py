@@ -17,6 +17,7 @@ METHODS = {
     "mats": {"label": "MaTS", "algorithm": "mats", "images": 8, "iterations": 3, "around": "ties"},
     "esm": {"label": "ESM", "algorithm": "esm", "images": 8, "scaling": {"tune": "validation", "grid": [0.5, 1.0]}},
     "featcal": {"label": "FeatCal", "algorithm": "featcal", "images": 8},
+    "apl-style": {"label": "APL-style", "algorithm": "apl_style", "images": 8},
 }
 TABLES = "results/mini/tables/two"
 TARGETS = [f"{TABLES}/{table}.csv" for table in ("main", "cost")]
@@ -41,6 +42,7 @@ def test_tables_say_what_each_method_looks_at(made: Path) -> None:
     assert uses == unlabeled | {
         "Weight Averaging": "",
         "Greedy soup": "validation labels",
+        "APL-style": "validation labels",
         "ESM": "unlabeled validation images, validation labels",
     }
     seconds = pd.read_csv(made / TABLES / "cost.csv").set_index("method")["seconds"]

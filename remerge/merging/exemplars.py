@@ -19,6 +19,7 @@ class Exemplars:
     Attributes:
         encoder: An encoder of the right architecture, on ``device``; its weights are overwritten.
         pretrained: The pre-trained weights.
+        heads: By task, float32 ``[d, classes]``, on ``device``.
         images: By task; none is empty.
         accuracy: Returns the percentage of validation images that the pre-trained weights plus a task vector classify
             correctly, averaged over tasks; only methods that look at labels call it.
@@ -27,6 +28,7 @@ class Exemplars:
 
     encoder: nn.Module
     pretrained: Weights
+    heads: Mapping[str, Tensor]
     images: Mapping[str, ImageSet]
     accuracy: Callable[[Weights], float]
     device: str = "cpu"
@@ -34,6 +36,10 @@ class Exemplars:
     def inputs(self, task: str) -> Tensor:
         """Return a task's images, float32 ``[n, 3, height, width]``, on the device."""
         return to_input(torch.from_numpy(self.images[task].images).to(self.device))
+
+    def labels(self, task: str) -> Tensor:
+        """Return the classes of a task's images, int64 ``[n]``, on the device."""
+        return torch.from_numpy(self.images[task].labels).to(self.device)
 
 
 def sampled(image_set: ImageSet, at_most: int, seed: int) -> ImageSet:

@@ -110,11 +110,11 @@ def conjugate_gradients(left: Tensor, right: Tensor, start: Tensor, iterations: 
     """
     from scipy.sparse.linalg import LinearOperator, cg
 
+    if iterations == 0:
+        return start
     matrix, shape = left.numpy(), right.shape
     operator = LinearOperator(
         (right.numel(), right.numel()), matvec=lambda flat: (matrix @ flat.reshape(shape)).ravel(), dtype=matrix.dtype
     )
-    if iterations == 0:
-        return start
     solution, _ = cg(operator, right.numpy().ravel(), x0=start.numpy().ravel(), maxiter=iterations, rtol=tolerance)
     return torch.from_numpy(solution).reshape(shape)

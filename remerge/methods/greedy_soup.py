@@ -2,7 +2,7 @@
 
 As the authors' code does it (mlfoundations/model-soups): experts are ranked by held-out accuracy, best first, and each
 becomes an ingredient if the average with it is more accurate than without. Recipe 1 of the paper also adds those that
-leave accuracy as it is (``accept_ties``).
+leave accuracy as it is (``accept``).
 
 Model soups are published for experts of one task. Here they are of several: accuracy is averaged over all tasks, and
 few experts become ingredients. The paper's uniform soup, of all experts, is weight averaging.
@@ -31,10 +31,10 @@ class GreedySoup(StatisticsMethod):
 
     algorithm: Literal["greedy_soup"]
     images: int = parameter(5000, ge=1, description="Labelled validation images per task, at most.")
-    accept_ties: bool = parameter(
-        False,
-        description="Whether an expert that leaves accuracy as it is becomes an ingredient. Authors' code: no; paper: "
-        "yes.",
+    accept: Literal["better", "equal"] = parameter(
+        "better",
+        description="What an average must at least be, compared with the one before, for its last expert to stay: "
+        "`better`, as in the authors' code, or `equal`, as in the paper.",
     )
 
     def passes(self, tasks: int) -> int:
@@ -42,13 +42,15 @@ class GreedySoup(StatisticsMethod):
         return 2 * tasks - 1
 
 
-def merge(task_vectors: Mapping[str, Weights], exemplars: Exemplars, *, accept_ties: bool) -> dict[str, Tensor]:
+def merge(
+    task_vectors: Mapping[str, Weights], exemplars: Exemplars, *, accept: Literal["better", "equal"]
+) -> dict[str, Tensor]:
     """Return the mean of the task vectors of the ingredients.
 
     Args:
         task_vectors: By task.
         exemplars: How accurate an encoder is on images of these tasks.
-        accept_ties: Whether an expert that leaves accuracy as it is becomes an ingredient.
+        accept: Whether an expert that leaves accuracy as it is becomes an ingredient (``equal``).
     """
     accuracies = {task: exemplars.accuracy(vector) for task, vector in task_vectors.items()}
     first, *others = sorted(task_vectors, key=lambda task: -accuracies[task])
@@ -57,7 +59,7 @@ def merge(task_vectors: Mapping[str, Weights], exemplars: Exemplars, *, accept_t
     for task in others:
         candidate = _mean([task_vectors[each] for each in (*ingredients, task)])
         accuracy = exemplars.accuracy(candidate)
-        if accuracy > best or (accept_ties and accuracy == best):
+        if accuracy > best or (accept == "equal" and accuracy == best):
             ingredients.append(task)
             soup, best = candidate, accuracy
     print(f"ingredients: {', '.join(ingredients)}; accuracy {best:.2f} %", file=sys.stderr)

@@ -93,6 +93,7 @@ ALGORITHMS = {
     "mats": Algorithm("statistics", "arXiv:2312.04339", ("unlabeled validation images",), looks="exemplars"),
     "esm": Algorithm("statistics", "arXiv:2602.20208", ("unlabeled validation images",), looks="exemplars"),
     "featcal": Algorithm("exemplars", "arXiv:2605.13030", ("unlabeled validation images",), looks="exemplars"),
+    "apl_style": Algorithm("exemplars", "arXiv:2408.09485", ("validation labels",), looks="exemplars"),
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
     "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
     "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),
