@@ -114,7 +114,7 @@ def featcal_linear(
     total, divisor = ridge * anchor[1], ridge
     for (weight, bias), x, y, share, norm in zip(experts, ours, targets, shares, norms, strict=True):
         total = total + (bias + weight @ (share @ y) - solved @ (share @ x)) / norm
-        divisor += 1 / norm
+        divisor += float(1 / norm)
     return solved, total / divisor
 
 

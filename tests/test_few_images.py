@@ -1,5 +1,6 @@
 """Methods that look at a few images of every task, against their formulas written down a second time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -44,6 +45,10 @@ def products_of(inputs: list[Tensor]) -> list[dict[str, Tensor]]:
 
 def mean_of(vectors: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {key: torch.stack([own[key] for own in vectors]).mean(dim=0) for key in vectors[0]}
+
+
+def total(tensors: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(tensors)).sum(dim=0)
 
 
 def close(found: Tensor, expected: object, tolerance: float = 1e-6) -> None:
@@ -102,9 +107,9 @@ def test_mats_takes_the_steps_of_conjugate_gradients(seed: int, iterations: int,
     vectors, inputs = matrices(seed), inputs_of(seed)
     products = products_of(inputs)
     merged = mats.merge(vectors, products, ARITHMETIC, initial, iterations, 1.0)
-    left = sum(own["w"] for own in products).numpy()
-    right = sum(own["w"] @ vector["w"].T for own, vector in zip(products, vectors, strict=True)).numpy()
-    start = initial * sum(own["w"] for own in vectors).T.numpy()
+    left = total(own["w"] for own in products).numpy()
+    right = total(own["w"] @ vector["w"].T for own, vector in zip(products, vectors, strict=True)).numpy()
+    start = initial * total(own["w"] for own in vectors).T.numpy()
     close(merged["w"], dense.conjugate_gradients(left, right, start, iterations).T, 1e-4)
     torch.testing.assert_close(merged["b"], mean_of(vectors)["b"])
 
@@ -113,7 +118,7 @@ def test_mats_takes_the_steps_of_conjugate_gradients(seed: int, iterations: int,
 def test_mats_without_steps_is_its_start_and_after_many_regmean(seed: int, off_diagonal: float) -> None:
     vectors, products = matrices(seed), products_of(inputs_of(seed))
     first = mats.merge(vectors, products, ARITHMETIC, 0.3, 0, off_diagonal)["w"]
-    torch.testing.assert_close(first, 0.3 * sum(own["w"] for own in vectors))
+    torch.testing.assert_close(first, 0.3 * total(own["w"] for own in vectors))
     last = mats.merge(vectors, products, {"algorithm": "ties", "keep": 0.5}, 0.7, 500, off_diagonal)["w"]
     close(last, regmean.merge(vectors, products, off_diagonal)["w"], 1e-3)
 
@@ -194,6 +199,7 @@ def exemplars_of(seed: int, tasks: int = 2) -> tuple[dict[str, dict[str, Tensor]
 
 def before_blocks(exemplars: Exemplars, vector: Weights, task: str) -> np.ndarray:
     exemplars.encoder.load_state_dict({key: own + vector[key] for key, own in exemplars.pretrained.items()})
+    assert isinstance(exemplars.encoder, VisionTransformer)
     with torch.no_grad():
         return exemplars.encoder._embeds(exemplars.inputs(task)).numpy()
 
@@ -229,7 +235,7 @@ def test_regmean_plusplus_merges_each_block_on_what_the_merged_blocks_before_giv
                 inputs = [dense.flat(own[key]) for own in seen]
                 expected[key] = dense_regmean(np.stack([own[key] for own in experts]), inputs, off_diagonal)
             else:
-                expected[key] = sum(own[key] for own in experts) / tasks
+                expected[key] = np.mean([own[key] for own in experts], axis=0)
             close(found[f"transformer.resblocks.{block}.{key}"], expected[key], 2e-4)
         states = [dense.run_block(added(start, expected), own, HEADS)[1] for own in states]
 
@@ -246,7 +252,7 @@ def test_regmean_plusplus_of_equal_experts_is_the_expert() -> None:
 def test_featcal_calibrates_each_block_to_the_experts_features(alpha: float, rho: float, ridge: float) -> None:
     vectors, exemplars = exemplars_of(7, 2)
     found = featcal.merge(vectors, exemplars, around=ARITHMETIC, initial=0.4, alpha=alpha, rho=rho, ridge=ridge)
-    merged = {key: 0.4 * sum(own[key] for own in vectors.values()) for key in exemplars.pretrained}
+    merged = {key: 0.4 * total(own[key] for own in vectors.values()) for key in exemplars.pretrained}
     ours = [before_blocks(exemplars, merged, task) for task in vectors]
     theirs = [before_blocks(exemplars, vector, task) for task, vector in vectors.items()]
     for block in range(2):
@@ -257,7 +263,7 @@ def test_featcal_calibrates_each_block_to_the_experts_features(alpha: float, rho
             *(dense.run_block(e, own, HEADS) for e, own in zip(experts, theirs, strict=True)), strict=True
         )
         anchor = {key: start[key] + rho * moved[key] for key in start}
-        expected = {}
+        expected: dict[str, list[np.ndarray]] = {}
         for key in [key for key in start if key.endswith("weight")]:
             bias = key.removesuffix("weight") + "bias"
             weights = np.ones(here[0][key].shape[:2])
@@ -297,7 +303,7 @@ def test_featcal_with_a_great_ridge_is_its_anchor() -> None:
     found = featcal.merge(vectors, exemplars, around=ARITHMETIC, initial=0.3, alpha=0.25, rho=2.0, ridge=1e9)
     for key in found:
         share = 0.6 if key.startswith("transformer.") else 0.3
-        close(found[key], share * sum(own[key] for own in vectors.values()), 1e-5)
+        close(found[key], share * total(own[key] for own in vectors.values()), 1e-5)
 
 
 def test_lot_and_esm_read_what_they_merge_by_from_an_encoder() -> None:
@@ -331,7 +337,7 @@ def test_lot_and_esm_read_what_they_merge_by_from_an_encoder() -> None:
         ]
         norms = [float(own.norm()) for own in plain]
         for block, (own, norm) in enumerate(zip(plain, norms, strict=True)):
-            close(merged[f"transformer.resblocks.{block}.{kind}"], own * (norm / np.mean(norms)) ** 2)
+            close(merged[f"transformer.resblocks.{block}.{kind}"], own * float(norm / np.mean(norms)) ** 2)
 
 
 def test_esm_refuses_more_tasks_than_a_layer_has_outputs() -> None:
@@ -391,9 +397,9 @@ def test_apl_style_weighs_tensors_by_the_slope_of_the_loss_along_them(keep: floa
         least = sorted(own.values(), reverse=True)[round(keep * len(own)) - 1]
         own |= {key: 0.0 for key, slope in own.items() if slope < least}
     for key in found:
-        total = sum(own[key] for own in slopes)
-        expected = sum(2 * own[key] * vector[key] for own, vector in zip(slopes, vectors.values(), strict=True))
-        close(found[key], expected / total if total else 0 * expected, 1e-3)
+        weights = [2 * own[key] / (sum(each[key] for each in slopes) or 1.0) for own in slopes]
+        expected = total(weight * vector[key] for weight, vector in zip(weights, vectors.values(), strict=True))
+        close(found[key], expected, 1e-3)
 
 
 def test_apl_style_of_one_expert_keeps_its_most_important_tensors_as_they_are() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from project import copy_project, planned, snakemake
 
@@ -67,7 +68,7 @@ def test_a_greedy_soup_is_an_expert_or_their_mean_and_the_log_names_its_ingredie
     vectors = [load_weights(made / f"results/mini/task_vectors/{name}.safetensors") for name in names]
     merged = load_weights(made / "results/mini/merged_task_vectors/two/greedy-soup.safetensors")
     for key in merged:
-        assert merged[key].allclose(sum(vector[key] for vector in vectors) / len(names), atol=1e-7)
+        assert merged[key].allclose(torch.stack([vector[key] for vector in vectors]).mean(dim=0), atol=1e-7)
 
 
 def test_a_second_run_has_nothing_to_do(made: Path) -> None:

@@ -9,7 +9,7 @@ from remerge.checkpoints.weights import Weights
 from remerge.merging.task_vectors import apply_task_vector
 
 STACK = "transformer.resblocks."
-# Images per forward pass.
+# Images, or states of as many, per pass.
 AT_ONCE = 64
 
 

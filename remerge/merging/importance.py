@@ -6,9 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from remerge.checkpoints.weights import Weights
 from remerge.clip.heads import logits
-
-# Images per forward and backward pass.
-AT_ONCE = 64
+from remerge.merging.blocks import AT_ONCE
 
 
 def first_order_effects(

@@ -4,10 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from remerge.errors import RemergeError
+from remerge.merging.blocks import AT_ONCE
 from remerge.merging.layer_inputs import seen
-
-# Images, or the states of as many, per forward pass.
-AT_ONCE = 64
 
 
 @torch.no_grad()

@@ -14,13 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from remerge.methods import regmean
 from remerge.methods.parameters import Around, StatisticsMethod, parameter
 from remerge.methods.plug_ins import PlugIn, wrapped_merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from remerge.checkpoints.weights import Weights
 
@@ -40,14 +41,8 @@ class Mats(StatisticsMethod, PlugIn):
     )
 
 
-def statistics(encoder: nn.Module, head: Tensor, images: Tensor) -> dict[str, Tensor]:
-    """Return the inner products of the inputs of an expert's linear layers; the head does not matter.
-
-    See :func:`remerge.merging.inner_products.inner_products`.
-    """
-    from remerge.merging.inner_products import inner_products
-
-    return inner_products(encoder, images)
+statistics = regmean.statistics
+"""As RegMean's: inner products of the inputs of an expert's linear layers."""
 
 
 def merge(
@@ -62,7 +57,7 @@ def merge(
 
     Args:
         task_vectors: One per task.
-        products: What :func:`statistics` returned for each.
+        products: What ``statistics`` returned for each.
         around: The method whose merge is the first guess; see :func:`remerge.methods.plug_ins.wrapped_rule`.
         initial: Its merging coefficient.
         iterations: The most steps to take.

@@ -14,12 +14,12 @@ and returns a :class:`remerge.merging.rules.Around`. A plug-in may change
 - what it is merged from: ``before(place, entries)`` of its rule, as DARE does. It hands
   :class:`remerge.merging.streaming.Computed` task vectors with the same changes to :func:`wrapped_rule`.
 
-Methods of other kinds that start from another method's merge, as MaTS does, have the same parameter, and
-:func:`wrapped_merge` merges by it.
-
 What it must know of the whole merged task vector before it changes any entry, such as a norm, it measures while
 :func:`remerge.merging.streaming.merge_tiles` merges by the wrapped rule; after that, the rule has seen all it must see
 twice.
+
+Methods of other kinds that start from another method's merge, as MaTS does, have the same parameter, and
+:func:`wrapped_merge` merges by it.
 """
 
 from __future__ import annotations
