@@ -149,6 +149,7 @@ def test_origins_and_images_that_do_not_fit_are_refused(
         ("{kind: task_counts, suite: eight, methods: [ties-mean]}", r"'ties-mean' is tuned, and studies tune nothing"),
         ("{kind: task_counts, suite: eight, methods: [pretrained]}", r"'pretrained' merges nothing"),
         ("{kind: task_counts, suite: eight, methods: [fisher]}", r"'fisher' wants statistics of the experts"),
+        ("{kind: task_counts, suite: eight, methods: [soup]}", r"'soup' looks at validation images"),
         ("{kind: pairs, suite: eight, images: 0}", r"studies\.s\.images"),
         (
             "{kind: robustness, suite: eight, tasks: [digits], corruptions: [fog], methods: [ties]}",
@@ -162,6 +163,7 @@ def test_origins_and_images_that_do_not_fit_are_refused(
 def test_bad_studies_are_refused_with_their_key(values: dict[str, Any], tmp_path: Path, text: str, told: str) -> None:
     values["studies"] = {"s": yaml.safe_load(text)}
     values["suites"]["one"] = ["digits"]
+    values["methods"]["soup"] = {"label": "Soup", "algorithm": "greedy_soup"}
     assert re.search(told, faults_of(values, tmp_path))
 
 

@@ -19,6 +19,7 @@ OFFERED: dict[Kind, set[str]] = {
     "joint": set(),
     "rule": {"merge_rule"},
     "statistics": {"statistics", "merge"},
+    "exemplars": {"merge"},
     "parts": {"parts"},
     "adapters": {"learn"},
     "learned": {"preprocess", "learn", "merge", "merge_rule"},

@@ -139,6 +139,8 @@ def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Ite
         yield location, f"{name!r} keeps a part for every task, and studies merge into one encoder; name another method"
     elif kind == "statistics":
         yield location, f"{name!r} wants statistics of the experts, which studies do not collect; name another method"
+    elif kind == "exemplars":
+        yield location, f"{name!r} looks at validation images, which studies do not read; name another method"
     elif isinstance(method.get("scaling"), Mapping):
         yield location, f"{name!r} is tuned, and studies tune nothing; name a method with a number as its scaling"
     elif method.get("coefficients") is not None:

@@ -49,7 +49,7 @@ def _main(config: Config, pool: str) -> float:
     passes: float = len(experts) * _count(config, experts)
     if config.pools[pool].origin == "finetuned":
         passes += len(experts) * STEP * training.steps * training.batch_size
-    by_statistics, joint = config.methods_of_kind("statistics"), config.methods_of_kind("joint")
+    looking, joint = config.methods_of_kind("statistics", "exemplars"), config.methods_of_kind("joint")
     for suite in config.suites.values():
         for name, method in Methods(config).of_pool(pool).items():
             if method.algorithm == "individual":
@@ -57,8 +57,9 @@ def _main(config: Config, pool: str) -> float:
             passes += _count(config, suite) + _learning(method, len(suite))
             if method.is_tuned:
                 passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[attr-defined]
-            if name in by_statistics:
-                passes += STEP * len(suite) * method.images  # type: ignore[attr-defined]
+            if name in looking:
+                seen = sum(min(method.images, _count(config, [task], "validation")) for task in suite)  # type: ignore[attr-defined]
+                passes += method.passes(len(suite)) * seen  # type: ignore[attr-defined]
             if method.adapts:
                 # The adapted encoder and the expert see every image that is drawn, once.
                 drawn = method.steps * method.batch_size  # type: ignore[attr-defined]

@@ -121,13 +121,17 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class StatisticsMethod(Method):
-    """What methods share that merge by statistics of the experts."""
+    """What methods share that look at some images of every task."""
 
     beside_merging = frozenset({"scaling", "images"})
 
     images: int = parameter(
         256, ge=1, description="Unlabeled validation images per task; published: of training images."
     )
+
+    def passes(self, tasks: int) -> int:
+        """How many forward passes it makes of every image, given the number of merged tasks; a backward pass is two."""
+        return 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
     another method of it: see :mod:`remerge.methods.plug_ins`.
 ``statistics``
     ``statistics(encoder, head, images)`` of one expert, and ``merge(task_vectors, statistics, **parameters)``.
+``exemplars``
+    ``merge(task_vectors, exemplars, **parameters)``, both by task: see :class:`remerge.merging.exemplars.Exemplars`.
 ``parts``
     ``parts(pretrained, task_vectors, **parameters)``, which returns the weights that all tasks share and those of each
     task, by task, for the entry's assembly to read.
@@ -23,9 +25,9 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["reference", "joint", "rule", "statistics", "learned", "parts", "adapters"]
+Kind = Literal["reference", "joint", "rule", "statistics", "exemplars", "learned", "parts", "adapters"]
 
-MERGING: tuple[Kind, ...] = ("rule", "statistics", "learned")
+MERGING: tuple[Kind, ...] = ("rule", "statistics", "exemplars", "learned")
 """The kinds that merge into one encoder."""
 
 WITH_PARTS: tuple[Kind, ...] = ("parts", "adapters")
@@ -41,9 +43,10 @@ class Algorithm:
 
     Attributes:
         kind: ``reference``: scored as it is. ``joint``: one encoder trained on all tasks. ``rule``: merged from task
-            vectors alone. ``statistics``: merged by statistics of the experts. ``learned``: merged by coefficients that
-            are learned. ``parts``: merged from task vectors alone, with a part for every task. ``adapters``: another
-            method's encoder, with an adapter for every task.
+            vectors alone. ``statistics``: merged by statistics of the experts. ``exemplars``: merged with images of
+            all tasks at hand. ``learned``: merged by coefficients that are learned. ``parts``: merged from task
+            vectors alone, with a part for every task. ``adapters``: another method's encoder, with an adapter for
+            every task.
         paper: Where the method was published.
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
@@ -84,6 +87,13 @@ ALGORITHMS = {
     "own": Algorithm("rule", "your own", looks="own"),
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
     "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
+    "regmean_plusplus": Algorithm("exemplars", "arXiv:2508.03121", ("unlabeled validation images",), looks="exemplars"),
+    "greedy_soup": Algorithm("exemplars", "arXiv:2203.05482", ("validation labels",), looks="exemplars"),
+    "lot": Algorithm("statistics", "arXiv:2505.23859", ("unlabeled validation images",), looks="exemplars"),
+    "mats": Algorithm("statistics", "arXiv:2312.04339", ("unlabeled validation images",), looks="exemplars"),
+    "esm": Algorithm("statistics", "arXiv:2602.20208", ("unlabeled validation images",), looks="exemplars"),
+    "featcal": Algorithm("exemplars", "arXiv:2605.13030", ("unlabeled validation images",), looks="exemplars"),
+    "apl_style": Algorithm("exemplars", "arXiv:2408.09485", ("validation labels",), looks="exemplars"),
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
     "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
     "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),

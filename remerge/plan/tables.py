@@ -22,6 +22,7 @@ class Tables:
         stages = {
             "merge_task_vectors": methods.of_kind("rule", "learned"),
             "merge_by_statistics": methods.of_kind("statistics"),
+            "merge_with_exemplars": methods.of_kind("exemplars"),
             "merge": methods.merging(),
             "merge_into_parts": methods.of_kind("parts"),
             "learn_adapters": methods.of_kind("adapters"),
