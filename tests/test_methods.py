@@ -21,9 +21,10 @@ OFFERED: dict[Kind, set[str]] = {
     "statistics": {"statistics", "merge"},
     "parts": {"parts"},
     "adapters": {"learn"},
+    "routers": {"parts", "learn"},
     "learned": {"preprocess", "learn", "merge", "merge_rule"},
 }
-NO_METHODS = {"__init__", "measured", "parameters", "plug_ins", "registry"}
+NO_METHODS = {"__init__", "matrix_methods", "measured", "parameters", "plug_ins", "registry"}
 FILES = {path.stem for path in (ROOT / "remerge" / "methods").glob("*.py")} - NO_METHODS
 
 

@@ -234,9 +234,9 @@ def test_query_key_and_value_are_one_matrix_or_three_in_either_layout(algorithm:
         ("wudi", {"w": (8, 8)}, {}, "no tensor is a weight matrix of an attention or MLP block; set `matrices` to all"),
         ("iso_c", {"bias": (8,)}, {}, "no tensor is a matrix"),
         ("tsv_m", {"w": (8, 2)}, {}, r"'w' of shape \[8, 2\] is too small for 3 tasks; merge fewer tasks or set"),
-        ("cart", {"w": (8, 8)}, {"rank": 0}, "rank must be a share"),
-        ("dc_merge", {"w": (8, 8)}, {"keep": 2}, "keep must be a share"),
-        ("iso_cts", {"w": (8, 8)}, {"common": -0.1}, "common must be a share"),
+        ("cart", {"w": (8, 8)}, {"rank": 0}, "rank must be greater than 0, got 0"),
+        ("dc_merge", {"w": (8, 8)}, {"keep": 2}, "keep must be at most 1, got 2"),
+        ("iso_cts", {"w": (8, 8)}, {"common": -0.1}, "common must be at least 0, got -0.1"),
     ],
 )
 def test_faults_are_named_before_anything_is_merged(
