@@ -50,6 +50,7 @@ def _main(config: Config, pool: str) -> float:
     if config.pools[pool].origin == "finetuned":
         passes += len(experts) * STEP * training.steps * training.batch_size
     by_statistics, joint = config.methods_of_kind("statistics"), config.methods_of_kind("joint")
+    with_router = config.methods_of_kind("routers")
     for suite in config.suites.values():
         for name, method in Methods(config).of_pool(pool).items():
             if method.algorithm == "individual":
@@ -63,6 +64,8 @@ def _main(config: Config, pool: str) -> float:
                 # The adapted encoder and the expert see every image that is drawn, once.
                 drawn = method.steps * method.batch_size  # type: ignore[attr-defined]
                 passes += 2 * sum(min(drawn, _count(config, [task])) for task in suite)
+            if name in with_router:
+                passes += len(suite) * method.images  # type: ignore[attr-defined]
             if name in joint:
                 passes += STEP * method.steps * training.batch_size  # type: ignore[attr-defined]
     return passes

@@ -31,6 +31,7 @@ ASSEMBLIES = {
     "low_rank": Assembly("remerge.merging.low_rank", "LowRank", needs_task_name=True),
     "routed": Assembly("remerge.merging.routed", "Routed"),
     "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True),
+    "twin": Assembly("remerge.merging.twins", "Twin"),
 }
 """Assemblies by the name in the shared file's header; the default is ``plain``."""
 

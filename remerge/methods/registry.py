@@ -15,6 +15,9 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
     task, by task, for the entry's assembly to read.
 ``adapters``
     ``learn(encoder, expert, images, **parameters)``, which returns a task's adapter of another method's encoder.
+``routers``
+    ``parts`` as above, and ``learn(shared, parts, encoder, heads, images, **parameters)``, which returns the router to
+    be stored with the shared weights.
 ``learned``
     ``preprocess(task_vectors, **parameters)``, ``learn`` and ``merge(task_vectors, coefficients)``; and ``merge_rule``
     as above, with a file of ``coefficients`` and the names of the ``tasks``. See :mod:`remerge.methods.adamerging`.
@@ -23,12 +26,12 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["reference", "joint", "rule", "statistics", "learned", "parts", "adapters"]
+Kind = Literal["reference", "joint", "rule", "statistics", "learned", "parts", "adapters", "routers"]
 
 MERGING: tuple[Kind, ...] = ("rule", "statistics", "learned")
 """The kinds that merge into one encoder."""
 
-WITH_PARTS: tuple[Kind, ...] = ("parts", "adapters")
+WITH_PARTS: tuple[Kind, ...] = ("parts", "adapters", "routers")
 """The kinds that keep a part for every task; they store more, and compete with each other only."""
 
 ONE_ENCODER, SHARED_AND_PARTS = BLOCKS = ("one encoder", "a shared encoder and parts per task")
@@ -43,7 +46,8 @@ class Algorithm:
         kind: ``reference``: scored as it is. ``joint``: one encoder trained on all tasks. ``rule``: merged from task
             vectors alone. ``statistics``: merged by statistics of the experts. ``learned``: merged by coefficients that
             are learned. ``parts``: merged from task vectors alone, with a part for every task. ``adapters``: another
-            method's encoder, with an adapter for every task.
+            method's encoder, with an adapter for every task. ``routers``: with a part for every task, and a
+            router between these that is learned.
         paper: Where the method was published.
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
@@ -67,6 +71,7 @@ ALGORITHMS = {
     "breadcrumbs": Algorithm("rule", "arXiv:2312.06795", looks="masks"),
     "consensus": Algorithm("rule", "arXiv:2405.07813", looks="masks"),
     "dare": Algorithm("rule", "arXiv:2311.03099", looks="masks"),
+    "dppa": Algorithm("rule", "arXiv:2403.02799", looks="masks"),
     "karcher": Algorithm("rule", "arXiv:2403.13257", looks="directions"),
     "lines": Algorithm("rule", "arXiv:2410.17146"),
     "magmax": Algorithm("rule", "arXiv:2407.06322", looks="masks"),
@@ -90,6 +95,7 @@ ALGORITHMS = {
     "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
     "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed"),
     "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
+    "twin": Algorithm("routers", "arXiv:2406.15479", ("unlabeled validation images",), looks="parts", assembly="twin"),
 }
 
 
