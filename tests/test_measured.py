@@ -31,8 +31,8 @@ ROOT = Path(__file__).parent.parent
 MEASURED = read_measured(ROOT / "published/methods.yaml")
 PRESETS = ("clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14")
 # Of Fisher merging, RegMean, Consensus, CART, Iso-C and Iso-CTS not everything was reported, nor what the search of
-# PCB-Merging found; nor how FusionBench trained on all tasks.
-PARTLY_REPORTED = ("fisher", "regmean", "traditional_mtl", "consensus", "pcb", "cart", "iso_c", "iso_cts")
+# PCB-Merging found; nor how FusionBench trained on all tasks, or anything of Twin-Merging on image encoders.
+PARTLY_REPORTED = ("fisher", "regmean", "traditional_mtl", "consensus", "pcb", "cart", "iso_c", "iso_cts", "twin")
 # The rows that this file adds to a preset.
 FIELD = read_yaml(ROOT / "config/mini-field.yaml")["methods"]
 
