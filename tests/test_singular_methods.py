@@ -1,7 +1,7 @@
 """Methods that decompose matrices, against a dense reference and by the properties that their formulas imply."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from remerge.commands import main
 from remerge.errors import ParameterError, RemergeError
 from remerge.merging import streaming
-from remerge.merging.rules import Place
+from remerge.merging.matrices import MatrixRule
+from remerge.merging.rules import Matrix, Place
 from remerge.merging.singular import polar, thin_svd
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
@@ -379,3 +380,38 @@ def test_a_plug_in_changes_the_task_vectors_whose_matrices_are_merged() -> None:
 def test_svc_refuses_a_bound_of_zero() -> None:
     with pytest.raises(ParameterError, match="alpha must be greater than 0"):
         merged("svc", [model(0)], around=SUM, alpha=0.0)
+
+
+# Wherever there is a GPU, it gives the same to four digits.
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("algorithm", "parameters"), [*((name, each[2]) for name, each in REFERENCES.items()), ("svc", {"around": TIES})]
+)
+def test_matrices_are_merged_to_the_same_on_any_device(algorithm: str, parameters: dict[str, Any], device: str) -> None:
+    vectors = [model(seed) for seed in range(3)]
+    found = merged_by(load(algorithm).merge_rule(vectors, **parameters), vectors, device)
+    for key, tensor in merged(algorithm, vectors, **parameters).items():
+        assert found[key].device.type == "cpu"
+        assert_close(found[key], tensor.numpy())
+
+
+def test_a_rule_gets_matrices_on_the_device_and_tiles_on_the_cpu() -> None:
+    seen: dict[str, set[str]] = {"matrix": set(), "tile": set()}
+
+    class Noting(MatrixRule):
+        def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+            seen["tile"] |= {task.device.type for task in entries}
+            return super().__call__(place, entries)
+
+        def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
+            seen["matrix"] |= {task.device.type for task in tasks}
+            return torch.ones(matrix.shape)
+
+    vectors = [model(seed) for seed in range(2)]
+    # The second device that every machine has; its tensors have no entries.
+    found = merged_by(Noting("all", "mean", "stored", tasks=2), vectors, "meta")
+    assert seen == {"matrix": {"meta"}, "tile": {"cpu"}}
+    assert torch.equal(found[KEY], torch.ones(24, 8))

@@ -92,17 +92,18 @@ def partition_rule(
 
 def _shifts(task_vectors: Sequence[Weights], layers: Sequence[str]) -> Tensor:
     """By how many spreads a layer's share differs from the common one, float64 ``[layers, tasks]``."""
-    sums = over_tiles(
-        task_vectors, lambda _, entries: torch.stack([task.abs().sum(dtype=torch.float64) for task in entries])
-    )
+    sizes = {key: numel_of(task_vectors[0], key) for key in layers}
     blocks: dict[object, list[str]] = {}
     for key in layers:
         blocks.setdefault(block_in_stack(key), []).append(key)
-    sizes = {key: numel_of(task_vectors[0], key) for key in layers}
-    limits = {}
-    for keys in blocks.values():
-        of_block = OF_BLOCK * sum(sums[key] for key in keys) / sum(sizes[key] for key in keys)
-        limits |= {key: torch.stack([of_block, OF_LAYER * sums[key] / sizes[key]]) for key in keys}
+    sums = over_tiles(
+        task_vectors, lambda _, entries: torch.stack([task.abs().sum(dtype=torch.float64) for task in entries])
+    )
+    limits = {
+        key: torch.stack([OF_BLOCK * _mean(sums, keys, sizes), OF_LAYER * _mean(sums, [key], sizes)])
+        for keys in blocks.values()
+        for key in keys
+    }
 
     def count(place: Place, entries: Sequence[Tensor]) -> Tensor:
         """How many entries are outliers of their block and of their layer, ``[2, tasks]``."""
@@ -112,16 +113,21 @@ def _shifts(task_vectors: Sequence[Weights], layers: Sequence[str]) -> Tensor:
         return torch.stack(beyond, dim=1).double()
 
     counts = over_tiles(task_vectors, count)
-    shares = [sum(counts[key][0] for key in keys) / sum(sizes[key] for key in keys) for keys in blocks.values()]
-    of_blocks = _centred(torch.stack(shares), torch.ones(len(blocks)))
-    of_layers = _centred(torch.stack([counts[key][1] / sizes[key] for key in layers]), torch.tensor([*sizes.values()]))
+    of_blocks = _centred([_mean(counts, keys, sizes)[0] for keys in blocks.values()], [1] * len(blocks))
+    of_layers = _centred([_mean(counts, [key], sizes)[1] for key in layers], list(sizes.values()))
     numbers = {key: number for number, keys in enumerate(blocks.values()) for key in keys}
     return of_blocks[[numbers[key] for key in layers]] + of_layers
 
 
-def _centred(shares: Tensor, weights: Tensor) -> Tensor:
+def _mean(totals: Mapping[str, Tensor], keys: Sequence[str], sizes: Mapping[str, int]) -> Tensor:
+    """The mean over all entries of some tensors of what was added up over each."""
+    return torch.stack([totals[key] for key in keys]).sum(dim=0) / sum(sizes[key] for key in keys)
+
+
+def _centred(shares: Sequence[Tensor], weights: Sequence[int]) -> Tensor:
     """Shares ``[n, tasks]`` minus their weighted mean, divided by the largest magnitude of these differences."""
-    centred = shares - weights.double() @ shares / weights.sum()
+    stacked, weighted = torch.stack(list(shares)), torch.tensor(weights, dtype=torch.float64)
+    centred = stacked - weighted @ stacked / weighted.sum()
     largest = centred.abs().amax(dim=0)
     return torch.where(largest > EQUAL, centred / largest, 0.0)
 

@@ -58,7 +58,7 @@ def merge_rule_of(rule: type[MatrixRule], parameters: type[MatrixMethod]) -> Cal
         for name in given.keys() & known.keys():
             if bound := out_of_bounds(known[name], given[name]):
                 raise ParameterError(f"{name} must be {bound}, got {given[name]!r}")
-        defaults = {name: each.default for name, each in known.items()}
+        defaults: dict[str, Any] = {name: each.default for name, each in known.items()}
         return rule(tasks=len(task_vectors), **(defaults | given))
 
     return merge_rule

@@ -52,6 +52,7 @@ class Algorithm:
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
         assembly: What makes encoders of its files, see :data:`remerge.merging.assemblies.ASSEMBLIES`.
+        decomposes: Whether it decomposes matrices or solves for them, which a GPU does faster.
     """
 
     kind: Kind
@@ -59,6 +60,7 @@ class Algorithm:
     needs: tuple[str, ...] = ()
     looks: str = "other"
     assembly: str = "plain"
+    decomposes: bool = False
 
 
 ALGORITHMS = {
@@ -79,23 +81,32 @@ ALGORITHMS = {
     "multislerp": Algorithm("rule", "arXiv:2403.13257", looks="directions"),
     "pcb": Algorithm("rule", "arXiv:2410.02396", looks="masks"),
     "slerp": Algorithm("rule", "arXiv:2403.13257", looks="directions"),
-    "tsv_m": Algorithm("rule", "arXiv:2412.00081", looks="singular values"),
-    "iso_c": Algorithm("rule", "arXiv:2502.04959", looks="singular values"),
-    "iso_cts": Algorithm("rule", "arXiv:2502.04959", looks="singular values"),
-    "wudi": Algorithm("rule", "arXiv:2503.08099", looks="singular values"),
-    "cart": Algorithm("rule", "arXiv:2412.12153", looks="singular values"),
-    "dc_merge": Algorithm("rule", "arXiv:2603.06242", looks="singular values"),
-    "svc": Algorithm("rule", "arXiv:2602.05536", looks="singular values"),
+    "tsv_m": Algorithm("rule", "arXiv:2412.00081", looks="singular values", decomposes=True),
+    "iso_c": Algorithm("rule", "arXiv:2502.04959", looks="singular values", decomposes=True),
+    "iso_cts": Algorithm("rule", "arXiv:2502.04959", looks="singular values", decomposes=True),
+    "wudi": Algorithm("rule", "arXiv:2503.08099", looks="singular values", decomposes=True),
+    "cart": Algorithm("rule", "arXiv:2412.12153", looks="singular values", decomposes=True),
+    "dc_merge": Algorithm("rule", "arXiv:2603.06242", looks="singular values", decomposes=True),
+    "svc": Algorithm("rule", "arXiv:2602.05536", looks="singular values", decomposes=True),
     "own": Algorithm("rule", "your own", looks="own"),
     "fisher": Algorithm("statistics", "arXiv:2111.09832", ("unlabeled validation images",), looks="fisher"),
-    "regmean": Algorithm("statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean"),
+    "regmean": Algorithm(
+        "statistics", "arXiv:2212.09849", ("unlabeled validation images",), looks="regmean", decomposes=True
+    ),
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
     "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
     "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),
-    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
-    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed"),
+    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank", decomposes=True),
+    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed", decomposes=True),
     "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
-    "twin": Algorithm("routers", "arXiv:2406.15479", ("unlabeled validation images",), looks="parts", assembly="twin"),
+    "twin": Algorithm(
+        "routers",
+        "arXiv:2406.15479",
+        ("unlabeled validation images",),
+        looks="parts",
+        assembly="twin",
+        decomposes=True,
+    ),
 }
 
 

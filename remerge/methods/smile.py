@@ -32,7 +32,7 @@ class Smile(Method):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], rank: int, gate_rank: int
+    pretrained: Weights, task_vectors: Mapping[str, Weights], rank: int, gate_rank: int, device: str = "cpu"
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the pre-trained weights, and by task the experts of its linear layers.
 
@@ -41,6 +41,7 @@ def parts(
         task_vectors: By task, with the same keys and shapes.
         rank: See :class:`Smile`.
         gate_rank: See :class:`Smile`.
+        device: Where matrices are decomposed.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
@@ -51,4 +52,5 @@ def parts(
     vectors = list(task_vectors.values())
     for key in vectors[0]:
         check_finite(vectors, key)
-    return dict(pretrained), {task: expert_weights(vector, rank, gate_rank) for task, vector in task_vectors.items()}
+    experts = {task: expert_weights(vector, rank, gate_rank, device) for task, vector in task_vectors.items()}
+    return dict(pretrained), experts
