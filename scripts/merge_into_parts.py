@@ -7,17 +7,14 @@ from remerge.checkpoints.headers import read_metadata
 from remerge.checkpoints.weights import load_weights
 from remerge.merging.merged import save_merged
 from remerge.methods import load
-from remerge.run.devices import device_for_float64
 from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    parameters, task_vectors = dict(params.merging), load_available(params.tasks, inputs.task_vectors)
-    if params.decomposes:
-        parameters["device"] = device_for_float64(snakemake.resources)
-    shared, parts = load(params.algorithm).parts(load_weights(inputs.pretrained), task_vectors, **parameters)
+    task_vectors = load_available(params.tasks, inputs.task_vectors)
+    shared, parts = load(params.algorithm).parts(load_weights(inputs.pretrained), task_vectors, **params.merging)
     if inputs.get("router"):
         shared |= load_weights(inputs.router)
     metadata = read_metadata(inputs.pretrained) | merged_field(list(task_vectors), params.tasks)

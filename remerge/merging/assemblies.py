@@ -32,6 +32,7 @@ ASSEMBLIES = {
     "routed": Assembly("remerge.merging.routed", "Routed"),
     "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True),
     "twin": Assembly("remerge.merging.twins", "Twin"),
+    "ensembled": Assembly("remerge.merging.ensembled", "Ensembled"),
 }
 """Assemblies by the name in the shared file's header; the default is ``plain``."""
 

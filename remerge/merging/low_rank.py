@@ -27,16 +27,15 @@ def part_weights(factors: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]
     return left | right
 
 
-def truncated(matrix: Tensor, rank: int, device: str = "cpu") -> tuple[Tensor, Tensor]:
+def truncated(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Return the factors of the best approximation of a rank, the singular values in the left one.
 
     Args:
         matrix: ``[out, in]``.
         rank: k, from 1 to the smaller side.
-        device: Where to decompose it.
 
     Returns:
-        ``[out, k]`` and ``[k, in]``, in the matrix's dtype, on the CPU.
+        ``[out, k]`` and ``[k, in]``, in the matrix's dtype.
     """
-    left, values, right = torch.linalg.svd(matrix.to(device), full_matrices=False)
-    return (left[:, :rank] * values[:rank]).contiguous().cpu(), right[:rank].contiguous().cpu()
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    return (left[:, :rank] * values[:rank]).contiguous(), right[:rank].contiguous()

@@ -93,18 +93,17 @@ class RoutedAttention(nn.Module):
         return self.out(attended.transpose(1, 2).flatten(2)), None
 
 
-def expert_weights(vector: Weights, rank: int, gate_rank: int, device: str = "cpu") -> dict[str, Tensor]:
+def expert_weights(vector: Weights, rank: int, gate_rank: int) -> dict[str, Tensor]:
     """Return the content of a task's part: of every linear layer the factors, the gate and the bias's movement.
 
     Args:
         vector: The task vector.
         rank: Of the factors.
         gate_rank: How many of the first right singular vectors make the gate.
-        device: Where matrices are decomposed.
     """
     part: dict[str, Tensor] = {}
     for name, matrix, bias in _layers(vector):
-        left, right = truncated(matrix, min(rank, *matrix.shape), device)
+        left, right = truncated(matrix, min(rank, *matrix.shape))
         gate = right[:gate_rank].clone()
         part |= {LEFT + name: left, RIGHT + name: right, GATE + name: gate, BIAS + name: bias.clone()}
     return part

@@ -9,45 +9,28 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from remerge.checkpoints.weights import Weights, load_weights
-from remerge.clip.encoders import architecture_in, build_clip
+from remerge.checkpoints.weights import Weights
 from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
 from remerge.merging.adaptation import features_of
 from remerge.merging.low_rank import LEFT, RIGHT, truncated
 from remerge.merging.low_rank import part_weights as factors_of
-from remerge.merging.merged import Merged
+from remerge.merging.routers import WithRouter
 from remerge.run.progress import ProgressBar
 
-ROUTER, WHOLE = "router.", "whole."
+WHOLE = "whole."
 # Images whose weights are in memory at the same time.
 MIXED = 8
 
 
-class Twin(Merged):
+class Twin(WithRouter):
     """The shared expert, its router, and all tasks' exclusive knowledge; images choose, and no task is named."""
 
     def __init__(self, path: str | Path) -> None:
-        """Load everything.
-
-        Raises:
-            RemergeError: See :class:`remerge.merging.assemblies.MergedFiles` and
-                :func:`remerge.clip.encoders.architecture_in`; or the weights are not those of the architecture.
-        """
+        """Load everything; see :class:`remerge.merging.routers.WithRouter` for errors."""
         super().__init__(path)
-        shared = load_weights(path)
-        encoder = build_clip(architecture_in(path)).visual
-        router = {key.removeprefix(ROUTER): shared[key] for key in shared if key.startswith(ROUTER)}
-        try:
-            encoder.load_state_dict({key: shared[key] for key in shared if not key.startswith(ROUTER)})
-        except RuntimeError as error:
-            raise RemergeError(f"{self.path}: not the weights of its architecture: {error}") from error
         twins = [restored(self.part(task)) for task in self.parts]
-        self._encoder = TwinEncoder(encoder, filled_router(router), twins).eval()
-
-    def encoder_for(self, task: str) -> nn.Module:
-        """Return the encoder, the same for every task."""
-        return self._encoder
+        self._encoder = TwinEncoder(self._encoder, filled_router(self.router), twins).eval()
 
 
 class TwinEncoder(nn.Module):
@@ -82,18 +65,15 @@ class TwinEncoder(nn.Module):
             }
 
 
-def compressed(vector: Weights, rank: float, device: str = "cpu") -> dict[str, Tensor]:
+def compressed(vector: Weights, rank: float) -> dict[str, Tensor]:
     """Return the content of a task's part: matrices of low rank in factors, everything else whole.
 
     Args:
         vector: What the task's expert has beyond the shared one.
         rank: Share of the rank that matrices keep; at least one direction is kept.
-        device: Where these are decomposed.
     """
     matrices = {key: tensor for key, tensor in vector.items() if tensor.ndim == 2}
-    factors = {
-        key: truncated(tensor, max(1, int(rank * min(tensor.shape))), device) for key, tensor in matrices.items()
-    }
+    factors = {key: truncated(tensor, max(1, int(rank * min(tensor.shape)))) for key, tensor in matrices.items()}
     return factors_of(factors) | {WHOLE + key: vector[key].clone() for key in vector.keys() - matrices.keys()}
 
 
@@ -146,7 +126,7 @@ def learn_router(
         device: Where features are computed.
 
     Returns:
-        The router's state dict, float32.
+        The router's state dict.
 
     Raises:
         RemergeError: No task has images.
@@ -172,4 +152,4 @@ def learn_router(
                     adam.zero_grad()
                     functional.cross_entropy(router(inputs[rows]), targets[rows]).backward()
                     adam.step()
-    return {name: tensor.float() for name, tensor in router.state_dict().items()}
+    return dict(router.state_dict())

@@ -52,7 +52,7 @@ class Algorithm:
         needs: Data the method looks at, beyond the checkpoints themselves.
         looks: Its family of looks in figures, see :data:`remerge.figures.style.FAMILIES`.
         assembly: What makes encoders of its files, see :data:`remerge.merging.assemblies.ASSEMBLIES`.
-        decomposes: Whether it decomposes matrices or solves for them, which a GPU does faster.
+        decomposes: Whether it merges by decomposing matrices or solving for them, which a GPU does faster.
     """
 
     kind: Kind
@@ -96,17 +96,11 @@ ALGORITHMS = {
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
     "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
     "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),
-    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank", decomposes=True),
-    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed", decomposes=True),
+    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
+    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed"),
     "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
-    "twin": Algorithm(
-        "routers",
-        "arXiv:2406.15479",
-        ("unlabeled validation images",),
-        looks="parts",
-        assembly="twin",
-        decomposes=True,
-    ),
+    "twin": Algorithm("routers", "arXiv:2406.15479", ("unlabeled validation images",), looks="parts", assembly="twin"),
+    "wemoe": Algorithm("routers", "arXiv:2402.00433", ("unlabeled test images",), looks="parts", assembly="ensembled"),
 }
 
 

@@ -32,7 +32,7 @@ class Smile(Method):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], rank: int, gate_rank: int, device: str = "cpu"
+    pretrained: Weights, task_vectors: Mapping[str, Weights], rank: int, gate_rank: int
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the pre-trained weights, and by task the experts of its linear layers.
 
@@ -41,7 +41,6 @@ def parts(
         task_vectors: By task, with the same keys and shapes.
         rank: See :class:`Smile`.
         gate_rank: See :class:`Smile`.
-        device: Where matrices are decomposed.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
@@ -52,5 +51,4 @@ def parts(
     vectors = list(task_vectors.values())
     for key in vectors[0]:
         check_finite(vectors, key)
-    experts = {task: expert_weights(vector, rank, gate_rank, device) for task, vector in task_vectors.items()}
-    return dict(pretrained), experts
+    return dict(pretrained), {task: expert_weights(vector, rank, gate_rank) for task, vector in task_vectors.items()}

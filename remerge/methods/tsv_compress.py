@@ -33,7 +33,7 @@ class TsvCompress(Method):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], others: Others, device: str = "cpu"
+    pretrained: Weights, task_vectors: Mapping[str, Weights], others: Others
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the pre-trained weights with other tensors merged, and by task the factors of its matrices.
 
@@ -41,7 +41,6 @@ def parts(
         pretrained: The weights that task vectors start from.
         task_vectors: By task, with the same keys and shapes.
         others: See :data:`remerge.merging.matrices.Others`.
-        device: Where matrices are decomposed.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
@@ -59,7 +58,7 @@ def parts(
         if tensors[0].ndim == 2:
             rank = max(1, min(tensors[0].shape) // len(vectors))
             for task, tensor in zip(task_vectors, tensors, strict=True):
-                factors[task][key] = truncated(tensor, rank, device)
+                factors[task][key] = truncated(tensor, rank)
         else:
             moved[key] = merge_others(others, tensors)
     shared = apply_task_vector(pretrained, moved, 1.0)

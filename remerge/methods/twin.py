@@ -57,12 +57,7 @@ class Twin(PlugIn):
 
 
 def parts(
-    pretrained: Weights,
-    task_vectors: Mapping[str, Weights],
-    around: Mapping[str, Any],
-    coefficient: float,
-    rank: float,
-    device: str = "cpu",
+    pretrained: Weights, task_vectors: Mapping[str, Weights], around: Mapping[str, Any], coefficient: float, rank: float
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the shared expert and, by task, what its expert has beyond that, of low rank.
 
@@ -72,7 +67,6 @@ def parts(
         around: The method that merges the shared expert; see :func:`remerge.methods.plug_ins.wrapped_rule`.
         coefficient: See :class:`Twin`.
         rank: See :class:`Twin`.
-        device: Where matrices are decomposed.
 
     Raises:
         ParameterError: A parameter of the wrapped method is out of range.
@@ -83,11 +77,11 @@ def parts(
     from remerge.merging.twins import compressed
 
     vectors = list(task_vectors.values())
-    merged = merged_by(wrapped_rule(vectors, around), vectors, device)
+    merged = merged_by(wrapped_rule(vectors, around), vectors)
     exclusive = (
         {key: vector[key] - coefficient * tensor for key, tensor in merged.items()} for vector in task_vectors.values()
     )
-    twins = {task: compressed(each, rank, device) for task, each in zip(task_vectors, exclusive, strict=True)}
+    twins = {task: compressed(each, rank) for task, each in zip(task_vectors, exclusive, strict=True)}
     return apply_task_vector(pretrained, merged, coefficient), twins
 
 
@@ -118,9 +112,9 @@ def learn(
     Raises:
         RemergeError: No task has images.
     """
-    from remerge.merging.twins import ROUTER, learn_router
+    from remerge.merging.routers import stored_router
+    from remerge.merging.twins import learn_router
 
     encoder.load_state_dict(dict(shared))
     of_parts = {task: images[task] for task in parts}
-    learned = learn_router(encoder.to(device).eval(), of_parts, seed=seed, device=device, **parameters)
-    return {ROUTER + name: tensor for name, tensor in learned.items()}
+    return stored_router(learn_router(encoder.to(device).eval(), of_parts, seed=seed, device=device, **parameters))

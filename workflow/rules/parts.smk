@@ -103,14 +103,12 @@ for suite in settings.suites:
             "../../envs/torch.yaml"
         threads: 1
         resources:
-            gpu=of(plan.methods.gpus, most=GPU),
             mem_mb=of(plan.resources.memory, work="merge"),
             runtime=of(plan.resources.minutes, work="merge"),
         params:
             code=code("scripts/merge_into_parts.py", of(plan.methods.modules)),
             tasks=plan.tasks.in_suite(suite),
             algorithm=of(plan.methods.algorithm),
-            decomposes=of(plan.methods.decomposes),
             assembly=of(plan.methods.assembly),
             merging=of(plan.merging.parameters),
         script:
