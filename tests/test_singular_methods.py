@@ -234,7 +234,12 @@ def test_query_key_and_value_are_one_matrix_or_three_in_either_layout(algorithm:
         ("tsv_m", {"w": (8, 8)}, {"others": "max"}, "others must be 'zero' or 'mean' or 'sum', got 'max'"),
         ("wudi", {"w": (8, 8)}, {}, "no tensor is a weight matrix of an attention or MLP block; set `matrices` to all"),
         ("iso_c", {"bias": (8,)}, {}, "no tensor is a matrix"),
-        ("tsv_m", {"w": (8, 2)}, {}, r"'w' of shape \[8, 2\] is too small for 3 tasks; merge fewer tasks or set"),
+        (
+            "tsv_m",
+            {"w": (8, 2)},
+            {},
+            r"'w' of shape \[8, 2\] is too small for 3 tasks, and no matrix is larger; merge fewer",
+        ),
         ("cart", {"w": (8, 8)}, {"rank": 0}, "rank must be greater than 0, got 0"),
         ("dc_merge", {"w": (8, 8)}, {"keep": 2}, "keep must be at most 1, got 2"),
         ("iso_cts", {"w": (8, 8)}, {"common": -0.1}, "common must be at least 0, got -0.1"),
@@ -415,3 +420,12 @@ def test_a_rule_gets_matrices_on_the_device_and_tiles_on_the_cpu() -> None:
     found = merged_by(Noting("all", "mean", "stored", tasks=2), vectors, "meta")
     assert seen == {"matrix": {"meta"}, "tile": {"cpu"}}
     assert torch.equal(found[KEY], torch.ones(24, 8))
+
+
+@pytest.mark.parametrize("algorithm", ["tsv_m", "dc_merge"])
+def test_a_matrix_too_small_for_all_tasks_is_merged_as_other_tensors_are(algorithm: str) -> None:
+    vectors = [model(seed) | {"positions": torch.randn(2, 8)} for seed in range(3)]
+    found = merged(algorithm, vectors)
+    torch.testing.assert_close(found["positions"], sum(vector["positions"] for vector in vectors) / 3)
+    without = merged(algorithm, [{key: vector[key] for key in vector if key != "positions"} for vector in vectors])
+    assert all(torch.equal(found[key], tensor) for key, tensor in without.items())

@@ -49,12 +49,13 @@ class RoutedMlp(nn.Module):
         return torch.cat([self._mixed(some) for some in tokens.split(MIXED)])
 
     def _mixed(self, tokens: Tensor) -> Tensor:
-        weights = self.router(tokens).mean(dim=1)
+        weights = self.router(tokens).float().mean(dim=1)
         start = dict(self.mlp.named_parameters())
-        own = {
-            name: start[name] + torch.tensordot(weights, expert, dims=1)
-            for name, expert in zip(self.names, self.experts, strict=True)
-        }
+        with torch.autocast(weights.device.type, enabled=False):
+            own = {
+                name: start[name] + torch.tensordot(weights, expert, dims=1)
+                for name, expert in zip(self.names, self.experts, strict=True)
+            }
         for name, layer in self.mlp.named_children():
             if f"{name}.weight" in own:
                 tokens = torch.baddbmm(own[f"{name}.bias"][:, None], tokens, own[f"{name}.weight"].transpose(1, 2))
