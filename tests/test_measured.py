@@ -36,7 +36,7 @@ POOLS = ("task-vectors", "fusionbench")
 # all tasks, and of any method on families that no pool can be of.
 PARTLY_REPORTED = (
     *("fisher", "regmean", "lot", "mats", "traditional_mtl", "consensus", "pcb", "cart", "iso_c", "iso_cts"),
-    *("dare", "svc", "smile"),
+    *("dare", "svc", "smile", "twin"),
 )
 # The rows that this file adds to a preset.
 FIELD = read_yaml(ROOT / "config/mini-field.yaml")["methods"]

@@ -50,6 +50,7 @@ def _main(config: Config, pool: str) -> float:
     if config.pools[pool].origin == "finetuned":
         passes += len(experts) * STEP * training.steps * training.batch_size
     looking, joint = config.methods_of_kind("statistics", "exemplars"), config.methods_of_kind("joint")
+    with_router = config.methods_of_kind("routers")
     for suite in config.suites.values():
         for name, method in Methods(config).of_pool(pool).items():
             if method.algorithm == "individual":
@@ -64,6 +65,8 @@ def _main(config: Config, pool: str) -> float:
                 # The adapted encoder and the expert see every image that is drawn, once.
                 drawn = method.steps * method.batch_size  # type: ignore[attr-defined]
                 passes += 2 * sum(min(drawn, _count(config, [task])) for task in suite)
+            if name in with_router:
+                passes += len(suite) * _of_router(method)
             if name in joint:
                 passes += STEP * method.steps * training.batch_size  # type: ignore[attr-defined]
     return passes
@@ -104,3 +107,9 @@ def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:
 
 def _learning(method: Method, tasks: int) -> float:
     return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[attr-defined]
+
+
+def _of_router(method: Method) -> int:
+    """Passes per task that a router is learned by: of features that are computed once, or of every step."""
+    once = getattr(method, "images", 0)
+    return once or STEP * method.steps * method.batch_size  # type: ignore[attr-defined]

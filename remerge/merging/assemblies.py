@@ -36,6 +36,8 @@ ASSEMBLIES = {
     "low_rank": Assembly("remerge.merging.low_rank", "LowRank", needs_task_name=True, added=of_nothing),
     "routed": Assembly("remerge.merging.routed", "Routed", added=of_routing),
     "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True, added=of_adapter),
+    "twin": Assembly("remerge.merging.twins", "Twin"),
+    "ensembled": Assembly("remerge.merging.ensembled", "Ensembled"),
 }
 """Assemblies by the name in the shared file's header; the default is ``plain``."""
 

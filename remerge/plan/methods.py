@@ -100,6 +100,11 @@ class Methods:
         """Return the library files that a script loads for a method."""
         return [f"remerge/methods/{algorithm}.py" for algorithm in self.config.methods[method].algorithms]
 
+    def gpus(self, method: str, most: int) -> int:
+        """Return how many GPUs, of as many as there may be, merging by a method asks for."""
+        decomposes = any(ALGORITHMS[algorithm].decomposes for algorithm in self.config.methods[method].algorithms)
+        return most if decomposes else 0
+
     def assembly(self, method: str) -> str:
         """Return what makes encoders of a method's files."""
         return ALGORITHMS[self.algorithm(method)].assembly

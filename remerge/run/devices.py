@@ -48,6 +48,15 @@ def device_for(resources: Mapping[str, Any]) -> str:
     return device
 
 
+def device_for_float64(resources: Mapping[str, Any]) -> str:
+    """Return the same for work in float64: the CPU in place of an Apple GPU, which has none.
+
+    See :func:`device_for`.
+    """
+    device = device_for(resources)
+    return "cpu" if device == "mps" else device
+
+
 def device_in_use() -> str:
     """Return the last choice of :func:`device_for` in this process; the CPU if it was never called."""
     return _in_use[-1] if _in_use else "cpu"

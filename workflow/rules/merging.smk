@@ -64,6 +64,7 @@ rule merge_task_vectors:
         "../../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=of(plan.methods.gpus, most=GPU),
         mem_mb=of(plan.resources.memory, work="merge"),
         runtime=of(plan.resources.minutes, work="merge"),
     params:
@@ -124,6 +125,7 @@ rule merge_by_statistics:
         "../../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=of(plan.methods.gpus, most=GPU),
         mem_mb=of(plan.resources.memory, work="merge"),
         runtime=of(plan.resources.minutes, work="merge"),
     params:
