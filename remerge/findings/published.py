@@ -61,4 +61,4 @@ def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str
         rows = of_pool(published, name, architecture)
         rows = rows[rows["method"] == "pretrained"]
         references[name] = dict(zip(rows["task"], rows["accuracy"], strict=True))
-    return references
+    return {name: known for name, known in references.items() if known}
