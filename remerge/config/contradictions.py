@@ -158,7 +158,7 @@ def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:
         if source in ("hub", "torchvision") and known and source not in known:
             yield (
                 ("clip_tasks", name, "source"),
-                f"{name} cannot be downloaded from {source}; take it from {' or '.join(known)}, or place it as folder: "
+                f"{source} cannot download {name}; take it from {' or '.join(known)}, or place it as folder: "
                 f"{name.lower()} with {{train,test}}/{{class}}/{{image}}",
             )
         if "source" in images and "folder" in images:
