@@ -95,7 +95,8 @@ use rule openai_clip as openai_clip_and_encoder with:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
     wildcard_constraints:
-        pool=any_of(plan.pools.of_origin(
+        pool=any_of(
+            plan.pools.of_origin(
                 "finetuned", "fusionbench", "tall-masks", "tall-masks-leaked"
             )
         ),
