@@ -35,31 +35,22 @@ def heat_map_figure(
     names = sorted(scored, key=lambda name: name in parted)
     percent = scores.assign(accuracy=accuracy(scores)).pivot(index="method", columns="task", values="accuracy")
     averages = average_accuracy(scores, ["method"]).set_index("method")["average"]
-    cells = {"average": averages.loc[names].to_numpy()[:, None], "tasks": percent.reindex(names, columns=tasks)}
     figure = new_figure(1.2 + 0.165 * len(names))
     panels = figure.subplots(1, 2, sharey=True, width_ratios=[1.6, len(tasks)])
-    image = None
-    for panel, values in zip(panels, map(np.asarray, cells.values()), strict=True):
-        image = panel.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
-        for (row, column), value in np.ndenumerate(values):
+    summary, by_task = averages.loc[names].to_frame(), percent.reindex(names, columns=tasks)
+    for panel, cells, decimals in zip(panels, (summary, by_task), (1, 0), strict=True):
+        image = panel.imshow(cells, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+        for (row, column), value in np.ndenumerate(cells.to_numpy()):
             if value == value:
                 ink = "white" if value < 55 else "black"
-                panel.text(
-                    column,
-                    row,
-                    f"{value:.{1 if panel is panels[0] else 0}f}",
-                    ha="center",
-                    va="center",
-                    color=ink,
-                    fontsize=5.5,
-                )
+                text = f"{value:.{decimals}f}"
+                panel.text(column, row, text, ha="center", va="center", color=ink, fontsize=5.5)
         if 0 < (count := sum(name in parted for name in names)) < len(names):
             panel.axhline(len(names) - count - 0.5, color="white", linewidth=2)
+        panel.set_xticks(range(cells.shape[1]), list(cells), rotation=60, ha="right", rotation_mode="anchor")
         panel.tick_params(length=0)
         panel.grid(visible=False)
         panel.spines[:].set_visible(False)
-    panels[0].set_xticks([0], ["average"], rotation=60, ha="right", rotation_mode="anchor")
     panels[0].set_yticks(range(len(names)), [labels[name] for name in names], fontsize=6.5)
-    panels[1].set_xticks(range(len(tasks)), list(tasks), rotation=60, ha="right", rotation_mode="anchor")
     figure.colorbar(image, ax=list(panels), label="accuracy (%)", pad=0.01, aspect=40)
     return figure

@@ -189,15 +189,8 @@ def main_table_latex(
     last = first + len(origins)
     summary = {title: [[*row[:first], *row[last:]] for row in rows] for title, rows in blocks.items()}
     by_task = {title: [[row[0], *row[first:last]] for row in rows] for title, rows in blocks.items()}
-    return "\n".join(
-        [
-            latex_table([*headers[:first], *headers[last:]], summary, note),
-            *("% needs \\usepackage{graphicx}", r"\par\medskip"),
-            r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-            latex_table([headers[0], *(rf"\rotatebox{{90}}{{{task}}}" for task in headers[first:last])], by_task)
-            + "}\n",
-        ]
-    )
+    whole = latex_table([*headers[:first], *headers[last:]], summary, note)
+    return f"{whole}\n\\par\\medskip\n{_fitted(['Method', *headers[first:last]], by_task)}"
 
 
 def experts_table_markdown(
@@ -212,7 +205,10 @@ def experts_table_markdown(
 def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str], remarks: Mapping[str, str] | None = None) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, LATEX)
-    return latex_table(headers, {"": body}, LATEX.plain(" ".join(_experts_notes(table, flags, remarks or {}))))
+    note = LATEX.plain(" ".join(_experts_notes(table, flags, remarks or {})))
+    if len(body) <= FEW_TASKS:
+        return latex_table(headers, {"": body}, note)
+    return f"{_fitted(headers, {'': body})}{_below(note)}\n"
 
 
 def divider(block: str, columns: int) -> list[str]:
@@ -412,5 +408,17 @@ def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[s
     for title, rows in others:
         lines += [r"\midrule", rf"\multicolumn{{{len(headers)}}}{{l}}{{\emph{{{title.capitalize()}}}}} \\", r"\midrule"]
         lines += [" & ".join(row) + r" \\" for row in rows]
-    lines += [r"\bottomrule", r"\end{tabular}", *([rf"\par\smallskip\footnotesize {note}"] if note else [])]
+    lines += [r"\bottomrule", r"\end{tabular}", *([_below(note)] if note else [])]
     return "\n".join(lines) + "\n"
+
+
+def _fitted(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]]) -> str:
+    """Return a table in LaTeX (also package graphicx) with upright headers, shrunk if it is wider than the text."""
+    first, *others = headers
+    table = latex_table([first, *(rf"\rotatebox{{90}}{{{header}}}" for header in others)], blocks)
+    width = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
+    return f"% needs \\usepackage{{graphicx}}\n\\resizebox{{{width}}}{{!}}{{%\n{table}}}\n"
+
+
+def _below(note: str) -> str:
+    return rf"\par\smallskip\footnotesize {note}"
