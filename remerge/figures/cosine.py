@@ -30,8 +30,9 @@ def cosine_figure(similarity: pd.DataFrame, tasks: Sequence[str]) -> Figure:
     figure = new_figure(side * 0.86, side)
     axes = figure.subplots()
     matrix = similarity.pivot(index="task_a", columns="task_b", values="cosine").loc[list(tasks), list(tasks)]
-    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
     many = len(tasks) > MANY
+    # Square cells leave long names too little room.
+    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto" if many else "equal")
     for row in range(len(tasks)):
         for column in range(len(tasks)):
             value = matrix.iat[row, column]

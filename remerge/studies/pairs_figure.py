@@ -21,7 +21,7 @@ def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
     figure = new_figure(5.6, WIDTH) if many else new_figure(3.6, 4.5)
     axes = figure.subplots()
     low = float(table["normalised"].min()) if table["normalised"].notna().any() else 0.0
-    image = axes.imshow(cells, cmap="cividis", vmin=low, vmax=100)
+    image = axes.imshow(cells, cmap="cividis", vmin=low, vmax=100, aspect="auto" if many else "equal")
     axes.grid(visible=False)
     for row, values in enumerate(cells):
         for column, value in enumerate(values):
