@@ -262,4 +262,4 @@ def test_latex_of_many_tasks_is_two_tables_no_wider_than_the_text(of_many: pd.Da
     assert all(rf"\rotatebox{{90}}{{{task}}}" in by_task for task in MANY)
     assert by_task.rstrip().endswith("}")
     rows = [line for line in by_task.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") for line in rows} == {20}
+    assert {line.count(" & ") for line in rows} == {20}
