@@ -1,5 +1,7 @@
 """Entropy, which AdaMerging minimises, against loss, which should be small."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -23,7 +25,7 @@ def entropy_figure(table: pd.DataFrame) -> Figure:
     tasks = list(dict.fromkeys(table["task"]))
     rows = -(-len(tasks) // 4)
     figure = new_figure(0.6 + 1.5 * rows)
-    smaller = {"fontsize": 7} if len(tasks) > FEW_TASKS else {}
+    smaller: dict[str, Any] = {"fontsize": 7} if len(tasks) > FEW_TASKS else {}
     panels = figure.subplots(rows, min(4, len(tasks)), squeeze=False)
     for panel in panels.flat[len(tasks) :]:
         panel.set_visible(False)

@@ -1,5 +1,7 @@
 """Normalised accuracy against the number of tasks."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -20,7 +22,7 @@ def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
     for method, rows in table.groupby("method", sort=False):
         look = looks[str(method)]
         axes.plot(rows["tasks"], rows["normalised"], marker=look.marker, label=labels[str(method)], **look.line())
-        band = {"color": look.color, "alpha": 0.4 / count if many else 0.15, "linewidth": 0}
+        band: dict[str, Any] = {"color": look.color, "alpha": 0.4 / count if many else 0.15, "linewidth": 0}
         axes.fill_between(rows["tasks"], rows["lowest"], rows["highest"], **band)
     axes.set(xlabel="tasks merged", ylabel="normalised accuracy (%)")
     if table["tasks"].max() > FEW_TASKS:
