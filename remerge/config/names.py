@@ -17,7 +17,7 @@ RESERVED: Mapping[str, Sequence[str]] = {
         *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task
         # Columns of tables, which have one per task as well.
         *("average", "half_width", "normalised", "tasks", "compared", "agree"),
-        *("keep", "difference", "lambda", "scored", "subsets", "lowest", "highest"),
+        *("keep", "difference", "lambda", "scored", "subsets", "lowest", "highest", "worst", "spread"),
         *TEXTS,
     ],
     "methods": [],

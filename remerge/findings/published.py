@@ -61,6 +61,5 @@ def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str
     for name in origins:
         rows = of_pool(published, name, architecture)
         rows = rows[rows["method"] == "pretrained"]
-        if not rows.empty:
-            references[name] = dict(zip(rows["task"], rows["accuracy"], strict=True))
-    return references
+        references[name] = dict(zip(rows["task"], rows["accuracy"], strict=True))
+    return {name: known for name, known in references.items() if known}

@@ -42,8 +42,8 @@ class Methods:
         return self.of_kind(*WITH_PARTS)
 
     def with_encoder(self) -> list[str]:
-        """Return the methods whose scores are of one result on all tasks, and not of the experts."""
-        return [*self.of_algorithm("pretrained"), *self.of_kind("joint", *MERGING, *WITH_PARTS)]
+        """Return the methods whose scores are of one merged, or jointly trained, result on all tasks."""
+        return self.of_kind("joint", *MERGING, *WITH_PARTS)
 
     def tuned(self) -> list[str]:
         """Return the methods whose scaling is chosen on validation images."""

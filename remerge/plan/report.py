@@ -63,7 +63,8 @@ class Report:
         )
         comparison = ["comparison"] if pool in self.pools.from_openai() else []
         comparison += [*fidelity, *regime] if pool in self.pools.small() else []
-        return [*main, "leaderboard", *comparison, *claims, *self.studies.of_suite(suite), "experts", "cost"]
+        experts = ["experts"] if self.config.cross_scores else []
+        return [*main, "leaderboard", *comparison, *claims, *self.studies.of_suite(suite), *experts, "cost"]
 
     def files(self) -> dict[str, list[str]]:
         """Return what the page is made from, by kind."""

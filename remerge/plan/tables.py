@@ -15,6 +15,11 @@ class Tables:
     tasks: Tasks
     methods: Methods
 
+    def of_every_suite(self) -> list[str]:
+        """Return the names of the tables that every pool and suite has."""
+        experts = ["experts"] if self.pools.config.cross_scores else []
+        return ["main", "leaderboard", *experts, "cosine", "claims", "cost"]
+
     def costs(self, pool: str, suite: str) -> list[tuple[str, str]]:
         """Return the benchmark files of the jobs that make a suite's merged encoders, each after its method."""
         jobs = f"benchmarks/jobs/{pool}"

@@ -25,6 +25,7 @@ pytestmark = [
     ),
 ]
 MOST_SUBMISSIONS = 40
+MOST_OF_TWENTY_TASKS = 150
 COMMAND = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "4", "--seconds-between-status-checks", "3", "--latency-wait", "5"),
@@ -143,6 +144,15 @@ def test_every_stage_that_works_goes_through_the_queue_and_the_queue_is_not_floo
     assert runs_a_model - local - {"render_pretraining"} <= set(profile["set-resources"]), "no GPU is asked for"
     submissions = plan.count("Group job ") + len([rule for rule in alone if rule not in local])
     assert 10 <= submissions <= MOST_SUBMISSIONS
+
+
+def test_twenty_tasks_do_not_flood_the_queue_either(tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "project")
+    plan = snakemake(folder, *COMMAND, "--configfile", "config/clip-vit-l-14-20.yaml", "--dry-run")
+    alone = re.findall(r"^rule (\w+):$", plan, re.MULTILINE)
+    queued = [rule for rule in alone if rule in ("score_pretrained", "study", "entropy_table", "prepare_images")]
+    assert 20 <= plan.count("Group job ") + len(queued) <= MOST_OF_TWENTY_TASKS
+    assert plan.count("rule prepare_images:") == 2 * 20
 
 
 def test_every_submission_was_a_job_of_the_queue(cluster: Cluster) -> None:

@@ -41,6 +41,13 @@ rule score:
         "../../scripts/score.py"
 
 
+# Methods wait for the verdict on it, so that it cannot be in one group with them.
+use rule score as score_pretrained with:
+    wildcard_constraints:
+        suite=any_of(settings.suites),
+        method=any_of(plan.methods.of_algorithm("pretrained")),
+
+
 rule score_expert:
     """Score an expert on its task and those before it, and their experts on its task; a new task adds one such job."""
     input:

@@ -43,6 +43,7 @@ rule main_table:
     params:
         code=code("scripts/main_table.py"),
         origins=of(plan.tasks.origins),
+        remarks=of(plan.tasks.remarks),
         methods=of(plan.methods.rows),
     script:
         "../../scripts/main_table.py"
@@ -113,6 +114,7 @@ rule experts_table:
     params:
         code=code("scripts/experts_table.py"),
         tasks=of(plan.tasks.in_suite),
+        remarks=of(plan.tasks.remarks),
     script:
         "../../scripts/experts_table.py"
 
@@ -150,6 +152,7 @@ rule comparison_table:
     params:
         code=code("scripts/comparison_table.py"),
         tasks=of(plan.tasks.in_suite),
+        remarks=of(plan.tasks.remarks),
         origin=of(plan.pools.origin),
         architecture=of(plan.pools.architecture),
         methods=of(plan.methods.described),
@@ -427,7 +430,7 @@ rule tables:
             "results/{pool}/tables/{suite}/{table}.csv",
             pool=settings.pools,
             suite=settings.suites,
-            table=["main", "leaderboard", "experts", "cosine", "claims", "cost"],
+            table=plan.tables.of_every_suite(),
         ),
         expand(
             "results/{pool}/tables/{suite}/{table}_over_seeds.csv",
