@@ -1,6 +1,7 @@
 """A headless Chromium for tests, driven over a pipe by the DevTools protocol."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -27,11 +28,13 @@ class Browser:
         self.requests: list[str] = []
         self._answers: dict[int, dict[str, Any]] = {}
         self._number, self._session = 0, ""
-        (read, self._out), (self._in, write) = os.pipe(), os.pipe()
+        # Chromium reads from descriptor 3 and writes to 4; higher ones are free to be copied to these.
+        (read, self._out), (self._in, write) = _pipe(), _pipe()
         options = ["--headless", "--no-sandbox", "--disable-gpu", *QUIET, "--remote-debugging-pipe"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$0" "$@" 3<&{read} 4>&{write}', str(CHROMIUM), *options, f"--user-data-dir={profile}"],
-            pass_fds=(read, write),
+            [str(CHROMIUM), *options, f"--user-data-dir={profile}"],
+            preexec_fn=lambda: (os.dup2(read, 3), os.dup2(write, 4)),
+            pass_fds=(3, 4),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -115,3 +118,11 @@ class Browser:
                 self.errors.append(parameters["entry"]["text"])
             case "Network.requestWillBeSent":
                 self.requests.append(parameters["request"]["url"])
+
+
+def _pipe() -> tuple[int, int]:
+    ends = os.pipe()
+    copies = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return copies[0], copies[1]

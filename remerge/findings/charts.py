@@ -49,7 +49,8 @@ def accuracies(section: Section) -> Spec | None:
         for row in section.main.to_dict("records")
     ]  # fmt: skip
     methods = list(section.main["id"])
-    x = {"field": "y", "type": "quantitative", "title": "accuracy (%)", "scale": {"domain": [0, 100]}}
+    x = {"field": "y", "type": "quantitative", "title": "accuracy (%)", "scale": {"zero": False}}
+    x["axis"] = {"orient": "top"}
     place = {
         "y": {"field": "task", "type": "nominal", "sort": ["average", *tasks], "title": None},
         "yOffset": {"field": "id", "type": "nominal", "sort": methods},
@@ -61,7 +62,8 @@ def accuracies(section: Section) -> Spec | None:
     point = {"mark": {"type": "point", "filled": True, "size": 36}, "encoding": {"x": x, **_tooltip("task", "task")}}
     spec = _spec(section, methods, values, [whisker, point])
     spec["encoding"] |= place
-    return spec | {"height": {"step": max(4, min(9, 120 // len(methods)))}}
+    # As high as a screen, with room for the name of every task.
+    return spec | {"height": {"step": max(24, 560 // (1 + len(tasks))), "for": "position"}}
 
 
 CHARTS: dict[str, Callable[[Section], Spec | None]] = {"accuracies": accuracies, "scalings": scalings, "steps": steps}
@@ -119,8 +121,9 @@ def _spec(section: Section, methods: Sequence[str], values: list[dict[str, Any]]
     for value in values:
         value["label"] = section.labels[value["id"]]
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
         "background": None,
         "data": {"values": values},
         "params": [{"name": "off", "value": []}],

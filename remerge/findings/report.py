@@ -170,7 +170,10 @@ def _parts(section: Section) -> list[tuple[str, str, str, list[str], list[str]]]
 def _study(section: Section, name: str) -> tuple[str, str]:
     """A study's question and answer."""
     kind, table = load(section.studies[name]), section.table(name)
-    return kind.QUESTION, "" if table.empty else kind.answer(table, section.labels)
+    if table.empty:
+        return kind.QUESTION, ""
+    fewer = f" {table['scored'].iloc[0]} tasks have images." if "scored" in table else ""
+    return kind.QUESTION, kind.answer(table, section.labels) + fewer
 
 
 def _part(

@@ -16,27 +16,39 @@ SURPRISING = 3
 
 def findings(section: Section) -> list[str]:
     """Return what a run found: the winners and their price, the gap to the experts, the claims, and surprises."""
-    told = (winner(section), prices(section), _with_parts(section), gap(section), over_seeds(section))
-    return [*filter(None, (*told, claims(section), against_the_papers(section), unlike_published(section)))]
+    say = (winner, runner_up, prices, _with_parts, gap, over_seeds, claims, against_the_papers, unlike_published)
+    return [*filter(None, (sentence(section) for sentence in say))]
 
 
 def winner(section: Section) -> str:
-    """Name the best merged encoder, its price, and the one that follows."""
+    """Name the best merged encoder and its price."""
     merged = section.merged()
     if merged.empty:
         return ""
-    best, others = _best(merged)
+    best, _ = _best(merged)
     names, average = list(best["method"]), best["average"].max()
     if len(names) > 1:
-        return (
-            f"{are(names)} the best merged encoders, with {average:.1f} % each on average over {_tasks(section, best)}."
-        )
+        return f"{are(names)} the best merged encoders: {average:.1f} % each on average over {_tasks(section, best)}."
     row = best.iloc[0]
     relative = "" if pd.isna(row["normalised"]) else f", {row['normalised']:.1f} % of what the experts reach"
-    looks = f"It looks at {row['uses']}" if row["uses"] else "It looks at no data"
+    price = f"at the price of a look at {row['uses']}" if row["uses"] else "without a look at any data"
     return (
-        f"{names[0]} is the best merged encoder: {average:.1f} % on average over {_tasks(section, best)}{relative}. "
-        f"{looks}{_seconds(section, names[0])}.{_next(row, others)}"
+        f"{names[0]} is the best merged encoder: {average:.1f} % on average over {_tasks(section, best)}{relative}, "
+        f"{price}{_seconds(section, names[0])}."
+    )
+
+
+def runner_up(section: Section) -> str:
+    """Name what follows a single winner, and say whether sampling of test images could account for its lead."""
+    best, others = _best(section.merged())
+    if len(best) != 1 or others.empty:
+        return ""
+    second, _ = _best(others)
+    first, row = best.iloc[0], second.iloc[0]
+    overlap = first["average"] - first["half_width"] <= row["average"] + row["half_width"]
+    return (
+        f"{listed(second['method'])} follow{'s' if len(second) == 1 else ''} with {row['average']:.1f} %; the 95 % "
+        f"intervals {'overlap' if overlap else 'do not overlap'}."
     )
 
 
@@ -179,19 +191,7 @@ def _tasks(section: Section, rows: pd.DataFrame) -> str:
 def _seconds(section: Section, label: str) -> str:
     cost = section.table("cost")
     seconds: Iterable[float] = cost.loc[cost["method"] == label, "seconds"] if len(cost) else []
-    return "".join(f", and its jobs took {told:,.0f} seconds" for told in seconds)
-
-
-def _next(best: pd.Series, others: pd.DataFrame) -> str:
-    if others.empty:
-        return ""
-    second, _ = _best(others)
-    row = second.iloc[0]
-    overlap = best["average"] - best["half_width"] <= row["average"] + row["half_width"]
-    intervals = "within the 95 % intervals" if overlap else "outside the 95 % intervals"
-    return (
-        f" {listed(second['method'])} follow{'s' if len(second) == 1 else ''} with {row['average']:.1f} %, {intervals}."
-    )
+    return "".join(f" and {told:,.0f} seconds of jobs" for told in seconds)
 
 
 def _with_parts(section: Section) -> str:

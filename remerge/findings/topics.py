@@ -44,7 +44,10 @@ def scalings(section: Section) -> str:
         return told
     longest = curves.loc[curves.groupby("method")["scaling"].idxmax()]
     below = int((longest["average"] < zero_shot).sum())
-    return f"{told} At the largest lambda, {below} of {len(longest)} curves are below the pre-trained encoder."
+    return (
+        f"{told} At the largest lambda, {below} of {len(longest)} curves {'is' if below == 1 else 'are'} below the "
+        "pre-trained encoder."
+    )
 
 
 def every_curve_peaks(section: Section) -> str:
@@ -157,11 +160,6 @@ def compared(section: Section) -> str:
         f"Of {len(away)} numbers, half are within {away.median():.1f} points of the published ones and all within "
         f"{away.max():.1f}."
     )
-
-
-def nothing(section: Section) -> str:
-    """Leave a question to the tables."""
-    return ""
 
 
 TOPICS = {

@@ -1,9 +1,21 @@
-// Figures to look into: drawn when they come near the screen, with methods that can be switched off.
+// Figures to look into: drawn when they come near the screen, with methods that can be switched off. The library is read
+// with the first of them, so that the page need not wait for it.
+const code = document.getElementById("vega");
+let library;
+const loaded = () => library ??= new Promise(resolve => {
+  const script = document.createElement("script");
+  script.type = "module";
+  script.textContent = code.textContent;
+  script.addEventListener("load", resolve);
+  document.head.append(script);
+});
+
 const axis = { labelColor: "currentColor", titleColor: "currentColor", tickColor: "currentColor", domainColor: "currentColor",
                gridColor: "currentColor", gridOpacity: 0.15, labelFontSize: 12, titleFontSize: 12 };
 const draw = async holder => {
+  await loaded();
   const spec = JSON.parse(document.getElementById(holder.dataset.spec).textContent);
-  const options = { renderer: "svg", ast: true, actions: false, tooltip: { theme: "dark" }, config: { axis, view: { stroke: null } } };
+  const options = { renderer: "svg", ast: true, actions: false, tooltip: { theme: "dark" }, config: { axis, font: "system-ui, sans-serif", view: { stroke: null } } };
   const { view } = await window.vegaEmbed(holder, spec, options);
   const methods = holder.parentElement.querySelector(".methods");
   const boxes = [...methods.querySelectorAll("input")];
@@ -17,7 +29,7 @@ const draw = async holder => {
 };
 
 const holders = document.querySelectorAll(".chart");
-if (window.vegaEmbed) {
+if (code) {
   const near = new IntersectionObserver(entries => {
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
