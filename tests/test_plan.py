@@ -541,7 +541,11 @@ def test_the_report_has_a_section_for_every_pool_and_suite() -> None:
     ]  # fmt: skip
     assert "forget" in sections["late", "one"]["figures"]
     assert plan.report.files()["audits"] == ["results/images/32/audit.csv", "results/images/224/audit.csv"]
-    assert len(plan.report.files()["tables"]) == sum(len(section["tables"]) for section in sections.values())
+    assert len(plan.report.files()["tables"]) == sum(
+        len(files) for section in sections.values() for files in section["tables"].values()
+    )
+    assert [Path(file).suffix for file in sections["mini", "one"]["tables"]["forget"]] == [".md", ".csv", ".tex"]
+    assert sections["mini", "one"]["evidence"]["sweeps"] == plan.scores.sweeps("mini", "one")
 
 
 RULES = [ROOT / "Snakefile", ROOT / "workflow" / "settings.smk", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
