@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.registry import FEW_TASKS
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import new_figure, tell_absent
 
 

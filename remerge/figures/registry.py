@@ -6,8 +6,7 @@ of the same name in this package, whose ``draw`` takes :class:`remerge.figures.e
 
 from dataclasses import dataclass
 
-FEW_TASKS = 8
-"""How many tasks are still readable side by side, in a figure or in a table."""
+from remerge.figures.few import FEW_TASKS
 
 
 @dataclass(frozen=True)

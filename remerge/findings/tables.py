@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.figures.registry import FEW_TASKS
+from remerge.figures.few import FEW_TASKS
 from remerge.methods.registry import ALGORITHMS, BLOCKS, MERGING, ONE_ENCODER, SHARED_AND_PARTS, WITH_PARTS, block_of
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup

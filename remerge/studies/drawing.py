@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from remerge.figures.registry import FEW_TASKS
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import Look, new_figure
 from remerge.studies.kind import load_draw
 

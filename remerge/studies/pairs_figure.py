@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.checkpoints.headers import split_tasks
-from remerge.figures.registry import FEW_TASKS
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import WIDTH, new_figure
 from remerge.studies.drawing import Labels, Looks
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from remerge.figures.registry import FEW_TASKS
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import WIDTH, new_figure
 from remerge.studies.drawing import Labels, Looks
 
