@@ -33,6 +33,9 @@ HONOURED = {
 KEEPS_PRETRAINED = (True, False, "gaussian", "eva", "orthogonal")
 """Initialisations that leave the pre-trained weights as they are. PiSSA, OLoRA, CorDA and LoftQ replace them."""
 
+# How PEFT matches a pattern with the name of a module.
+_ENDING = r"(.*\.)?({})$"
+
 
 @dataclass(frozen=True)
 class LoraConfig:
@@ -68,7 +71,7 @@ class LoraConfig:
 
 def _by_pattern(patterns: dict[str, Any], module: str, default: Any) -> Any:
     """The value of the first pattern that matches a whole name, or what follows one of its dots, as PEFT reads them."""
-    return next((value for text, value in patterns.items() if re.match(rf"(.*\.)?({text})$", module)), default)
+    return next((value for text, value in patterns.items() if re.match(_ENDING.format(text), module)), default)
 
 
 def read_lora_config(path: Path) -> LoraConfig:
@@ -133,6 +136,6 @@ def _check_types(path: Path, given: dict[str, Any]) -> None:
         refuse_unless(is_number(alpha, (int, float)), "lora_alpha` or `alpha_pattern", "numbers", alpha)
     for text in (*given.get("rank_pattern", {}), *given.get("alpha_pattern", {})):
         try:
-            re.compile(text)
+            re.compile(_ENDING.format(text))
         except re.error as error:
             raise RemergeError(f"{path}: {text!r} in a pattern is no regular expression ({error})") from error
