@@ -15,7 +15,6 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor
 
 from remerge.checkpoints.weights import Weights
-from remerge.errors import ParameterError
 from remerge.images.store import ImageSet
 from remerge.merging.essential import merge_essential
 from remerge.merging.exemplars import Exemplars, sampled
@@ -340,10 +339,11 @@ def test_lot_and_esm_read_what_they_merge_by_from_an_encoder() -> None:
             close(merged[f"transformer.resblocks.{block}.{kind}"], own * float(norm / np.mean(norms)) ** 2)
 
 
-def test_esm_refuses_more_tasks_than_a_layer_has_outputs() -> None:
-    vectors = [{"mlp.c_fc.weight": torch.ones(2, 4)}] * 3
-    with pytest.raises(ParameterError, match=r"ESM: mlp.c_fc.weight has too few outputs for 3 tasks"):
-        esm.merge(vectors, [{"mlp.c_fc.weight": torch.eye(4)}] * 3)
+def test_esm_leaves_matrices_pre_trained_that_are_too_small_to_be_shared() -> None:
+    shapes = {"mlp.c_fc.weight": (2, 4), "positional_embedding": (2, 4), "proj": (4, 4), "ln_post.bias": (4,)}
+    vectors = [{key: draw(k, *shape) for key, shape in shapes.items()} for k in range(3)]
+    merged = esm.merge(vectors, [{"mlp.c_fc.weight": torch.eye(4)}] * 3)
+    assert [key for key in shapes if merged[key].any()] == ["proj", "ln_post.bias"]
 
 
 # Greedy soup

@@ -9,9 +9,10 @@ in expert ``t`` and ``k`` the number of outputs divided by that of tasks::
     U = [E_t w_t],  V = [w_t E_t^T tau_t |tau_t|^2] / (mean |tau|)^2, columns of V times their relative norms squared
     M = 2 even(U) even(V), where even(A) has the singular vectors of A, and the mean of its singular values
 
-Other matrices are merged by TSV-Merge, and all other tensors averaged. Finally each layer's matrix is multiplied by the
-square of its norm relative to the mean of its kind. The weights, the means of singular values and the factor 2 are in
-the code and not in the paper of 2026; the coefficient alpha absorbs the factor.
+Other matrices are merged by TSV-Merge, and all other tensors averaged; a matrix with fewer rows or columns than there
+are tasks has no rank to share, and stays pre-trained. Finally each layer's matrix is multiplied by the square of its
+norm relative to the mean of its kind. The weights, the means of singular values and the factor 2 are in the code and
+not in the paper of 2026; the coefficient alpha absorbs the factor.
 
 Where inputs leave directions open, the authors' code fills ``E_t`` with columns of the identity, and takes arbitrary
 singular vectors of zero; here nothing is merged along these. The authors draw images from validation images, and choose
@@ -23,7 +24,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from remerge.errors import ParameterError
 from remerge.methods.parameters import Scaling, StatisticsMethod, parameter
 
 if TYPE_CHECKING:
@@ -67,10 +67,9 @@ def merge(task_vectors: Sequence[Weights], products: Sequence[Weights]) -> dict[
     Args:
         task_vectors: One per task.
         products: What :func:`statistics` returned for each.
-
-    Raises:
-        ParameterError: A matrix has fewer rows or columns than there are tasks.
     """
+    import torch
+
     from remerge.merging.essential import even_layers, merge_essential
     from remerge.merging.streaming import merged_by
     from remerge.methods.tsv_m import merge_rule
@@ -78,10 +77,12 @@ def merge(task_vectors: Sequence[Weights], products: Sequence[Weights]) -> dict[
     merged = {}
     for key in products[0]:
         vectors = [vector[key] for vector in task_vectors]
-        if len(vectors[0]) < len(vectors):
-            raise ParameterError(f"ESM: {key} has too few outputs for {len(vectors)} tasks; merge fewer")
         grams = [product[key] for product in products]
         merged[key] = merge_essential(vectors, grams).to(vectors[0].dtype)
+    for key in task_vectors[0]:
+        tensor = task_vectors[0][key]
+        if tensor.ndim == 2 and min(tensor.shape) < len(task_vectors):
+            merged[key] = torch.zeros_like(tensor)
     rest = [{key: vector[key] for key in vector if key not in merged} for vector in task_vectors]
     merged |= merged_by(merge_rule(rest), rest)
     for kind in KINDS:
