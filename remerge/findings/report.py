@@ -79,7 +79,7 @@ def write_report(
         path: The HTML file; it links to the files of the folder it lies in.
         templates: The folder of its Jinja templates, style and scripts; the page is ``page.html.j2``.
         sections: The sections of the page, in order.
-        vega: The code of Vega, Vega-Lite and Vega-Embed as an ES module that sets ``window.vegaEmbed``; without it,
+        vega: The code of Vega, Vega-Lite and Vega-Embed as a script that sets ``window.vegaEmbed``; without it,
             figures are pictures alone.
         claims: The papers' claims by id, for links from verdicts to the evidence.
         measured: Settings with which published methods were measured, by origin.
