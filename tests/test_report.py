@@ -79,7 +79,7 @@ def full_section(results: Path, **more: Any) -> Section:
     tables |= {"my-study": [str(folder / f"my-study.{suffix}") for suffix in ("md", "csv", "tex")]}
     tables |= {"extra": [str(folder / f"extra.{suffix}") for suffix in ("md", "csv")]}
     figures = {}
-    for name in ("scalings", "my-study", "mine"):
+    for name in ("accuracies", "scalings", "my-study", "mine"):
         path = results / f"p/figures/s/{name}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('<svg xmlns="http://www.w3.org/2000/svg"><text>axis</text></svg>')
@@ -225,9 +225,9 @@ def test_several_sections_have_an_index_with_all_averages(tmp_path: Path) -> Non
     assert "<strong>70.0</strong>" in index
 
 
-def test_a_run_without_an_average_still_has_a_page(tmp_path: Path) -> None:
+def test_a_run_of_references_alone_still_has_a_page(tmp_path: Path) -> None:
     path = tmp_path / "results/report.html"
-    write_report(path, TEMPLATES, [make_section(tmp_path / "results", scored=())])
+    write_report(path, TEMPLATES, [make_section(tmp_path / "results", {"pre": 40.0})])
     Page(path.read_text(encoding="utf-8"))
 
 
@@ -247,8 +247,13 @@ def browser() -> Iterator[Browser]:
 
 
 DRAWN = """new Promise(resolve => {
-  const wait = () => document.querySelector(".chart[data-drawn]") ? resolve() : setTimeout(wait, 20);
-  document.querySelector(".chart").scrollIntoView();
+  const holders = [...document.querySelectorAll(".chart")];
+  for (const holder of holders) holder.closest(".part").style.contentVisibility = "visible";
+  const wait = () => {
+    const left = holders.find(holder => !("drawn" in holder.dataset));
+    left?.scrollIntoView();
+    left ? setTimeout(wait, 20) : resolve();
+  };
   wait();
 })"""
 
@@ -269,13 +274,14 @@ def test_a_browser_shows_it_without_an_error_or_a_request(drawn: Path, browser: 
 def test_a_method_can_be_switched_off_and_on(drawn: Path, browser: Browser) -> None:
     browser.open(drawn)
     browser.evaluate(DRAWN)
-    marks = "document.querySelectorAll('.chart svg .mark-line path').length"
+    curves = "document.getElementById('p/s/figure/scalings')"
+    marks = f"{curves}.querySelectorAll('svg .mark-line path').length"
     settled = f"new Promise(resolve => setTimeout(() => resolve({marks}), 300))"
-    assert browser.evaluate(marks) == 1
-    browser.evaluate("document.querySelector('.methods input[value=ties]').click()")
-    assert browser.evaluate(settled) == 0
-    browser.evaluate("document.querySelector('[data-all]').click()")
-    assert browser.evaluate(settled) == 1
+    before = browser.evaluate(marks)
+    browser.evaluate(f"{curves}.querySelector('input[value=ties]').click()")
+    assert browser.evaluate(settled) == before - 1
+    browser.evaluate(f"{curves}.querySelector('[data-all]').click()")
+    assert browser.evaluate(settled) == before
 
 
 @needs_chromium
@@ -294,11 +300,11 @@ def test_the_keyboard_is_enough(results: Path, browser: Browser) -> None:
     assert browser.evaluate(order)[:2] == ["Pretrained", "Averaging"]
     assert descending[:2] == ["Individual", "EMR"]
     browser.evaluate("document.querySelector('[data-verdict=\"does not hold\"]').focus()")
+    assert browser.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
     browser.press("Enter")
     shown = "[...document.querySelectorAll('.claims > li:not([hidden])')].map(claim => claim.dataset.verdict)"
     assert browser.evaluate(shown) == ["does not hold"]
     assert browser.evaluate("document.querySelector('[data-filter] output').textContent") == "1 of 3 claims"
-    assert browser.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
 
 
 @needs_chromium

@@ -24,7 +24,7 @@ from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
-from remerge.run.markup import MARKDOWN
+from remerge.run.markup import LATEX, MARKDOWN
 from remerge.run.resume import write_earlier
 from remerge.run.sources import source_files
 from remerge.scoring.bench import Bench, Variant
@@ -320,6 +320,8 @@ def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, o
     headers, cells = rounded(table, {"m": "Method"}, MARKDOWN)
     assert len(headers) == len(cells[0])
     assert ("method" not in table) or cells[0][list(table).index("method")] == "Method"
+    assert LATEX.plain("A & B") in rounded(table, {"m": "A & B"}, LATEX)[1][0] or "method" not in table
+    assert load(kind).answer(table, {"m": "Method"}).endswith(".")
     assert notes(study, frame, tasks, True).count("10") >= 1
     assert "learn do so here" not in notes(study, frame, tasks, True)
     assert "Perhaps trained on" not in notes(study, frame, tasks, True)

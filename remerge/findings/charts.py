@@ -63,7 +63,7 @@ def accuracies(section: Section) -> Spec | None:
     spec = _spec(section, methods, values, [whisker, point])
     spec["encoding"] |= place
     # As high as a screen, with room for the name of every task.
-    return spec | {"height": {"step": max(24, 560 // (1 + len(tasks))), "for": "position"}}
+    return spec | {"height": max(560, 24 * (1 + len(tasks)))}
 
 
 CHARTS: dict[str, Callable[[Section], Spec | None]] = {"accuracies": accuracies, "scalings": scalings, "steps": steps}

@@ -42,12 +42,9 @@ def main_as_figure(table: Table, section: Section) -> Shaded:
     names = [str(header.striptags()) for header in table.headers]
     of = dict.fromkeys(section.tasks, "task") | dict.fromkeys(AVERAGES, "average")
     kinds = ["name", *(of.get(name, "text") for name in names[1:])]
-    kinds = [
-        kind if kind != "task" or name in section.tasks else "text" for kind, name in zip(kinds, names, strict=True)
-    ]
     order = sorted(range(len(names)), key=lambda index: ("name", "average", "task", "text").index(kinds[index]))
     experts = section.main[section.main["algorithm"] == "individual"] if len(section.main) else section.main
-    ticks = {str(name): value for name, value in experts.iloc[0].items()} if len(experts) else {}
+    ticks = dict(experts.iloc[0].dropna()) if len(experts) else {}
     ticks |= {"Average": ticks.get("average"), "Normalised": 100.0 if len(experts) else None}
     rows = [
         [

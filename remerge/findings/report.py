@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def write_report(
         path: The HTML file; it links to the files of the folder it lies in.
         templates: The folder of its Jinja templates, style and scripts; the page is ``page.html.j2``.
         sections: The sections of the page, in order.
-        vega: The code of Vega, Vega-Lite and Vega-Embed as an ES module that sets ``window.vegaEmbed``; without it,
+        vega: The code of Vega, Vega-Lite and Vega-Embed as a script that sets ``window.vegaEmbed``; without it,
             figures are pictures alone.
         claims: The papers' claims by id, for links from verdicts to the evidence.
         measured: Settings with which published methods were measured, by origin.
@@ -117,7 +118,7 @@ def _shown(
     measured: Mapping[str, Mapping[str, Measured]],
 ) -> dict[str, Any]:
     judged = claims_shown(section, claims, measured)
-    parts = [_part(section, results, *part) for part in _parts(section)]
+    parts = [_part(section, results, part) for part in _parts(section)]
     asked = [part["question"] for part in parts]
     for part in parts:
         part["claims"] = judged if part["name"] == "claims" else []
@@ -144,10 +145,19 @@ def _papers(section: Section, papers: Sequence[str]) -> dict[str, str]:
     return {paper: f"{paper} ({', '.join(names)})" if names else paper for paper, names in methods.items()}
 
 
-def _parts(section: Section) -> list[tuple[str, str, str, list[str], list[str]]]:
-    """Name, question, answer, tables and figures of every part of a section, in order."""
-    named = {
-        name: (
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    question: str
+    answer: str
+    tables: Sequence[str]
+    figures: Sequence[str]
+
+
+def _parts(section: Section) -> list[_Part]:
+    """The parts of a section, in order: topics, studies, and what belongs to neither."""
+    topics = {
+        name: _Part(
             name,
             topic.question,
             topic.answer(section),
@@ -156,19 +166,15 @@ def _parts(section: Section) -> list[tuple[str, str, str, list[str], list[str]]]
         )
         for name, topic in TOPICS.items()
     }
-    studies = [(f"studies/{name}", *_study(section, name), [name], [name]) for name in section.studies]
-    taken = {name for part in (*named.values(), *studies) for name in (*part[3], *part[4])}
+    studies = [_Part(f"studies/{name}", *_study(section, name), [name], [name]) for name in section.studies]
+    tables = {table for part in (*topics.values(), *studies) for table in part.tables}
+    figures = {figure for part in (*topics.values(), *studies) for figure in part.figures}
     alone = [
-        (f"tables/{name}", TABLES.get(name, (name, ""))[0], "", [name], [])
-        for name in section.tables
-        if name not in taken
-    ] + [
-        (f"figures/{name}", _words(name), "", [], [name])
-        for name in section.figures
-        if name not in (*taken, *section.tables)
+        *(_Part(f"tables/{name}", _title(name), "", [name], []) for name in section.tables if name not in tables),
+        *(_Part(f"figures/{name}", _words(name), "", [], [name]) for name in section.figures if name not in figures),
     ]
-    first, last = ([part for name, part in named.items() if (name in LAST) == late] for late in (False, True))
-    return [part for part in (*first, *studies, *alone, *last) if part[3] or part[4]]
+    first, last = ([part for name, part in topics.items() if (name in LAST) == late] for late in (False, True))
+    return [part for part in (*first, *studies, *alone, *last) if part.tables or part.figures]
 
 
 def _study(section: Section, name: str) -> tuple[str, str]:
@@ -180,32 +186,31 @@ def _study(section: Section, name: str) -> tuple[str, str]:
     return kind.QUESTION, kind.answer(table, section.labels) + fewer
 
 
-def _part(
-    section: Section, results: Path, name: str, question: str, answer: str, tables: list[str], figures: list[str]
-) -> dict[str, Any]:
-    shown_tables = [_table(section, results, table) for table in tables]
-    shown_figures = [_figure(section, results, figure) for figure in figures]
-    paths = [*(section.tables[table][0] for table in tables), *(section.figures[figure][1] for figure in figures)]
+def _part(section: Section, results: Path, part: _Part) -> dict[str, Any]:
+    paths = [*(section.tables[name][0] for name in part.tables), *(section.figures[name][1] for name in part.figures)]
     return {
-        "id": f"{section.id}/{name}",
-        "name": name,
-        "study": name.removeprefix("studies/") if name.startswith("studies/") else "",
-        "question": question,
-        "answer": answer,
-        "tables": shown_tables,
-        "figures": shown_figures,
+        "id": f"{section.id}/{part.name}",
+        "name": part.name,
+        "study": part.name.removeprefix("studies/") if part.name.startswith("studies/") else "",
+        "question": part.question,
+        "answer": part.answer,
+        "tables": [_table(section, results, name) for name in part.tables],
+        "figures": [_figure(section, results, name) for name in part.figures],
         "files": _computed_from(results, [_within(results, path) for path in paths]),
     }
 
 
+def _title(table: str) -> str:
+    return TABLES[table][0] if table in TABLES else _words(table)
+
+
 def _table(section: Section, results: Path, name: str) -> dict[str, Any]:
     files = section.tables[name]
-    title, note = TABLES.get(name, (_words(name), ""))
     table = read_table(Path(files[0]).read_text(encoding="utf-8"))
     return {
         "id": f"{section.id}/table/{name}",
-        "title": title,
-        "note": note,
+        "title": _title(name),
+        "note": TABLES[name][1] if name in TABLES else "",
         "table": main_as_figure(table, section) if name == "main" else table,
         "is_figure": name == "main",
         "copies": {FORMATS[Path(file).suffix]: _within(results, file) for file in sorted(files, key=_format)},

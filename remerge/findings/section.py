@@ -81,14 +81,16 @@ class Section:
         table = self.table("main")
         if table.empty or len(table) != len(self.rows):
             return pd.DataFrame(columns=["id", "method", "uses", "average", "half_width", "normalised", "tasks"])
-        told = table.assign(
-            id=list(self.rows),
-            algorithm=[row.algorithm for row in self.rows.values()],
-            block=[row.block for row in self.rows.values()],
-            competes=[row.competes for row in self.rows.values()],
-            uses=table["uses"].fillna(""),
-            average=self._averages(table),
-        )
+        rows = self.rows.values()
+        more = {
+            "id": list(self.rows),
+            "algorithm": [row.algorithm for row in rows],
+            "block": [row.block for row in rows],
+            "competes": [row.competes for row in rows],
+            "uses": table["uses"].fillna(""),
+            "average": self._averages(table),
+        }
+        told = pd.concat([table.drop(columns=list(more), errors="ignore"), pd.DataFrame(more)], axis=1)
         return told.dropna(subset="average")
 
     def _averages(self, table: pd.DataFrame) -> pd.Series:

@@ -181,7 +181,7 @@ TOPICS = {
     ),
     "cost": Topic("What did each method take?", cost, ("cost",)),
 }  # fmt: skip
-"""The parts of the page, in order; studies stand before the last four."""
+"""The parts of the page, in order; studies stand before the last three."""
 
 TITLES: dict[str, Say] = {
     "scalings": every_curve_peaks,

@@ -1,21 +1,22 @@
-// Figures to look into: drawn when they come near the screen, with methods that can be switched off. The library is read
-// with the first of them, so that the page need not wait for it.
+// Figures to look into: drawn when they come near the screen, with methods that can be switched off.
+
+// The library is read with the first of them, so that the page need not wait for it.
 const code = document.getElementById("vega");
-let library;
-const loaded = () => library ??= new Promise(resolve => {
+const load = () => {
+  if (window.vegaEmbed) return;
   const script = document.createElement("script");
-  script.type = "module";
-  script.textContent = code.textContent;
-  script.addEventListener("load", resolve);
+  script.textContent = `(() => { "use strict"; ${code.textContent}\n})()`;
   document.head.append(script);
-});
+};
 
 const axis = { labelColor: "currentColor", titleColor: "currentColor", tickColor: "currentColor", domainColor: "currentColor",
                gridColor: "currentColor", gridOpacity: 0.15, labelFontSize: 12, titleFontSize: 12 };
 const draw = async holder => {
-  await loaded();
+  load();
   const spec = JSON.parse(document.getElementById(holder.dataset.spec).textContent);
-  const options = { renderer: "svg", ast: true, actions: false, tooltip: { theme: "dark" }, config: { axis, font: "system-ui, sans-serif", view: { stroke: null } } };
+  const config = { axis, font: "system-ui, sans-serif", view: { stroke: null } };
+  // Expressions are interpreted, because the page runs no code that is made from text.
+  const options = { renderer: "svg", ast: true, actions: false, tooltip: { theme: "dark" }, config };
   const { view } = await window.vegaEmbed(holder, spec, options);
   const methods = holder.parentElement.querySelector(".methods");
   const boxes = [...methods.querySelectorAll("input")];
