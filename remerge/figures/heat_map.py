@@ -37,7 +37,7 @@ def heat_map_figure(
     averages = average_accuracy(scores, ["method"]).set_index("method")["average"]
     figure = new_figure(1.2 + 0.165 * len(names))
     panels = figure.subplots(1, 2, sharey=True, width_ratios=[1.6, len(tasks)])
-    summary, by_task = averages.loc[names].to_frame(), percent.reindex(names, columns=tasks)
+    summary, by_task = averages.loc[names].to_frame(), percent.reindex(index=names, columns=tasks)
     for panel, cells, decimals in zip(panels, (summary, by_task), (1, 0), strict=True):
         image = panel.imshow(cells, cmap="cividis", vmin=0, vmax=100, aspect="auto")
         for (row, column), value in np.ndenumerate(cells.to_numpy()):
