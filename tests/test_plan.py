@@ -185,6 +185,27 @@ def test_pools_without_training_images_are_not_scored_by_joint_training() -> Non
     assert plan.methods.joint_training("joint")["steps"] == 7
 
 
+def test_merging_that_decomposes_matrices_asks_for_a_gpu_where_there_is_one() -> None:
+    around = {"label": "L", "algorithm": "lines", "around": "iso_c"}
+    methods = plan_of(
+        methods={"ties": METHODS["ties"], "iso": {"label": "I", "algorithm": "iso_c"}, "l": around}
+    ).methods
+    assert {name: (methods.gpus(name, 0), methods.gpus(name, 1)) for name in ("ties", "iso", "l")} == {
+        "ties": (0, 0),
+        "iso": (0, 1),
+        "l": (0, 1),
+    }
+
+
+def test_routers_are_learned_from_the_images_that_their_method_names() -> None:
+    twin = {"label": "T", "algorithm": "twin", "around": "ties"}
+    plan = plan_of(methods={"twin": twin, "moe": {"label": "M", "algorithm": "wemoe"}, "ties": METHODS["ties"]})
+    for name, split in (("twin", "validation"), ("moe", "test")):
+        assert plan.images.learned_from("mini", "one", name) == [f"results/images/32/digits/{split}.safetensors"]
+        assert plan.merging.router("mini", "one", name) == f"results/mini/routers/one/{name}.safetensors"
+    assert plan.merging.router("mini", "one", "ties") == []
+
+
 def test_a_method_reruns_when_its_parameters_change_and_not_when_its_label_does() -> None:
     relabelled = plan_of(methods=METHODS | {"ties": METHODS["ties"] | {"label": "Other"}})
     trimmed = plan_of(methods=METHODS | {"ties": METHODS["ties"] | {"keep": 0.5}})

@@ -114,7 +114,7 @@ def put_routers_in(encoder: nn.Module, parts: Sequence[Weights], layers: int, in
     for name, mlp in blocks_of(encoder).items():
         begin = f"{name}."
         experts = [{key.removeprefix(begin): part[key] for key in part if key.startswith(begin)} for part in parts]
-        router = new_router(mlp.get_submodule("c_fc").weight.shape[1], len(parts), layers, initial)
+        router = new_router(mlp.get_parameter("c_fc.weight").shape[1], len(parts), layers, initial)
         encoder.set_submodule(name, RoutedMlp(mlp, router, experts))
 
 
@@ -155,7 +155,7 @@ def learn_routers(
         torch.manual_seed(seed)
         put_routers_in(encoder.requires_grad_(False), parts, layers, initial)
     encoder.to(device).eval()
-    learned = {name: tensor for name, tensor in encoder.named_parameters() if tensor.requires_grad}
+    learned: dict[str, Tensor] = {name: tensor for name, tensor in encoder.named_parameters() if tensor.requires_grad}
     heads = [head.to(device) for head in heads]
     adam = torch.optim.Adam(learned.values(), lr=learning_rate)
     for step in ProgressBar(range(steps), desc="WEMoE", unit="step"):

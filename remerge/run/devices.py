@@ -53,8 +53,9 @@ def device_for_float64(resources: Mapping[str, Any]) -> str:
 
     See :func:`device_for`.
     """
-    device = device_for(resources)
-    return "cpu" if device == "mps" else device
+    import torch
+
+    return device_for({} if torch.backends.mps.is_available() else resources)
 
 
 def device_in_use() -> str:
