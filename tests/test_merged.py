@@ -192,7 +192,7 @@ def test_scripts_score_every_task_by_its_encoder_and_say_in_tables_what_that_tak
         "markdown": "results/p/tables/s/main.md",
         "latex": "results/p/tables/s/main.tex",
     }
-    run("main_table", read, made, {"methods": rows, "origins": dict.fromkeys(TASKS, "real")})
+    run("main_table", read, made, {"methods": rows, "origins": dict.fromkeys(TASKS, "real"), "remarks": {}})
     table = read_csv("results/p/tables/s/main.csv").set_index("method")
     assert table["uses"].to_dict() == {"masked": "validation labels", "plain": "validation labels"}
     assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}

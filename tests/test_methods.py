@@ -25,7 +25,7 @@ OFFERED: dict[Kind, set[str]] = {
     "routers": {"parts", "learn"},
     "learned": {"preprocess", "learn", "merge", "merge_rule"},
 }
-NO_METHODS = {"__init__", "given", "matrix_methods", "measured", "parameters", "plans", "plug_ins", "registry"}
+NO_METHODS = {"__init__", "matrix_methods", "measured", "parameters", "plug_ins", "registry"}
 FILES = {path.stem for path in (ROOT / "remerge" / "methods").glob("*.py")} - NO_METHODS
 
 

@@ -25,10 +25,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from remerge.commands.merge_parameters import parameters_of, read_method
+from remerge.commands.merge_plan import DTYPES, REQUIRED, MergePlan, read_plan
 from remerge.errors import ParameterError
 from remerge.methods import load
-from remerge.methods.given import parameters_of, read_method
-from remerge.methods.plans import DTYPES, REQUIRED, MergePlan, read_plan
 from remerge.methods.registry import algorithms_of_kind
 from remerge.run.provenance import record_merge
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from remerge.commands.merge_parameters import read_method
 from remerge.errors import ConfigError, RemergeError
-from remerge.methods.given import read_method
 from remerge.methods.parameters import Method
 from remerge.methods.registry import algorithms_of_kind
 from remerge.run.provenance import RULE_OF_MERGES, sha256_of
