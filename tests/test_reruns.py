@@ -168,7 +168,11 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         {"study_table": 1, "study_figure": 1, "report_page": 1},
     ),
     "the caption of a kind of study": (
-        text("remerge/studies/ties_density.py", "How much of", "What share of"),
+        text("remerge/studies/ties_density.py", "How much of each task vector TIES", "What of each task vector TIES"),
+        {"report_page": 1},
+    ),
+    "the answer of a kind of study": (
+        text("remerge/studies/ties_density.py", "TIES is best when", "TIES does best when"),
         {"report_page": 1},
     ),
     "the description of a study's setting": (
