@@ -1,6 +1,7 @@
 """Every sentence of the report is true of the tables, or left out."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def test_a_failed_claim_of_a_margin_says_what_was_claimed(tmp_path: Path) -> Non
     assert against_the_papers(section).endswith("points is +5.0 [+4.0, +6.0], where 10 were claimed.")
 
 
-def fidelity(folder: Path, ranks: dict[str, tuple[float | None, float | None]]) -> dict[str, list[str]]:
+def fidelity(folder: Path, ranks: Mapping[str, tuple[float | None, float | None]]) -> dict[str, list[str]]:
     rows = [{"method": name, "rank": ours, "published rank": theirs} for name, (ours, theirs) in ranks.items()]
     write_csv(folder / "fidelity.csv", pd.DataFrame(rows))
     return {"fidelity": [str(folder / "fidelity.csv")]}
@@ -174,7 +175,7 @@ def test_curves_are_said_to_peak_only_if_all_do(tmp_path: Path) -> None:
 
 
 def test_adaptation_is_said_to_help_only_if_it_always_does(tmp_path: Path) -> None:
-    curves = {"ada": {0: 60.0, 10: 70.0}, "ties": {0: 60.0, 10: 55.0}}
+    curves: dict[str, dict[float, float]] = {"ada": {0: 60.0, 10: 70.0}, "ties": {0: 60.0, 10: 55.0}}
     section = make_section(tmp_path, evidence=add_curve(tmp_path, "trajectories", "step", curves))
     assert topics.steps(section) == (
         "From the first step to the last, AdaMerging gains most: +10.0 points. 1 of 2 methods ends below the start."

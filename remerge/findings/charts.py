@@ -97,7 +97,8 @@ def _lines(section: Section, need: str, along: str, title: str) -> Spec | None:
         for row in section.main.to_dict("records")
         if row["algorithm"] in _REFERENCES
     ]
-    across = {"mark": {"type": "rule", "strokeWidth": 1.2}, "encoding": {"y": y | {"field": "level"}, "strokeDash": {}}}
+    across: Spec = {"mark": {"type": "rule", "strokeWidth": 1.2}}
+    across["encoding"] = {"y": y | {"field": "level"}, "strokeDash": {}}
     methods = [*dict.fromkeys(averages["method"]), *(level["id"] for level in levels)]
     across["encoding"] |= {"tooltip": [_named("label", "method"), _named("level", "accuracy (%)")]}
     return _spec(section, methods, [*values, *levels], [band, line, point, across]) | {"height": 300}

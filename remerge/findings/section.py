@@ -107,7 +107,9 @@ class Section:
 
     def of_algorithm(self, algorithm: str) -> float | None:
         """Return the average of the first method of an algorithm, in percent; None if it was not scored."""
-        averages = self.main.loc[self.main["algorithm"] == algorithm, "average"] if len(self.main) else []
+        if self.main.empty:
+            return None
+        averages = self.main.loc[self.main["algorithm"] == algorithm, "average"]
         return float(averages.iloc[0]) if len(averages) else None
 
 

@@ -123,7 +123,7 @@ def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
     kept = table.dropna(subset="normalised")
     if kept.empty:
         return ""
-    told = []
+    told: list[str] = []
     for count in dict.fromkeys([kept["tasks"].min(), kept["tasks"].max()]):
         values = dict(kept[kept["tasks"] == count].set_index("method")["normalised"])
         best = are(labels[method] for method in leaders(values))
