@@ -126,7 +126,7 @@ def add_cost(results: Path, seconds: Mapping[str, float]) -> dict[str, list[str]
     """Write what methods took, by label, and return it as a table of a section."""
     folder = results / "p/tables/s"
     folder.mkdir(parents=True, exist_ok=True)
-    columns = {"memory": 1.0, "shared": 1.0, "per_task": 0.0, "task_name": None, "uses": ""}
+    columns = {"memory": 1.0, "shared": 1.0, "per_task": 0.0, "more_per_image": 0.0, "task_name": None, "uses": ""}
     table = pd.DataFrame([{"method": label, "seconds": value} | columns for label, value in seconds.items()])
     write_csv(folder / "cost.csv", table)
     write_text(folder / "cost.md", cost_table_markdown(table))
