@@ -166,6 +166,7 @@ TOPICS = {
     "main": Topic(
         "Which method merges best?", sentences.gap, ("main_over_seeds", "main"), ("accuracies", "radar")
     ),
+    "leaderboard": Topic("Which method is best at which price?", sentences.prices, ("leaderboard",)),
     "claims": Topic("Do the papers' claims hold?", sentences.claims, ("claims_over_seeds", "claims")),
     "comparison": Topic("Do the published numbers come out again?", compared, ("comparison",)),
     "scalings": Topic("How long should the step be?", scalings, (), ("scalings",)),

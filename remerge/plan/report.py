@@ -13,7 +13,7 @@ from remerge.plan.studies import Studies
 from remerge.plan.tasks import Tasks
 from remerge.studies.kind import module_of
 
-WITH_LATEX = ("main", "experts", "fidelity", f"fidelity{OVER_SEEDS}")
+WITH_LATEX = ("main", "leaderboard", "experts", "fidelity", f"fidelity{OVER_SEEDS}")
 """Tables, beside the studies', that are also made in LaTeX."""
 SHOWN = ("sweeps", "trajectories", "cosine", "conflicts", "entropy", "fidelity", "fidelity_over_seeds")
 """Evidence of figures that the page reads, too."""
