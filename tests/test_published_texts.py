@@ -39,7 +39,7 @@ def half_width(rows: pd.DataFrame) -> float:
 
 def test_every_point_is_there_once_with_its_source(by_task: pd.DataFrame) -> None:
     sources = set(pd.read_csv(FOLDER / "sources.csv")["key"])
-    points = [(method, scaling) for method in CURVES for scaling in SCALINGS]
+    points: list[tuple[str, float | None]] = [(method, scaling) for method in CURVES for scaling in SCALINGS]
     points += [("individual", None), ("weight-averaging", None)]
     expected = {(model, *point, task) for model in MODELS for point in points for task in EXAMPLES}
     keys = by_task[["architecture", "method", "scaling", "task"]].astype(object)
