@@ -43,7 +43,8 @@ def test_every_row_is_whole_and_has_a_source(published: pd.DataFrame) -> None:
     sources = pd.read_csv(FOLDER / "sources.csv").set_index("key")
     claims = read_claims(FOLDER / "claims.yaml").values()
     claimed = {key for claim in claims if claim.published for key in claim.published.sources}
-    assert set(published["source"]) | claimed | {"adamerging-logs", "subspace-fusion"} == set(sources.index)
+    points = set(pd.read_csv(FOLDER / "curves.csv")["source"])
+    assert set(published["source"]) | claimed | points | {"adamerging-logs"} == set(sources.index)
     assert set(sources["read"]) == {"original", "reprint"}
     for (origin, _, method), own in published.groupby(["origin", "architecture", "method"]):
         experts = {task for task in CLIP_TASKS if origin in clip_task(task).experts}
