@@ -380,7 +380,7 @@ def longer(model: Model) -> Model:
         (
             weights(0),
             without("model.layer.weight")(weights(1)),
-            "merge models of one architecture, saved by the same class",
+            "tuned.safetensors: it is of another architecture, or was saved by another class; give fine-tuned copies",
         ),
     ],
 )
