@@ -25,6 +25,7 @@ rule score:
     wildcard_constraints:
         suite=any_of(settings.suites),
         method=any_of(plan.methods.with_encoder()),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -115,6 +116,7 @@ rule sweep:
         "logs/{pool}/sweep/{suite}/{method}/{split}.log",
     benchmark:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
