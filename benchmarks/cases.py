@@ -104,7 +104,7 @@ def checkpoints(folder: str, algorithm: str) -> Callable[[], dict[str, Tensor]]:
     return merge
 
 
-def written(folder: str, tasks: int, described: str) -> Callable[[], None]:
+def written(folder: str, tasks: int, described: str) -> Callable[[], list[Path]]:
     """Merge checkpoints on disk, files read and written; there are eight, and more tasks are the same ones again."""
     root, method = Path(folder), method_of(json.loads(described))
     vectors_in(folder, tasks)
