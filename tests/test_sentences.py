@@ -141,6 +141,11 @@ def test_a_rank_far_from_the_published_one_is_mentioned(tmp_path: Path) -> None:
     assert unlike_published(make_section(tmp_path, tables=fidelity(tmp_path, near))) == ""
 
 
+def test_nothing_is_far_from_its_rank_where_nothing_is_ranked(tmp_path: Path) -> None:
+    write_csv(tmp_path / "fidelity.csv", pd.DataFrame([{"method": "pre", "average": 48.0}]))
+    assert unlike_published(make_section(tmp_path, tables={"fidelity": [str(tmp_path / "fidelity.csv")]})) == ""
+
+
 def test_the_mean_over_seeds_names_competitors_only(tmp_path: Path) -> None:
     rows = [
         {"method": label, "seed 0": mean, "seed 1": mean, "mean": mean, "deviation": 0.5, "tasks": 2}

@@ -158,7 +158,8 @@ def unlike_published(section: Section) -> str:
     """Name the methods whose rank differs most from the published one, if it differs much."""
     name = "fidelity_over_seeds" if "fidelity_over_seeds" in section.tables else "fidelity"
     table = section.table(name)
-    if table.empty:
+    # Without a published average of a merged encoder, nothing is ranked.
+    if table.empty or "rank" not in table:
         return ""
     ranked = table.dropna(subset=["rank", "published rank"])
     away = (ranked["rank"] - ranked["published rank"]).abs()
