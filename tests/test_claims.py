@@ -208,7 +208,7 @@ def test_the_table_says_what_to_bear_in_mind(pool: Path) -> None:
     assert claims_table(claims, scores, {}, "ViT-B-32", "task-vectors")["caveats"].tolist() == ["", ""]
     assert claims_table(claims, scores, {}, "ViT-B-32", "finetuned")["caveats"].tolist() == [foreign, ""]
     text = claims_markdown(table, len(claims))
-    assert "2 holds, 0 does not hold, 0 undecided; 1 of 3 claims need encoders that were not made" in text
+    assert "holds: 2, does not hold: 0, undecided: 0; 1 of 3 claims need encoders that were not made" in text
     assert "2.0 / 1.0" in text
     assert "A is better. (margin -1)" in text
 

@@ -115,7 +115,7 @@ def claims_markdown(table: pd.DataFrame, total: int) -> str:
     headers = ["Verdict", "Claim", "Difference", "Ours", "Published", "Source", "n", "Paper", "Caveats"]
     text = tabulate(cells, headers, tablefmt="github")
     count = table["verdict"].value_counts()
-    counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
+    counts = ", ".join(f"{name}: {count.get(name, 0)}" for name in ("holds", "does not hold", "undecided"))
     return (
         f"{text}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not made or merge other"
         " tasks. Difference: points of average accuracy, with a 95 % paired bootstrap interval (10,000 resamples of"
