@@ -111,7 +111,7 @@ def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int
     if not any(row[-1] for row in cells):
         cells, headers = [row[:-1] for row in cells], headers[:-1]
     count = table["verdict"].value_counts()
-    counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
+    counts = ", ".join(f"{name}: {count.get(name, 0)}" for name in ("holds", "does not hold", "undecided"))
     marks = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     return (
         f"{_laid_out(cells, headers)}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not "
