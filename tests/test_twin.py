@@ -29,15 +29,6 @@ def image_set(seed: int, count: int = 30, level: int = 0) -> ImageSet:
     return ImageSet(pixels, np.zeros(count, np.int64), "t", "validation", "real")
 
 
-@pytest.fixture(scope="module")
-def towers() -> list[dict[str, Tensor]]:
-    made = []
-    for seed in range(3):
-        torch.manual_seed(seed)
-        made.append(dict(build_clip("mini").visual.state_dict()))
-    return made
-
-
 def vectors_of(towers: list[dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
     start, *tuned = towers
     return {task: {key: own[key] - start[key] for key in start} for task, own in zip("ab", tuned, strict=False)}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from remerge.findings.markdown import read_table
 from remerge.findings.section import Section
+from remerge.findings.verdicts import counted
 from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.words import are, leaders, listed
 
@@ -122,8 +123,7 @@ def printed_differences(section: Section) -> list[str]:
 def counts(section: Section) -> dict[str, int]:
     """Return the number of claims by verdict."""
     table = judged(section)
-    number = table["verdict"].value_counts() if len(table) else {}
-    return {verdict: int(number.get(verdict, 0)) for verdict in ("holds", "does not hold", "undecided")}
+    return counted(table["verdict"] if len(table) else ())
 
 
 def claims(section: Section) -> str:
