@@ -27,7 +27,6 @@ rule learn_coefficients:
         "benchmarks/jobs/{pool}/learn_coefficients/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.learning()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -61,7 +60,6 @@ rule merge_task_vectors:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("rule", "learned")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -93,7 +91,6 @@ rule expert_statistics:
         "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("statistics")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -124,7 +121,6 @@ rule merge_by_statistics:
         "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("statistics")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -158,7 +154,6 @@ rule merge_with_exemplars:
         "benchmarks/jobs/{pool}/merge_with_exemplars/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("exemplars")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -193,7 +188,6 @@ rule merge:
         "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.merging()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -25,7 +25,6 @@ rule score:
     wildcard_constraints:
         suite=any_of(settings.suites),
         method=any_of(plan.methods.with_encoder()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -116,7 +115,6 @@ rule sweep:
         "logs/{pool}/sweep/{suite}/{method}/{split}.log",
     benchmark:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -147,6 +145,7 @@ rule trajectory:
         "logs/{pool}/trajectory/{suite}/{method}.log",
     benchmark:
         "benchmarks/jobs/{pool}/trajectory/{suite}/{method}.tsv"
+    priority: 1  # longer than most studies' jobs, and several figures and tables wait for them
     conda:
         "../../envs/torch.yaml"
     threads: 1
