@@ -37,6 +37,9 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_experts(sections)
     yield from _in_gates(sections)
     yield from _in_numbers_of_tasks(sections)
+    for suite in _list(_mapping(values.get("figures")).get("curves")):
+        if isinstance(suite, str) and suite not in (known := sections["suites"]):
+            yield ("figures", "curves"), f"unknown suite {suite!r}; {did_you_mean(suite, list(known))}"
 
 
 def _mapping(section: Any) -> dict[str, Any]:

@@ -45,6 +45,11 @@ FIGURES = {
         "The main table as a picture: accuracy of every method (rows) on every task (columns), and on average.",
         tasks=range(FEW_TASKS + 1, 1000),
     ),
+    "suites": Figure(
+        ("suites",),
+        "Average accuracy against the number of tasks, of suites of which each is nested in the next; on the right "
+        "divided by the experts'. A method whose line falls less has more of each task left when more are merged.",
+    ),
     "fidelity": Figure(
         ("fidelity",),
         "Average accuracy here against the average published for ViT-B/32, a point per merged encoder. Bars are 95 % "
