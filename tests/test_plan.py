@@ -550,8 +550,8 @@ def test_what_jobs_ask_for_follows_the_number_of_tasks_as_the_documentation_says
 
 def test_no_other_job_depends_on_the_number_of_tasks() -> None:
     documented = set(re.findall(r"\(`(\w+)`\)", (ROOT / "docs/cluster.md").read_text(encoding="utf-8")))
-    whole = "\n".join(path.read_text(encoding="utf-8") for path in RULES)
-    rules = re.split(r"^(?:use )?rule ", whole, flags=re.MULTILINE)[1:]
+    texts = [path.read_text(encoding="utf-8") for path in RULES]
+    rules = [rule for text in texts for rule in re.split(r"^(?:use )?rule ", text, flags=re.MULTILINE)[1:]]
     # Local jobs, such as tables, are not submitted.
     submitted = [rule for rule in rules if "localrule" not in rule and re.search(r"/\{(suite|study)\}", rule)]
     asked = [arguments for rule in submitted for arguments in re.findall(r"of\(plan\.resources\.\w+, (.*)\)", rule)]

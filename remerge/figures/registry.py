@@ -42,7 +42,8 @@ FIGURES = {
     ),
     "heat_map": Figure(
         ("scores",),
-        "The main table as a picture: accuracy of every method (rows) on every task (columns), and on average.",
+        "The main table as a picture: accuracy of every method (rows) on every task (columns), and its average, worst "
+        "task, spread (standard deviation over tasks) and normalised average.",
         tasks=range(FEW_TASKS + 1, 1000),
     ),
     "suites": Figure(

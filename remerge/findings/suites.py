@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
-from remerge.findings.tables import Row, divider, in_blocks, latex_table, main_table, mark_blocks, number
+from remerge.findings.tables import Row, divider, fitted_latex_table, in_blocks, main_table, mark_blocks, number
 from remerge.methods.registry import BLOCKS, ONE_ENCODER
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.held_out import notes_on
@@ -49,9 +49,9 @@ def suites_markdown(table: pd.DataFrame, methods: Mapping[str, Row]) -> str:
 
 
 def suites_latex(table: pd.DataFrame, methods: Mapping[str, Row]) -> str:
-    """Return the result of :func:`suites_table` in LaTeX (package booktabs), with the same marks as in Markdown."""
+    """Return the result of :func:`suites_table` in LaTeX (packages booktabs and graphicx), with the same marks."""
     headers, blocks = _layout(table, methods, LATEX)
-    return latex_table(headers, blocks, LATEX.plain(_note(table, methods)))
+    return fitted_latex_table(headers, blocks, LATEX.plain(_note(table, methods)))
 
 
 def _note(table: pd.DataFrame, methods: Mapping[str, Row]) -> str:
