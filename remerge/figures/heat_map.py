@@ -46,7 +46,7 @@ def heat_map_figure(
     summary = pd.DataFrame({"average": by_task.mean(axis=1), "worst": by_task.min(axis=1)})
     summary["spread"] = by_task.std(axis=1, ddof=0)
     if experts in names:
-        # An expert whose accuracy is 0 cannot normalise.
+        # Nothing can be divided by an accuracy of 0.
         relative = by_task / by_task.loc[experts].where(by_task.loc[experts] > 0)
         summary["normalised"] = 100 * relative.mean(axis=1)
     figure = new_figure(1.2 + 0.165 * len(names))

@@ -48,8 +48,8 @@ FIGURES = {
     ),
     "suites": Figure(
         ("suites",),
-        "Average accuracy against the number of tasks, of suites of which each is nested in the next; on the right "
-        "divided by the experts'. A method whose line falls less has more of each task left when more are merged.",
+        "Average accuracy of suites nested in each other, against their number of tasks; on the right, divided by the "
+        "experts'. The flatter a line on the right, the less of each task is lost as tasks are added.",
     ),
     "fidelity": Figure(
         ("fidelity",),

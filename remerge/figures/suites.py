@@ -1,4 +1,4 @@
-"""Accuracy against the number of tasks: every method on suites of which each is nested in the next."""
+"""Accuracy against the number of tasks: every method on suites nested in each other."""
 
 from collections.abc import Mapping
 

@@ -11,7 +11,7 @@ from remerge.findings.section import Section
 
 AVERAGES = ("Average", "Worst task", "Spread", "Normalised")
 NO_BAR = "Spread"
-"""The one of them that is no accuracy."""
+"""The one that is not an accuracy."""
 
 
 @dataclass(frozen=True)

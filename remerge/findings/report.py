@@ -39,7 +39,7 @@ TABLES = {
     ),
     "suites": (
         "Accuracy against the number of tasks",
-        "Suites of which each is nested in the next: what does each method lose as tasks are added?",
+        "Suites nested in each other: what does each method lose as tasks are added?",
     ),
     "comparison": ("Beside the published numbers", "The same checkpoints, scored by others; differences in points."),
     "fidelity_over_seeds": (

@@ -1,4 +1,4 @@
-"""Accuracy against the number of tasks: every method's average on suites of which each is nested in the next."""
+"""Accuracy against the number of tasks: every method's average on suites nested in each other."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from remerge.scoring.held_out import notes_on
 
 NOTE = (
     "Average: accuracy in percent on test images, over the tasks of a suite. Normalised: mean over tasks of accuracy "
-    "divided by the expert's. Best merged encoder of each column, and block, bold, second underlined."
+    "divided by the expert's. Best merged encoder of each column and block bold, second underlined."
 )
 
 
@@ -71,13 +71,14 @@ def _layout(
     rows = list(in_blocks(methods).values())
     blocks = {block: [index for index, row in enumerate(rows) if row.block == block] for block in BLOCKS}
     competes = [row.competes for row in rows]
-    averages, relative = {}, {}
+    averages: dict[str, list[str]] = {}
+    relative: dict[str, list[str]] = {}
     for count, suite in table.groupby("tasks", sort=False):
         cells = [["", number(row["average"]), number(row["normalised"])] for row in suite.to_dict("records")]
         merged = suite.assign(tasks=suite["averaged"])
         mark_blocks(cells, merged, list(blocks.values()), competes, [1, 2], 1, int(count), markup)
         of = f"{count} {'task' if count == 1 else 'tasks'}"
-        # What is said of a label elsewhere, that an encoder merges fewer tasks, is said here of one suite's average.
+        # The number of merged tasks, which is put after a label if it is smaller, belongs to one suite's average here.
         averages[f"Average, {of}"] = [f"{average}{fewer}" for fewer, average, _ in cells]
         relative[f"Normalised, {of}"] = [share for *_, share in cells]
     columns = averages | relative
