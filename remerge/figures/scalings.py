@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import Look, new_figure, reference_line, tell_absent
 from remerge.methods.measured import curves_as, read_measured
 from remerge.scoring.coverage import scored_tasks
@@ -85,8 +86,8 @@ def scaling_figure(
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")
     handles, names = main.get_legend_handles_labels()
-    if len(handles) > MANY:
-        # Beside the curves, the legend of many would take their room.
+    if len(handles) > MANY or len(tasks) > FEW_TASKS:
+        # Beside the curves, the legend of many would take their room, or that of the panels of many tasks.
         figure.set_figheight(figure.get_figheight() + 0.15 * len(handles) / 3)
         figure.legend(handles, names, loc="outside lower center", ncols=3)
     else:

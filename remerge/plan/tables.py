@@ -68,6 +68,15 @@ class Tables:
         """Return the cosines between task vectors of every pool that a table is of."""
         return [f"results/{each}/tables/{suite}/cosine.csv" for each in self.pools.joined(pool, over)]
 
+    def suites(self) -> list[str]:
+        """Return the tables of suites in which others are nested."""
+        return [
+            f"results/{pool}/tables/{suite}/suites.csv"
+            for pool in self.pools.config.pools
+            for suite in self.pools.config.suites
+            if len(self.tasks.nested(suite)) > 1
+        ]
+
     def fidelity(self) -> list[str]:
         """Return the tables that compare small pools, alone and over seeds, with ViT-B/32."""
         over = {pool: ["", OVER_SEEDS] if pool in self.pools.families() else [""] for pool in self.pools.small()}
