@@ -112,8 +112,7 @@ def written(
     case = f"{method['algorithm']}{around} {tasks} checkpoints of {own.name}"
     results.add(case, "seconds", found["seconds"], "s", targets.get("seconds", ""))
     results.add(case, "anonymous memory", found["anonymous_gb"], "GB", targets.get("memory", ""))
-    if theirs:
-        other = run_in(theirs, "fusionbench.py", own, method["algorithm"])
+    if theirs and (other := run_in(theirs, "fusionbench.py", own, method["algorithm"]))["finished"]:
         results.add(case, f"{FUSIONBENCH}, merging alone", other["seconds"], "s")
         results.add(case, f"{FUSIONBENCH} / here", other["seconds"] / found["seconds"], "x", targets.get("ratio", ""))
         results.add(case, f"{FUSIONBENCH} resident memory", other["resident_gb"], "GB")

@@ -1,8 +1,8 @@
 """Merged results that keep a part for every task beside the weights that all share.
 
-needs  results/{pool}/weights/pretrained.safetensors, results/{pool}/task_vectors/{task}.safetensors; methods that adapt
-       another's encoder: that encoder, experts and test images (labels unused); methods with a router: heads and
-       validation or test images (labels unused)
+needs  results/{pool}/weights/pretrained.safetensors, results/{pool}/task_vectors/{task}.safetensors; methods that merge by
+       singular value decompositions of task vectors: these; methods that adapt another's encoder: that encoder, experts
+       and test images (labels unused); methods with a router: heads and validation or test images (labels unused)
 makes  results/{pool}/adapters/{suite}/{method}.safetensors       of all tasks, as they are learned
        results/{pool}/routers/{suite}/{method}.safetensors        learned, between all tasks
        results/{pool}/merged/{suite}/{method}.safetensors         what all tasks share
