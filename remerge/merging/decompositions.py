@@ -108,7 +108,7 @@ def decompositions(vector: Weights, layouts: Iterable[Qkv], device: str = "cpu")
     """
     shapes = {key: shape_of(vector, key) for key in vector}
     matrices = {name_of(matrix): matrix for qkv in layouts for matrix in matrices_in(shapes, "all", qkv)}
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, matrix in ProgressBar(matrices.items(), desc="decompose", unit="matrix"):
         (task,) = TasksOfMatrix([vector], matrix, device)
         if task.dtype != torch.float64:
