@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from remerge.checkpoints.experts import save_absent, why_absent
 from remerge.checkpoints.headers import read_metadata
 from remerge.checkpoints.weights import load_weights, save_weights
-from remerge.merging.decompositions import TASK_VECTOR, decompositions
+from remerge.merging.decompositions import TASK_VECTOR, decompositions, sha256_of
 from remerge.run.devices import device_for_float64
 from remerge.run.job import job
-from remerge.run.provenance import sha256_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -13,12 +13,11 @@ from torch import Tensor
 
 from remerge.checkpoints.weights import LazyWeights, Weights, load_weights, save_weights
 from remerge.errors import RemergeError
-from remerge.merging.decompositions import TASK_VECTOR, VECTORS, decompositions, with_decompositions
+from remerge.merging.decompositions import TASK_VECTOR, VECTORS, decompositions, sha256_of, with_decompositions
 from remerge.merging.matrices import Qkv
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
 from remerge.methods.parameters import method_of
-from remerge.run.provenance import sha256_of
 
 TASKS = ("a", "b", "c")
 KEY = "blocks.0.attn.in_proj_weight"

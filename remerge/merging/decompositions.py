@@ -5,6 +5,7 @@ side, ``vectors.MATRIX`` ``[k, min(rows, columns)]``, float64. Those of its long
 product with the matrix, which takes no time beside the decomposition. The header has the task vector's SHA-256.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from remerge.merging.rules import Matrix
 from remerge.merging.singular import from_shorter_side, of_shorter_side, thin_svd
 from remerge.merging.streaming import TasksOfMatrix, shape_of
 from remerge.run.progress import ProgressBar
-from remerge.run.provenance import sha256_of
 
 VALUES, VECTORS = "values.", "vectors."
 TASK_VECTOR = "task_vector"
@@ -141,6 +141,12 @@ def _made_before(tasks: Sequence[Tensor], index: int) -> tuple[Tensor, Tensor] |
         return None
     vector = tasks.task_vectors[index]
     return vector.shorter_side(tasks.matrix) if isinstance(vector, Decomposed) else None
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a task vector's file, as it is in the header of its decompositions."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def name_of(matrix: Matrix) -> str:
