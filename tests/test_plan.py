@@ -206,6 +206,24 @@ def test_routers_are_learned_from_the_images_that_their_method_names() -> None:
     assert plan.merging.router("mini", "one", "ties") == []
 
 
+def test_task_vectors_are_decomposed_where_a_method_merges_by_that() -> None:
+    tsv = {"label": "T", "algorithm": "tsv_m"}
+    lines = {"label": "L", "algorithm": "lines", "around": {"algorithm": "dc_merge", "qkv": "fused"}}
+    smile = {"label": "S", "algorithm": "smile"}
+    study = STUDIES["unseen"] | {"methods": ["ties", "lines"]}
+    plan = plan_of(
+        methods={"ties": METHODS["ties"], "tsv": tsv, "lines": lines, "smile": smile},
+        studies={"unseen": study, "plain": STUDIES["unseen"]},
+    )
+    both = [f"results/mini/svd/{task}.safetensors" for task in ("latin", "digits")]
+    assert [plan.merging.svds("mini", "two", name) for name in ("ties", "tsv", "lines", "smile")] == [[], *3 * [both]]
+    assert (plan.studies.svds("mini", "unseen"), plan.studies.svds("mini", "plain")) == (both, [])
+    assert plan.methods.svd_layouts() == ["fused", "split", "stored"]
+    job = ("tsv", "benchmarks/jobs/mini/task_vector_svd/digits.tsv")
+    assert job in plan.tables.costs("mini", "one")
+    assert plan_of(studies=STUDIES).methods.svd_layouts() == []
+
+
 def test_a_method_reruns_when_its_parameters_change_and_not_when_its_label_does() -> None:
     relabelled = plan_of(methods=METHODS | {"ties": METHODS["ties"] | {"label": "Other"}})
     trimmed = plan_of(methods=METHODS | {"ties": METHODS["ties"] | {"keep": 0.5}})

@@ -45,6 +45,7 @@ class Tables:
                 for name in methods.of_kind("statistics")
                 for task in tasks
             ),
+            *((name, f"{jobs}/task_vector_svd/{task}.tsv") for name in methods.by_svds() for task in tasks),
         ]
         # An adapter needs the encoder that it adapts.
         adapted = [

@@ -1,7 +1,7 @@
 """Merged encoders: the pre-trained weights plus a scaled merged task vector of a method.
 
-needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused); others
-       validation images
+needs  results/{pool}/task_vectors/{task}.safetensors; methods that merge by its singular value decompositions also these;
+       methods that learn also heads and test images (labels unused); others validation images
 makes  results/{pool}/statistics/{method}/{task}.safetensors         of experts, for methods that use them
        results/{pool}/coefficients/{suite}/{method}.csv              learned: step, task, layer, value
        results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds before an interruption
@@ -49,6 +49,7 @@ rule merge_task_vectors:
     """Merge a suite's task vectors into one."""
     input:
         task_vectors=of(plan.merging.task_vectors),
+        svds=of(plan.merging.svds),
         coefficients=of(plan.merging.coefficients),
         gate=of(plan.merging.gate),
         own=of(plan.methods.files),
