@@ -60,7 +60,8 @@ def against_share_kept(table: pd.DataFrame) -> Figure:
         if many:
             # So many labels end up away from their lines.
             beside: dict[str, Any] = {"xytext": (1.02, level), "textcoords": axes.get_yaxis_transform()}
-            beside["arrowprops"] = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0}
+            line: dict[str, Any] = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 0}
+            beside["arrowprops"] = line | {"relpos": (0, 0.5)}
             axes.annotate(task, end, fontsize=6, va="center", **beside)
         else:
             axes.annotate(task, (end[0], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
