@@ -41,7 +41,6 @@ rule task_vector_svd:
         "logs/{pool}/task_vector_svd/{task}.log",
     benchmark:
         "benchmarks/jobs/{pool}/task_vector_svd/{task}.tsv"
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
