@@ -32,6 +32,8 @@ html_extra_path = ["index.html"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 # Slow to import, and in no signature.
 autodoc_mock_imports = ["open_clip", "torchvision"]
+# Each page's contents lists headings, not every function.
+toc_object_entries = False
 
 root_doc = "docs/README"
 include_patterns = ["*.md", *(f"{folder}/*.md" for folder in FOLDERS)]
