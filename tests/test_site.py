@@ -118,12 +118,12 @@ def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     for name in ("conf.py", "index.html"):
         shutil.copy2(ROOT / "docs" / name, tmp_path / "docs")
-    lost = "# Lost\n\n[A page](lost.md), [an anchor](other.md#lost), [a name](#lost), ![a picture](lost.png)\n"
+    lost = "# Lost\n\n[A page](lost.md), [an anchor](other.md#lost), [a name](#elsewhere), ![a picture](lost.png)\n"
     (tmp_path / "docs" / "README.md").write_text(f"{lost}\n## Pages\n\n- [Other](other.md)\n")
-    (tmp_path / "docs" / "other.md").write_text("# Other\n\n```{eval-rst}\n:func:`remerge.lost`\n```\n")
+    (tmp_path / "docs" / "other.md").write_text("# Other\n\n```{eval-rst}\n:func:`remerge.merging.lost`\n```\n")
     made = build(tmp_path, tmp_path / "site")
     assert made.returncode == 1
-    for each in ("'lost.md'", "'docs/other': 'lost'", "'#lost'", "lost.png", "remerge.lost"):
+    for each in ("'lost.md'", "'docs/other': 'lost'", "elsewhere", "lost.png", "remerge.merging.lost"):
         assert each in made.stderr
 
 
