@@ -3,6 +3,7 @@
 # make test-slurm   the workflow on a small SLURM cluster that is started on this machine (installs SLURM, on Debian)
 # make test-all   all tests: also runs that are changed, killed, interrupted and damaged, origins of every kind, and SLURM
 # make check-clip   the whole workflow on a full-size encoder of random weights, and dry runs of the presets
+# make site      the documentation and the API reference as a site in site/
 # make archive    tables, figures, scores and provenance in one zip, to hand on
 # make bench     speed and memory at full size, added to benchmarks/results.csv, and their figures in docs/
 # make pretrained   mini's pre-trained CLIP anew: minutes of training, after an edit of what it is trained on or by
@@ -15,7 +16,7 @@ UV_VERSION := 0.13.8
 # A worker for every core. Tests of one file share what they make, and the longest files begin.
 WORKERS := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: results pretrained test test-slurm test-all slurm lint lint-types lint-workflow check-clip archive bench lock docs clean
+.PHONY: results pretrained test test-slurm test-all slurm lint lint-types lint-workflow check-clip archive bench lock docs site clean
 
 # What will fail is told first, and does not keep the run from trying.
 results: .venv/installed
@@ -97,5 +98,9 @@ lock: .venv/installed
 docs: .venv/installed
 	$(BIN)/python -m remerge.config
 
+# Links that lead nowhere are warnings.
+site: .venv/installed-dev
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --conf-dir docs . site
+
 clean:
-	rm -rf results logs benchmarks/jobs .snakemake
+	rm -rf results logs site benchmarks/jobs .snakemake

@@ -287,6 +287,36 @@ def test_a_browser_shows_it_without_an_error_or_a_request(drawn: Path, browser: 
 
 
 @needs_chromium
+def test_the_main_table_of_eight_tasks_fits_on_a_laptop_and_on_paper(tmp_path: Path, browser: Browser) -> None:
+    tasks = ("digits", "latin", "greek", "cyrillic", "georgian", "arrows", "symbols", "games")
+    path = tmp_path / "results/report.html"
+    write_report(path, TEMPLATES, [make_section(tmp_path / "results", tasks=tasks)])
+    browser.open(path)
+    left_over = "(wide => wide.clientWidth - wide.scrollWidth)(document.querySelector('.bars').parentElement)"
+    assert browser.evaluate(left_over) == 0
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    # A4 in landscape, without its margins.
+    browser.resize(1032, 703)
+    assert browser.evaluate(left_over) == 0
+
+
+@needs_chromium
+def test_nothing_is_folded_on_paper(results: Path, browser: Browser) -> None:
+    """Tables are printed, but not what is aside: files, and the table of the claims that are listed above it."""
+    browser.open(results / "report.html")
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    folded = "[...document.querySelectorAll('main details:not([open])')].filter(each => each.checkVisibility()).length"
+    assert browser.evaluate(folded) > 0
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert browser.evaluate(folded) == 0
+    shown = "document.getElementById('p/s/table/{}').checkVisibility()"
+    assert browser.evaluate(shown.format("my-study"))
+    assert not browser.evaluate(shown.format("claims"))
+    browser.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert browser.evaluate(folded) > 0
+
+
+@needs_chromium
 def test_a_method_can_be_switched_off_and_on(drawn: Path, browser: Browser) -> None:
     browser.open(drawn)
     browser.evaluate(DRAWN)

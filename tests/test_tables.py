@@ -14,6 +14,7 @@ from remerge.findings.tables import (
     experts_table,
     experts_table_latex,
     experts_table_markdown,
+    latex_table,
     main_table,
     main_table_latex,
     main_table_markdown,
@@ -165,6 +166,17 @@ def test_latex_is_escaped_and_balanced(scores: pd.DataFrame) -> None:
     assert {line.replace(r"\&", "").count("&") for line in rows} == {5}
     assert latex.count("{") == latex.count("}")
     assert "±" not in latex
+
+
+def test_latex_aligns_text_left_and_numbers_right(scores: pd.DataFrame) -> None:
+    rows = {
+        "": [["a", "clean", r"\textbf{9.5}", "--", "7/8", ""], ["b", "blurred", "-1.2", "+3", "71.5 (7/8)", "–"]],
+        "others": [["c", "1 of 2", r"\underline{8.0}", "3", "–", "needed"]],
+    }
+    assert r"\begin{tabular}{llrrrl}" in latex_table(["Method", "Images", "A", "B", "C", "Task's name"], rows)
+    assert r"\begin{tabular}{l}" in latex_table(["scored"], {"": []})
+    main = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
+    assert r"\begin{tabular}{lrrrrl}" in main
 
 
 def test_the_experts_table_is_experts_by_tasks() -> None:

@@ -1,5 +1,6 @@
 """Tables as in the papers, with the evidence for each number, from score files alone."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ PARTS_NOTE = (
     "Parts per task: methods that store more than one encoder and make another of it for every task or image; cost.md "
     "says how much. Compare them with each other only. Task's name: needed to choose the part."
 )
+# In LaTeX: a number, whether or not it is bold or underlined, and what stands for none.
+_NUMBER = re.compile(r"(\\\w+\{)?[+-]?\d")
+_DASHES = ("–", "--", "")
 EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
 
 
@@ -416,7 +420,7 @@ def _precision(table: pd.DataFrame) -> list[str]:
 
 
 def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]], note: str = "") -> str:
-    """Return a table in LaTeX (package booktabs): the first column is text, as is the last if it says what was used.
+    """Return a table in LaTeX (package booktabs), with text aligned left and numbers right.
 
     Args:
         headers: Names of columns, escaped.
@@ -426,7 +430,7 @@ def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[s
     first, *others = blocks.items()
     lines = [
         "% needs \\usepackage{booktabs}",
-        rf"\begin{{tabular}}{{l{'r' * (len(headers) - 2)}{'l' if headers[-1] == 'Looks at' else 'r'}}}",
+        rf"\begin{{tabular}}{{{_alignment(headers, [row for rows in blocks.values() for row in rows])}}}",
         r"\toprule",
         " & ".join(headers) + r" \\",
         r"\midrule",
@@ -437,6 +441,13 @@ def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[s
         lines += [" & ".join(row) + r" \\" for row in rows]
     lines += [r"\bottomrule", r"\end{tabular}", *([_below(note)] if note else [])]
     return "\n".join(lines) + "\n"
+
+
+def _alignment(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """``l`` or ``r`` for each column; the first names the rows, and a dash stands for a missing number."""
+    columns = [[row[index] for row in rows] for index in range(1, len(headers))]
+    numeric = [all(cell in _DASHES or _NUMBER.match(cell) for cell in column) for column in columns]
+    return "l" + "".join("r" if each else "l" for each in numeric)
 
 
 def fitted_latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]], note: str = "") -> str:

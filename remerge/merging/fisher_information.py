@@ -13,9 +13,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from remerge.clip.heads import logits
 from remerge.errors import RemergeError
 
-# Share of the squared gradients with respect to features that is not backpropagated into the encoder: for experts of
-# the mini benchmark, the last thousandth would take a third of all passes and has 0.03 % of the Fisher information.
 NEGLIGIBLE = 0.001
+"""Share of the squared gradients with respect to features that is not backpropagated into the encoder.
+
+For experts of the mini benchmark, the last thousandth would take a third of all passes and has 0.03 % of the Fisher
+information.
+"""
 # Entries of per-example gradients in memory at once: 128 MB.
 AT_ONCE = 2**25
 

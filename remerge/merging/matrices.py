@@ -1,4 +1,4 @@
-"""Which tensors are merged as whole matrices, and what becomes of the others. Torch-free, as is :mod:`rules`."""
+"""Which tensors are merged as whole matrices, and what becomes of the others. Torch-free, as rules are."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Merged(MergedFiles, ABC):
 
     @property
     def columns(self) -> dict[str, str]:
-        """Columns of its score files: ``merged``, its tasks, if some were skipped; ``task_name`` if it is needed."""
+        """Its score files' columns ``merged``, its tasks, if some were skipped, and ``task_name``, if it is needed."""
         return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
 
     def serves(self, task: str) -> bool:

@@ -101,7 +101,9 @@ def magnitudes_by_row(vector: Weights, key: str, columns: int, ranks: Sequence[i
 
 
 def groups_of(task_vectors: Sequence[Weights], scope: Scope) -> list[list[str]]:
-    """Return the names of the tensors whose entries are ranked together; see :func:`trim_thresholds` of TIES.
+    """Return the names of the tensors whose entries are ranked together.
+
+    See :func:`remerge.merging.ties.trim_thresholds`.
 
     Raises:
         ParameterError: The scope is unknown.

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from remerge.checkpoints.weights import Weights
 
-# The authors' default.
 FLOOR = 1e-6
+"""The authors' default."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,9 +33,9 @@ theme.addEventListener("click", () => {
   root.style.colorScheme = dark ? "light" : "dark";
 });
 
-// Paper has no folds.
+// Paper has no folds; what is aside stays out.
 const opened = [];
 addEventListener("beforeprint", () => {
-  for (const each of document.querySelectorAll("main details:not([open])")) { each.open = true; opened.push(each); }
+  for (const each of document.querySelectorAll("main details:not([open], .aside)")) { each.open = true; opened.push(each); }
 });
 addEventListener("afterprint", () => { for (const each of opened.splice(0)) each.open = false; });
