@@ -39,7 +39,7 @@ def add_lora(model: nn.Module, targets: Collection[str], rank: int, alpha: float
     trained: list[nn.Parameter] = []
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.Linear) and name.rpartition(".")[2] in targets:
-            change = LowRankChange(*module.weight.shape, rank, alpha)
+            change = LowRankChange(module.out_features, module.in_features, rank, alpha)
             parametrize.register_parametrization(module, "weight", change)
             trained += [change.A, change.B]
     return trained

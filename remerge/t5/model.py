@@ -6,7 +6,7 @@ embedding's.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -166,6 +166,9 @@ class Block(nn.Module):
 
 class Stack(nn.Module):
     """The encoder's or the decoder's blocks."""
+
+    block: Any
+    """A ``nn.ModuleList``, to type checkers a list of any modules."""
 
     def __init__(self, like: Architecture, *, decodes: bool) -> None:
         super().__init__()
