@@ -54,7 +54,7 @@ lint-workflow:
 check-clip: .venv/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/small_folders.py results/check-clip
 	$(BIN)/snakemake --cores all --configfile config/check-clip.yaml
-	@for preset in b-32 b-16 l-14; do \
+	@for preset in b-32 b-16 l-14 b-32-14 l-14-20; do \
 	    $(BIN)/snakemake --dry-run --quiet --configfile config/clip-vit-$$preset.yaml || exit 1; done
 	@$(BIN)/python -m remerge results
 

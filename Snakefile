@@ -21,6 +21,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/adapter.smk"
 include: "workflow/settings.smk"
 include: "workflow/damage.smk"
+include: "workflow/scheduling.smk"
 include: "workflow/forks.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/checkpoints.smk"
@@ -36,6 +37,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
+    drop_default_limit()
     if message := space_for_results(settings):
         logger.info(message)
 

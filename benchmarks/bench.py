@@ -102,18 +102,34 @@ def merging(results: Results, folder: Path) -> None:
         results.add(f"{algorithm} 8 x ViT-B-32", "anonymous memory", merged["anonymous_gb"], "GB")
 
 
+def written(results: Results, own: Path, tasks: int, method: dict[str, Any], **targets: str) -> None:
+    """A method on checkpoints on disk, files read and written."""
+    found = run("written", own, tasks, json.dumps(method))
+    around = f" ({each})" if (each := method.get("around")) else ""
+    case = f"{method['algorithm']}{around} {tasks} checkpoints of {own.name}"
+    results.add(case, "seconds", found["seconds"], "s", targets.get("seconds", ""))
+    results.add(case, "anonymous memory", found["anonymous_gb"], "GB", targets.get("memory", ""))
+
+
+def families(results: Results, folder: Path, architecture: str = "ViT-B-32") -> None:
+    """A method of every family, files read and written; targets are from FusionBench, 94.5 and 11.3 s."""
+    own = task_vectors(folder, architecture)
+    written(results, own, 8, {"algorithm": "tsv_m"}, seconds="at most 47", memory="at most 2")
+    written(results, own, 8, {"algorithm": "iso_c"}, seconds="at most 11.3", memory="at most 2")
+    for algorithm in ("task_arithmetic", "ties", "breadcrumbs", "dppa", "magmax", "pcb", "karcher"):
+        written(results, own, 8, {"algorithm": algorithm}, memory="at most 2")
+    for algorithm in ("dare", "consensus", "lines"):
+        written(results, own, 8, {"algorithm": algorithm, "around": "task_arithmetic"}, memory="at most 2")
+
+
 def singular(results: Results, folder: Path) -> None:
-    """Methods that decompose matrices, files read and written; targets are from FusionBench, 94.5 and 11.3 s."""
+    """More methods that decompose matrices, of more tasks and larger encoders."""
     small, large = (task_vectors(folder, architecture) for architecture in ("ViT-B-32", "ViT-L-14"))
-    targets = {"tsv_m": "at most 47", "iso_c": "at most 11.3"}
-    cases = [(small, 8, algorithm) for algorithm in ("tsv_m", "iso_c", "iso_cts", "cart", "dc_merge", "wudi")]
-    cases += [(small, tasks, "tsv_m") for tasks in (4, 14, 20)] + [(large, 8, "tsv_m")]
-    for own, tasks, algorithm in cases:
-        found, case = run("written", own, tasks, algorithm), f"{algorithm} {tasks} checkpoints of {own.name}"
-        target = targets.get(algorithm, "") if (own, tasks) == (small, 8) else ""
-        results.add(case, "seconds", found["seconds"], "s", target)
-        most = "at most 2" if own == small else "at most 4"
-        results.add(case, "anonymous memory", found["anonymous_gb"], "GB", most)
+    for algorithm in ("iso_cts", "cart", "dc_merge", "wudi"):
+        written(results, small, 8, {"algorithm": algorithm}, memory="at most 2")
+    for tasks in (4, 14, 20):
+        written(results, small, tasks, {"algorithm": "tsv_m"}, memory="at most 2")
+    written(results, large, 8, {"algorithm": "tsv_m"}, memory="at most 4")
 
 
 def growth(results: Results, folder: Path) -> None:
@@ -258,6 +274,7 @@ def starting(results: Results, folder: Path) -> None:
 PARTS = {
     "merging": merging,
     "fusionbench": fusionbench,
+    "families": families,
     "singular": singular,
     "growth": growth,
     "sharded": sharded,

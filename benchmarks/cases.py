@@ -19,6 +19,7 @@ from remerge.merging.learning import MergedEncoder, backward_entropy
 from remerge.merging.streaming import Difference, merged_by
 from remerge.merging.task_vectors import apply_task_vector
 from remerge.methods import load
+from remerge.methods.parameters import method_of
 
 KEEP = 0.2
 
@@ -103,11 +104,12 @@ def checkpoints(folder: str, algorithm: str) -> Callable[[], dict[str, Tensor]]:
     return merge
 
 
-def written(folder: str, tasks: int, algorithm: str) -> None:
+def written(folder: str, tasks: int, described: str) -> Callable[[], list[Path]]:
     """Merge checkpoints on disk, files read and written; there are eight, and more tasks are the same ones again."""
-    root = Path(folder)
-    merge_checkpoints(
-        load(algorithm).merge_rule,
+    root, method = Path(folder), method_of(json.loads(described))
+    vectors_in(folder, tasks)
+    return lambda: merge_checkpoints(
+        partial(load(method.algorithm).merge_rule, **method.merging_parameters()),
         root / "pretrained.safetensors",
         [root / f"{index % 8}.safetensors" for index in range(tasks)],
         root / "merged",
@@ -256,9 +258,10 @@ def main() -> None:
         found = {"seconds": seconds, "anonymous_gb": peak.kilobytes / 1e6}
         print(json.dumps({**found, "sample": flat[:: len(flat) // 20000].tolist()}))
     elif case == "written":
-        folder, tasks, algorithm = arguments
+        folder, tasks, described = arguments
+        write = written(folder, int(tasks), described)
         begin = time.perf_counter()
-        written(folder, int(tasks), algorithm)
+        write()
         print(json.dumps({"seconds": time.perf_counter() - begin, "anonymous_gb": peak.kilobytes / 1e6}))
     elif case == "on_disk":
         begin = time.perf_counter()

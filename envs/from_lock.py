@@ -38,6 +38,7 @@ ROOTS = {
         "pyyaml",
         "jinja2",
         "markdown-it-py",
+        "vl-convert-python",
     ],
 }
 

@@ -29,6 +29,6 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     rows = in_blocks({name: Row(method["label"], method["algorithm"]) for name, method in params.methods.items()})
     labels = {name: row.label for name, row in rows.items()}
     parted = [name for name, row in rows.items() if row.block == SHARED_AND_PARTS]
-    table = compare(scores, published, list(rows), params.tasks, flags, elsewhere, names, notes)
+    table = compare(scores, published, list(rows), params.tasks, flags, elsewhere, names, notes, params.remarks)
     write_csv(outputs.csv, table)
     write_text(outputs.markdown, comparison_markdown(table, labels, parted))

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from remerge.checkpoints.experts import save_absent, why_absent
@@ -10,6 +9,7 @@ from remerge.checkpoints.weights import save_weights
 from remerge.clip.encoders import load_encoder, to_input
 from remerge.clip.heads import load_head
 from remerge.images.store import load_images
+from remerge.merging.exemplars import sampled
 from remerge.methods import load
 from remerge.run.devices import device_for
 from remerge.run.job import job
@@ -24,8 +24,8 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     if reason or not len(image_set):
         save_absent(outputs[0], reason or f"no validation images: {image_set.missing}")
     else:
-        encoder, images = load_encoder(inputs.expert).to(device), image_set.images
-        chosen = np.random.default_rng(params.seed).choice(len(images), min(params.images, len(images)), replace=False)
-        batch = to_input(torch.from_numpy(images[np.sort(chosen)])).to(device)
+        encoder = load_encoder(inputs.expert).to(device)
+        images = sampled(image_set, params.images, params.seed).images
+        batch = to_input(torch.from_numpy(images)).to(device)
         statistics = load(params.algorithm).statistics(encoder, load_head(inputs.head).to(device), batch)
         save_weights(outputs[0], statistics)

@@ -14,5 +14,5 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     flags = contaminated(read_audit(inputs.audit))
     table = experts_table(read_parts(inputs.experts), params.tasks)
     write_csv(outputs.csv, table)
-    write_text(outputs.markdown, experts_table_markdown(table, flags))
-    write_text(outputs.latex, experts_table_latex(table, flags))
+    write_text(outputs.markdown, experts_table_markdown(table, flags, params.remarks))
+    write_text(outputs.latex, experts_table_latex(table, flags, params.remarks))

@@ -18,5 +18,5 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     table = main_table(scores, methods, list(params.origins))
     flags = contaminated(read_audit(inputs.audit))
     write_csv(outputs.csv, table)
-    write_text(outputs.markdown, main_table_markdown(table, methods, params.origins, flags))
-    write_text(outputs.latex, main_table_latex(table, methods, params.origins, flags))
+    write_text(outputs.markdown, main_table_markdown(table, methods, params.origins, flags, params.remarks))
+    write_text(outputs.latex, main_table_latex(table, methods, params.origins, flags, params.remarks))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 with job(snakemake) as (inputs, outputs, params, wildcards):
     task_vectors = load_available(params.tasks, inputs.task_vectors)
     shared, parts = load(params.algorithm).parts(load_weights(inputs.pretrained), task_vectors, **params.merging)
+    if inputs.get("router"):
+        shared |= load_weights(inputs.router)
     metadata = read_metadata(inputs.pretrained) | merged_field(list(task_vectors), params.tasks)
     absent = [task for task in params.tasks if task not in parts]
     save_merged(outputs.shared, shared, metadata, params.assembly, parts, absent)

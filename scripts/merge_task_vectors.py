@@ -7,6 +7,7 @@ from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
+from remerge.run.devices import device_for_float64
 from remerge.run.job import job
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     tasks, task_vectors = list(available), list(available.values())
     if inputs.get("coefficients"):
         parameters |= {"coefficients": inputs.coefficients, "tasks": tasks}
-    merged = merged_by(load(params.algorithm).merge_rule(task_vectors, **parameters), task_vectors)
+    rule = load(params.algorithm).merge_rule(task_vectors, **parameters)
+    merged = merged_by(rule, task_vectors, device_for_float64(snakemake.resources))
     metadata = described(task_vectors[0].metadata["architecture"]) | merged_field(tasks, params.tasks)
     save_weights(outputs[0], merged, metadata)

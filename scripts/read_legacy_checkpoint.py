@@ -1,4 +1,4 @@
-"""Extract the image encoder from a module pickled in 2022."""
+"""Extract the image encoder from a pickled module."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from remerge.checkpoints.legacy import image_encoder_weights
 from remerge.checkpoints.weights import save_weights
 from remerge.clip.architectures import described
 from remerge.clip.towers import checked_image_tower
-from remerge.downloads.drive import recorded
+from remerge.downloads.pickles import recorded_pickle
 from remerge.run.job import job
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
     architecture, expected = params.architecture, params.frozen_entries
-    path = recorded(inputs.record) if inputs.record else inputs.checkpoint
+    path = recorded_pickle(inputs.record) if inputs.record else inputs.checkpoint
     encoder, beside = image_encoder_weights(path)
     if beside != expected:
         print(

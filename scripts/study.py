@@ -26,7 +26,7 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
     bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
     task_vectors = load_available(params.tasks, inputs.task_vectors)
-    merging = Merging(params.methods, bench, params.seed, params.frozen_entries)
+    merging = Merging(params.methods, bench, params.seed, params.frozen_entries, ".snakemake/remerge")
     scores = bench.score(load(params.kind).variants(task_vectors, merging, **params.study))
     columns = {"pool": wildcards.pool, "study": wildcards.study, "part": wildcards.part}
     write_scores(outputs[0], scores.assign(**columns), may_be_empty=True)

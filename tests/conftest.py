@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -12,6 +13,9 @@ from filelock import FileLock
 from project import copy_project, snakemake, with_less
 
 from remerge.run.threads import keep_to, let_threads_yield
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Before torch is imported, which reads them once: tests run beside each other and beside each other's jobs.
 let_threads_yield(os.environ)
@@ -50,3 +54,17 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(undisturbed: Path) -> dict[str, bytes]:
     """Every artifact of that run."""
     return contents(undisturbed)
+
+
+@pytest.fixture(scope="module")
+def towers() -> "list[dict[str, Tensor]]":
+    """Weights of mini's image encoder with three seeds."""
+    import torch
+
+    from remerge.clip.encoders import build_clip
+
+    made = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        made.append(dict(build_clip("mini").visual.state_dict()))
+    return made

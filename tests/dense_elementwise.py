@@ -128,3 +128,36 @@ def karcher(vectors: np.ndarray) -> np.ndarray:
         mean = mean + tangent
         mean /= np.linalg.norm(mean)
     return mean * lengths.mean()
+
+
+def dppa(
+    vector: dict[str, np.ndarray],
+    blocks: Sequence[Sequence[str]],
+    keep: float,
+    core: float,
+    spread: float,
+    *ratios: float,
+) -> dict[str, np.ndarray]:
+    """One task's amplified task vector, as the authors' scripts prune (``magnitude_owl_layer_wei``) and amplify."""
+
+    def outliers(values: np.ndarray, times: float) -> float:
+        return float(np.mean(np.abs(values) > times * np.abs(values).mean()))
+
+    def scaled(shares: np.ndarray, mean: float) -> np.ndarray:
+        largest = np.abs(shares - mean).max()
+        return (shares - mean) * (spread / largest if largest > 1e-12 else 0)
+
+    of_blocks = np.array([outliers(np.concatenate([vector[key].ravel() for key in keys]), 3) for keys in blocks])
+    of_blocks = scaled(of_blocks, of_blocks.mean())
+    layers = [(number, key) for number, keys in enumerate(blocks) for key in keys]
+    of_layers = np.array([outliers(vector[key], 5) for _, key in layers])
+    of_layers = scaled(of_layers, np.average(of_layers, weights=[vector[key].size for _, key in layers]))
+    made = {key: max(ratios) * tensor for key, tensor in vector.items()}
+    for (number, key), of_layer in zip(layers, of_layers, strict=True):
+        magnitudes, made[key] = np.abs(vector[key]), np.zeros_like(vector[key])
+        for share, ratio in zip((keep, core), ratios, strict=True):
+            pruned = int(round(vector[key].size * (1 - np.clip(share + of_blocks[number] + of_layer, 0, 1)), 6))
+            threshold = np.append(np.sort(magnitudes.ravel()), np.inf)[pruned]
+            amplified = ratio * np.where(magnitudes > threshold, vector[key], 0)
+            made[key] = np.where(np.abs(amplified) > np.abs(made[key]), amplified, made[key])
+    return made

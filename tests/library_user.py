@@ -39,7 +39,19 @@ command = (
     "remerge merge --method ties --pretrained start.safetensors --finetuned 0.safetensors 1.safetensors --out merged"
 )
 subprocess.run([*command.split(), "--keep", "0.5", "--merge", "mean", "--scaling", "1"], check=True)
-(file,) = Path("merged").iterdir()
+(file,) = Path("merged").glob("*.safetensors")
 on_disk = load_file(file)
 assert on_disk["layer"].flatten().tolist() == by_ties
 assert on_disk["steps"].item() == 7
+
+Path("plan.yaml").write_text(
+    """
+    method: ties
+    parameters: {keep: 0.5, merge: mean, scaling: 1}
+    pretrained: start.safetensors
+    finetuned: [0.safetensors, 1.safetensors]
+    out: planned
+    """
+)
+subprocess.run(["remerge", "merge", "plan.yaml"], check=True)
+assert Path("planned", file.name).read_bytes() == file.read_bytes()

@@ -90,12 +90,12 @@ def test_averages_over_seeds_are_in_the_same_blocks(scores: pd.DataFrame) -> Non
 
 def test_the_comparison_is_divided_too(scores: pd.DataFrame) -> None:
     columns = {"accuracy": 80.0, "exact": None, "decimals": "rounded", "source": "s", "note": ""}
-    published = pd.DataFrame([{"method": name, "task": "digits", **columns} for name in ROWS])
+    published = pd.DataFrame([{"method": name, "task": task, **columns} for name in ROWS for task in TASKS])
     order = ["ta", "emr"]
-    table = compare(scores, published, order, TASKS, {}, {}, {name: name for name in order}, {})
+    table = compare(scores, published, order, TASKS, {}, {}, {name: name for name in order}, {}, {})
     labels = {name: row.label for name, row in ROWS.items()}
     cells = first_cells(comparison_markdown(table, labels, ["emr", "surgery"]))
-    assert cells == ["Task Arithmetic"] * 2 + ["*A shared encoder and parts per task*"] + ["EMR"] * 2
+    assert cells == ["Task Arithmetic"] * 3 + ["*A shared encoder and parts per task*"] + ["EMR"] * 3
     assert "parts per task" not in comparison_markdown(table, labels)
 
 

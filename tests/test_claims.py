@@ -151,9 +151,25 @@ def test_the_projects_claims_can_be_read_and_name_known_sources() -> None:
     claims = read_claims(ROOT / "published/claims.yaml")
     assert len(claims) >= 20
     known = set(pd.read_csv(ROOT / "published/sources.csv")["key"])
-    assert {claim.published.source for claim in claims.values() if claim.published} <= known
+    assert {key for claim in claims.values() if claim.published for key in claim.published.sources} <= known
     for name, own in claims.items():
         assert own.above != own.below, name
+
+
+def test_published_numbers_bear_out_the_claims_that_they_are_evidence_of() -> None:
+    for name, own in read_claims(ROOT / "published/claims.yaml").items():
+        if own.published:
+            assert own.published.above - own.published.below >= own.by, name
+
+
+def test_opposite_claims_are_made_of_different_families_of_checkpoints() -> None:
+    claims = [own for own in read_claims(ROOT / "published/claims.yaml").values() if own.by >= 0]
+    opposite = [(a, b) for a in claims for b in claims if (a.above, a.below) == (b.below, b.above)]
+    assert len(opposite) >= 8
+    for a, b in opposite:
+        assert a.published and b.published
+        assert a.published.origin != b.published.origin
+        assert "checkpoints" in a.statement
 
 
 @pytest.mark.parametrize(
@@ -192,7 +208,7 @@ def test_the_table_says_what_to_bear_in_mind(pool: Path) -> None:
     assert claims_table(claims, scores, {}, "ViT-B-32", "task-vectors")["caveats"].tolist() == ["", ""]
     assert claims_table(claims, scores, {}, "ViT-B-32", "finetuned")["caveats"].tolist() == [foreign, ""]
     text = claims_markdown(table, len(claims))
-    assert "2 holds, 0 does not hold, 0 undecided; 1 of 3 claims need encoders that were not made" in text
+    assert "holds: 2, does not hold: 0, undecided: 0; 1 of 3 claims need encoders that were not made" in text
     assert "2.0 / 1.0" in text
     assert "A is better. (margin -1)" in text
 

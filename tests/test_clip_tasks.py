@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from PIL import Image
 from torch.utils.data import random_split
 
+from remerge.doctor.estimates import HUB_BYTES, TORCHVISION_BYTES
 from remerge.downloads import archives
 from remerge.downloads.hub import WrongContentError
 from remerge.downloads.reading import absent, from_folder
@@ -22,6 +24,7 @@ from remerge.errors import ConfigError, RemergeError
 from remerge.images.audit import contaminated, overlaps, read_hashes
 from remerge.images.preparation import prepare, write_split
 from remerge.images.store import Description, load_images
+from remerge.tasks import shards
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 from remerge.tasks.folder import labels_of_folders
 from remerge.tasks.parquet import read_encoded, read_labels
@@ -35,24 +38,85 @@ def png(shade: int, size: tuple[int, int] = (9, 7)) -> bytes:
     return content.getvalue()
 
 
+EIGHT = ("SUN397", "Cars", "RESISC45", "EuroSAT", "SVHN", "GTSRB", "MNIST", "DTD")
+# Classes, templates and test images of every task, as printed by FusionBench; of EMNIST-digits, as torchvision has it.
+FACTS = {
+    "SUN397": (397, 2, 19850),
+    "Cars": (196, 8, 8041),
+    "RESISC45": (45, 18, 6300),
+    "EuroSAT": (10, 3, 2700),
+    "SVHN": (10, 1, 26032),
+    "GTSRB": (43, 3, 12630),
+    "MNIST": (10, 1, 10000),
+    "DTD": (47, 8, 1880),
+    "Flowers102": (102, 1, 6149),
+    "PCAM": (2, 1, 32768),
+    "FER2013": (7, 6, 7178),
+    "OxfordIIITPet": (37, 1, 3669),
+    "STL10": (10, 2, 8000),
+    "CIFAR100": (100, 18, 10000),
+    "CIFAR10": (10, 18, 10000),
+    "Food101": (101, 1, 25250),
+    "FashionMNIST": (10, 2, 10000),
+    "EMNIST-letters": (26, 1, 20800),
+    "EMNIST-digits": (10, 1, 40000),
+    "KMNIST": (10, 1, 10000),
+    "RenderedSST2": (2, 1, 1821),
+}
+
+
 def test_the_tasks_are_described() -> None:
-    classes = {
-        "SUN397": 397,
-        "Cars": 196,
-        "RESISC45": 45,
-        "EuroSAT": 10,
-        "SVHN": 10,
-        "GTSRB": 43,
-        "MNIST": 10,
-        "DTD": 47,
-    }
-    templates = {"SUN397": 2, "Cars": 8, "RESISC45": 18, "EuroSAT": 3, "SVHN": 1, "GTSRB": 3, "MNIST": 1, "DTD": 8}
-    for name in CLIP_TASKS:
+    assert set(CLIP_TASKS) == set(FACTS)
+    for name, (classes, templates, test) in FACTS.items():
         task = clip_task(name)
-        assert len(set(task.classes)) == len(task.classes) == classes[name]
-        assert len(set(task.templates)) == len(task.templates) == templates[name]
+        assert len(set(task.classes)) == len(task.classes) == classes
+        assert len(set(task.templates)) == len(task.templates) == templates
         assert all(template.count("{}") == 1 for template in task.templates)
-    assert sum(clip_task(name).test for name in CLIP_TASKS) == 87_433
+        assert all(isinstance(label, str) for label in task.classes)
+        assert task.test == test
+        assert task.sources
+        assert bool(task.repository) == (set(task.files) == {"train", "test"})
+
+
+def test_every_origin_has_the_tasks_that_its_authors_published() -> None:
+    tasks_of = {
+        origin: {name for name in CLIP_TASKS if origin in clip_task(name).experts}
+        for origin in ("task-vectors", "tall-masks", "tall-masks-leaked", "fusionbench")
+    }
+    assert tasks_of["task-vectors"] == set(EIGHT)
+    assert tasks_of["fusionbench"] == set(FACTS) - {"EMNIST-digits"}
+    assert tasks_of["tall-masks"] == tasks_of["tall-masks-leaked"] == set(FACTS) - {"EMNIST-letters"}
+
+
+def test_the_doctor_knows_how_large_the_download_of_every_task_is() -> None:
+    for name in CLIP_TASKS:
+        assert (name in HUB_BYTES, name in TORCHVISION_BYTES) == (
+            "hub" in clip_task(name).sources,
+            "torchvision" in clip_task(name).sources,
+        )
+
+
+def tar_of(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def test_images_in_tar_files_are_read_in_order(tmp_path: Path) -> None:
+    first = {"s0.cls": b"2", "s0.jpg": png(1), "s1.jpg": png(2), "s1.cls": b"0\n", "note.txt": b"x"}
+    paths = [tar_of(tmp_path / "0.tar", first), tar_of(tmp_path / "1.tar", {"s2.jpg": png(3), "s2.cls": b"1"})]
+    assert shards.read_labels(paths, 3).tolist() == [2, 0, 1]
+    assert list(shards.read_encoded(paths, np.array([True, False, True]))) == [png(1), png(3)]
+    with pytest.raises(RemergeError, match="is no number from 0 to 1"):
+        shards.read_labels(paths, 2)
+    with pytest.raises(RemergeError, match="3 images for 2 labels"):
+        list(shards.read_encoded(paths, np.array([True, True])))
+    (tmp_path / "2.tar").write_bytes(b"no tar file")
+    with pytest.raises(RemergeError, match=r"2\.tar: not a tar file"):
+        shards.read_labels([tmp_path / "2.tar"], 3)
 
 
 @pytest.mark.parametrize("n", [10, 3760, 26640, 60000])

@@ -21,6 +21,7 @@ from remerge.config.methods import ALGORITHM_MODELS
 from remerge.config.reference import configuration_readme, configuration_schema
 from remerge.errors import ConfigError
 from remerge.merging.learning import learn_coefficients
+from remerge.tasks import MINI_TASKS
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "config.yaml"
@@ -113,6 +114,16 @@ def test_null_leaves_out_what_an_earlier_file_names_and_nothing_else(values: dic
         ("pools: {b: {origin: random, architecture: ViT-B-32}}", "digits, latin, .*drawn for architecture mini"),
         ("methods: {mine: {label: M, algorithm: own, file: 'm{x}.py'}}", "mine.file: a path may have no braces"),
         ("clip_tasks: {Cars: {source: torchvision}}", "clip_tasks.Cars.source: torchvision cannot download Cars"),
+        ("clip_tasks: {EMNIST-digits: {source: hub}}", "hub cannot download EMNIST-digits; take it from torchvision"),
+        ("pools: {a: {origin: tall-masks-leaked, architecture: ViT-B-32}}", "no longer offered .* name the `folder`"),
+        (
+            "pools: {a: {origin: task-vectors, architecture: ViT-B-32}}\nsuites: {eight: [MNIST, STL10]}",
+            "suites.eight: STL10: pool 'a' has no expert of it, .* origins with one: tall-masks, .*, fusionbench",
+        ),
+        (
+            "pools: {a: {origin: fusionbench, architecture: ViT-B-32}}\nsuites: {eight: [EMNIST-digits]}",
+            "suites.eight: EMNIST-digits: pool 'a' has no expert",
+        ),
         ("clip_tasks: {MNIST: {source: hub, folder: x}}", "clip_tasks.MNIST: has a source and a folder"),
         ("clip_tasks: {mnist: {source: hub}}", "clip_tasks.mnist"),
         ("clip_tasks: {MNIST: {test_images: 0}}", "clip_tasks.MNIST.test_images"),
@@ -124,6 +135,31 @@ def test_origins_and_images_that_do_not_fit_are_refused(
 ) -> None:
     update_config(values, yaml.safe_load(text))
     assert re.search(told, faults_of(values, tmp_path))
+
+
+@pytest.mark.parametrize("architecture", ["b-32", "b-16", "l-14"])
+def test_presets_of_fourteen_tasks_are_the_first_of_those_of_twenty(architecture: str) -> None:
+    suites = {}
+    for count in (14, 20):
+        preset = ROOT / "config" / f"clip-vit-{architecture}-{count}.yaml"
+        values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+        update_config(values, yaml.safe_load(preset.read_text(encoding="utf-8")))
+        config = load_config(values, [SHIPPED, preset])
+        ((_, suites[count]),) = config.suites.items()
+        assert len(suites[count]) == count
+        assert not config.cross_scores
+        assert not {study.kind for study in config.studies.values()} & {"pairs"}
+    assert suites[14] == suites[20][:14]
+
+
+def test_mini_has_suites_of_twenty() -> None:
+    preset = ROOT / "config" / "mini-20.yaml"
+    values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    eight = values["suites"]["eight"]
+    update_config(values, yaml.safe_load(preset.read_text(encoding="utf-8")))
+    config = load_config(values, [SHIPPED, preset])
+    assert config.suites == {"twenty": list(MINI_TASKS)}
+    assert eight == list(MINI_TASKS)[:8]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +185,7 @@ def test_origins_and_images_that_do_not_fit_are_refused(
         ("{kind: task_counts, suite: eight, methods: [ties-mean]}", r"'ties-mean' is tuned, and studies tune nothing"),
         ("{kind: task_counts, suite: eight, methods: [pretrained]}", r"'pretrained' merges nothing"),
         ("{kind: task_counts, suite: eight, methods: [fisher]}", r"'fisher' wants statistics of the experts"),
+        ("{kind: task_counts, suite: eight, methods: [soup]}", r"'soup' looks at validation images"),
         ("{kind: pairs, suite: eight, images: 0}", r"studies\.s\.images"),
         (
             "{kind: robustness, suite: eight, tasks: [digits], corruptions: [fog], methods: [ties]}",
@@ -162,6 +199,7 @@ def test_origins_and_images_that_do_not_fit_are_refused(
 def test_bad_studies_are_refused_with_their_key(values: dict[str, Any], tmp_path: Path, text: str, told: str) -> None:
     values["studies"] = {"s": yaml.safe_load(text)}
     values["suites"]["one"] = ["digits"]
+    values["methods"]["soup"] = {"label": "Soup", "algorithm": "greedy_soup"}
     assert re.search(told, faults_of(values, tmp_path))
 
 

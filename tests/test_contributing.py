@@ -81,6 +81,7 @@ table = study_table(study, scores, references, tasks)
 write_csv(Path("table.csv"), table)
 Path("table.md").write_text(notes(study, scores, tasks, True))
 evidence = Evidence({"scores": ["scores.csv"]}, tasks, shown, "trained", "mini")
+Path("answer.txt").write_text(load(study.kind).answer(table, evidence.labels))
 save_figure(study_figure(study.kind, table, evidence.labels, evidence.looks), "study.svg", "study.png")
 save_figure(draw(evidence), "figure.svg", "figure.png")
 files = Scores(studies={"leave-one-out": [Path("scores.csv")]}, kinds={"leave-one-out": study.kind})
@@ -97,6 +98,7 @@ def test_the_new_study_figure_and_claim_come_to_something(followed: Path) -> Non
     assert "pre-trained encoder. Accuracy in percent. Test images: " in (followed / "table.md").read_text(
         encoding="utf-8"
     )
+    assert "gains most" in (followed / "answer.txt").read_text(encoding="utf-8")
     for name, words in (("study", "accuracy (%)"), ("figure", "accuracy (%)")):
         assert words in (followed / f"{name}.svg").read_text(encoding="utf-8")
         assert (followed / f"{name}.png").stat().st_size > 3000

@@ -68,6 +68,14 @@ def test_a_granted_gpu_that_cannot_be_used_stops_the_job_unless_the_configuratio
     assert devices.device_for(resources) == "cpu"
 
 
+def test_work_in_float64_is_not_given_to_a_gpu_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(devices.DeviceError):
+        devices.device_for_float64(GPU)
+    assert devices.device_for_float64({}) == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert devices.device_for_float64(GPU) == devices.device_in_use() == "cpu"
+
+
 @pytest.mark.parametrize(
     ("driver", "cuda", "visible", "reason"),
     [

@@ -15,6 +15,7 @@ from remerge.figures.accuracies import accuracies_figure
 from remerge.figures.conflicts import draw as draw_conflicts
 from remerge.figures.cosine import cosine_figure
 from remerge.figures.evidence import Evidence
+from remerge.figures.heat_map import heat_map_figure
 from remerge.figures.layerwise_coefficients import depth, layerwise_figure
 from remerge.figures.samples import samples_figure
 from remerge.figures.scalings import scaling_figure
@@ -65,6 +66,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         pd.DataFrame([(a, b, float(a == b)) for a in TASKS for b in TASKS], columns=["task_a", "task_b", "cosine"]),
         TASKS,
     ),
+    "heat_map": lambda: heat_map_figure(scores(list(LABELS)), LABELS, TASKS, ["ties"]),
     "samples": lambda: samples_figure([render("latin")["test"]]),
 }
 
@@ -86,12 +88,29 @@ def test_the_same_data_give_the_same_bytes(name: str, tmp_path: Path) -> None:
         ("taskwise", ["AdaMerging step", r"merging coefficient $\lambda_k$"]),
         ("layerwise", [r"merging coefficient $\lambda_k^l$", "layer (one column per tensor of the encoder)"]),
         ("cosine", ["cosine similarity of task vectors"]),
+        ("heat_map", ["accuracy (%)"]),
     ],
 )
 def test_axes_say_what_they_show(name: str, words: list[str]) -> None:
     labels = [text for axes in FIGURES[name]().axes for text in (axes.get_xlabel(), axes.get_ylabel())]
     for word in words:
         assert word in labels
+
+
+def test_a_heat_map_has_every_accuracy_and_methods_with_parts_last() -> None:
+    absent = scores(list(LABELS))
+    absent = absent[~((absent["method"] == "fisher") & (absent["task"] == "latin"))]
+    summary, by_task, _ = heat_map_figure(absent, LABELS, TASKS, ["ties"]).axes
+    names = [text.get_text() for text in summary.get_yticklabels()]
+    assert names == [label for name, label in LABELS.items() if name != "ties"] + [LABELS["ties"]]
+    row = names.index(LABELS["fisher"])
+    told = {int(text.get_position()[0]): text.get_text() for text in by_task.texts if text.get_position()[1] == row}
+    first = 30 + 3 * list(LABELS).index("fisher")
+    assert told == {0: str(first), 2: str(first + 2)}
+    assert [text.get_text() for text in summary.texts][row] == f"{first + 1}.0"
+    assert [text.get_text() for text in by_task.get_xticklabels()] == TASKS
+    (divided,) = by_task.get_lines()
+    assert np.asarray(divided.get_ydata()).tolist() == [len(names) - 1.5] * 2
 
 
 def test_layers_are_ordered_by_depth() -> None:

@@ -31,6 +31,7 @@ from remerge.scoring.scores import read_scores
 
 TASKS = ("a", "b")
 VECTOR = "task_vector."
+SUFFIXES = {"csv": "csv", "markdown": "md", "latex": "tex"}
 
 
 class Masked(Merged):
@@ -191,7 +192,7 @@ def test_scripts_score_every_task_by_its_encoder_and_say_in_tables_what_that_tak
         "markdown": "results/p/tables/s/main.md",
         "latex": "results/p/tables/s/main.tex",
     }
-    run("main_table", read, made, {"methods": rows, "origins": dict.fromkeys(TASKS, "real")})
+    run("main_table", read, made, {"methods": rows, "origins": dict.fromkeys(TASKS, "real"), "remarks": {}})
     table = read_csv("results/p/tables/s/main.csv").set_index("method")
     assert table["uses"].to_dict() == {"masked": "validation labels", "plain": "validation labels"}
     assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}
@@ -215,6 +216,20 @@ def test_scripts_score_every_task_by_its_encoder_and_say_in_tables_what_that_tak
     assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}
     lines = Path("results/p/tables/s/cost.md").read_text().splitlines()
     assert [line.split("|")[-3].strip() for line in (lines[0], *lines[2:4])] == ["Task's name", "needed", "–"]
+    assert [line.split("|")[-4].strip() for line in (lines[0], *lines[2:4])] == ["More per image (%)", "–", "0.0"]
+
+    published = {"published": "main.csv", "measured": "methods.yaml", "standard": "fidelity.yaml"}
+    read = {
+        "scores": [f"results/p/scores/s/{name}.csv" for name in files],
+        "costs": "results/p/tables/s/cost.csv",
+        **{name: str(ROOT / "published" / file) for name, file in published.items()},
+    }
+    made = {name: f"results/p/tables/s/leaderboard.{suffix}" for name, suffix in SUFFIXES.items()}
+    described_methods = {name: {"algorithm": "ties", "keep": 0.2} for name in files}
+    run("leaderboard_table", read, made, {"methods": rows, "tasks": list(TASKS), "described": described_methods})
+    table = read_csv(made["csv"]).set_index("method")
+    assert set(table["block"]) == {"needs validation labels"}
+    assert table["task_name"].fillna("").to_dict() == {"masked": "needed", "plain": ""}
 
 
 def test_a_module_after_the_encoder_is_an_assembly_like_any_other(tmp_path: Path, start: dict[str, Tensor]) -> None:

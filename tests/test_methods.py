@@ -19,11 +19,13 @@ OFFERED: dict[Kind, set[str]] = {
     "joint": set(),
     "rule": {"merge_rule"},
     "statistics": {"statistics", "merge"},
+    "exemplars": {"merge"},
     "parts": {"parts"},
     "adapters": {"learn"},
+    "routers": {"parts", "learn"},
     "learned": {"preprocess", "learn", "merge", "merge_rule"},
 }
-NO_METHODS = {"__init__", "measured", "parameters", "plug_ins", "registry"}
+NO_METHODS = {"__init__", "matrix_methods", "measured", "parameters", "plug_ins", "registry"}
 FILES = {path.stem for path in (ROOT / "remerge" / "methods").glob("*.py")} - NO_METHODS
 
 

@@ -190,7 +190,7 @@ def test_tables_show_names_and_labels_as_they_are(
     read = read_csv(path)
     assert read["method"].tolist() == list(shown)
     assert list(read) == ["images", "method", *tasks, "average"]
-    head, body = rounded(study, shown)
+    head, body = rounded(study, shown, MARKDOWN)
     line = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), body[0]))
     assert read_markdown(line)[1][1] == next(iter(shown.values()))
 

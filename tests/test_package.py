@@ -20,7 +20,7 @@ from remerge.commands.claims import show_claims
 from remerge.run import provenance
 from remerge.run.archive import Job
 
-BASE = {"torch", "numpy", "safetensors", "tqdm"}
+BASE = {"torch", "numpy", "pyyaml", "safetensors", "tqdm"}
 SECTION = {"pool": "p", "suite": "s", "tables": {}}
 
 BLOCKER = """
@@ -67,7 +67,7 @@ def base_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
             waiting += [each.name for each in requires if each.marker is None or each.marker.evaluate({"extra": ""})]
     packages = metadata.packages_distributions()
     blocked = {top for top, names in packages.items() if not wanted & {normal(name) for name in names}} - {"remerge"}
-    assert {"pandas", "snakemake", "matplotlib", "PIL", "yaml", "scipy", "open_clip", "pydantic"} <= blocked
+    assert {"pandas", "snakemake", "matplotlib", "PIL", "scipy", "open_clip", "pydantic"} <= blocked
     folder = tmp_path_factory.mktemp("blocker")
     (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
     return folder
@@ -93,7 +93,7 @@ def run(folder: Path, *command: str | Path, paths: list[Path]) -> "subprocess.Co
     return subprocess.run(command, cwd=folder, env=os.environ | found, capture_output=True, text=True, check=False)
 
 
-def test_pip_installs_four_packages_unless_more_is_asked_for(wheel: Path) -> None:
+def test_pip_installs_five_packages_unless_more_is_asked_for(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
         described = Parser().parsestr(packed.read(name).decode())
@@ -110,7 +110,7 @@ def test_the_library_and_its_command_need_the_base_dependencies_only(
     script = Path(__file__).with_name("library_user.py").read_text(encoding="utf-8")
     user = run(tmp_path, sys.executable, "-c", script, paths=[installed, base_only])
     assert user.returncode == 0, user.stderr
-    assert user.stdout == "ties of 2 checkpoints, scaling 1, in merged\n"
+    assert user.stdout == "ties of 2 checkpoints, scaling 1, in merged\nties of 2 checkpoints, scaling 1, in planned\n"
     where = run(tmp_path, sys.executable, "-c", "import remerge; print(remerge.__file__)", paths=[installed, base_only])
     assert Path(where.stdout.strip()) == installed / "remerge" / "__init__.py"
 
@@ -125,7 +125,7 @@ def test_help_lists_every_command_without_importing_torch(installed: Path, base_
     imports = run(tmp_path, sys.executable, "-X", "importtime", "-m", "remerge", "--help", paths=paths)
     modules = {line.rpartition("|")[2].strip() for line in imports.stderr.splitlines()}
     assert "remerge.commands" in modules
-    assert not modules & {"torch", "numpy", "pydantic", "tqdm", "safetensors"}
+    assert not modules & {"torch", "numpy", "pydantic", "tqdm", "safetensors", "yaml"}
 
 
 def test_a_command_that_needs_more_names_what_to_install(installed: Path, base_only: Path, tmp_path: Path) -> None:

@@ -211,15 +211,6 @@ def test_adapters_bring_features_closer_to_the_experts_and_leave_equal_ones_alon
     assert torch.equal(again["up"], adapter.up)
 
 
-@pytest.fixture(scope="module")
-def towers() -> list[dict[str, Tensor]]:
-    made = []
-    for seed in range(3):
-        torch.manual_seed(seed)
-        made.append(dict(build_clip("mini").visual.state_dict()))
-    return made
-
-
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_files_come_back_as_an_encoder_per_task(name: str, towers: list[dict[str, Tensor]], tmp_path: Path) -> None:
     start, *tuned = towers

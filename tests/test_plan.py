@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from remerge.config.models import Config
 from remerge.errors import RemergeError
 from remerge.figures.registry import FIGURES, Figure
 from remerge.plan import Plan
 from remerge.plan.downloads import Wanted
+from remerge.plan.resources import Resources
+from remerge.tasks import MINI_TASKS
 from remerge.tasks.folder import FolderSummary
 
 ROOT = Path(__file__).parent.parent
@@ -137,7 +140,7 @@ def test_one_more_task_at_the_end_of_a_suite_changes_no_other_tasks_pairs() -> N
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        ("with_encoder", [name for name in METHODS if name != "individual"]),
+        ("with_encoder", [name for name in METHODS if name not in ("pretrained", "individual")]),
         ("merging", [name for name in METHODS if name not in ("pretrained", "individual", "joint")]),
         ("tuned", ["arithmetic-tuned"]),
         ("scaled", ["arithmetic", "arithmetic-tuned", "ties", "mine"]),
@@ -180,6 +183,27 @@ def test_pools_without_training_images_are_not_scored_by_joint_training() -> Non
     assert "results/clip/scores/one/joint.csv" not in plan.scores.of_suite("clip", "one")
     assert plan.methods.names("clip") == [name for name in METHODS if name != "joint"]
     assert plan.methods.joint_training("joint")["steps"] == 7
+
+
+def test_merging_that_decomposes_matrices_asks_for_a_gpu_where_there_is_one() -> None:
+    around = {"label": "L", "algorithm": "lines", "around": "iso_c"}
+    methods = plan_of(
+        methods={"ties": METHODS["ties"], "iso": {"label": "I", "algorithm": "iso_c"}, "l": around}
+    ).methods
+    assert {name: (methods.gpus(name, 0), methods.gpus(name, 1)) for name in ("ties", "iso", "l")} == {
+        "ties": (0, 0),
+        "iso": (0, 1),
+        "l": (0, 1),
+    }
+
+
+def test_routers_are_learned_from_the_images_that_their_method_names() -> None:
+    twin = {"label": "T", "algorithm": "twin", "around": "ties"}
+    plan = plan_of(methods={"twin": twin, "moe": {"label": "M", "algorithm": "wemoe"}, "ties": METHODS["ties"]})
+    for name, split in (("twin", "validation"), ("moe", "test")):
+        assert plan.images.learned_from("mini", "one", name) == [f"results/images/32/digits/{split}.safetensors"]
+        assert plan.merging.router("mini", "one", name) == f"results/mini/routers/one/{name}.safetensors"
+    assert plan.merging.router("mini", "one", "ties") == []
 
 
 def test_a_method_reruns_when_its_parameters_change_and_not_when_its_label_does() -> None:
@@ -245,7 +269,8 @@ def test_tables_over_seeds_read_the_pools_of_one_family() -> None:
     ],
 )
 def test_figures_are_those_with_evidence(methods: tuple[str, ...], suite: str, missing: set[str]) -> None:
-    assert set(plan_of(*methods).figures.of_suite("mini", suite)) == set(FIGURES) - missing - {"fidelity_over_seeds"}
+    never = {"fidelity_over_seeds", "heat_map"}
+    assert set(plan_of(*methods).figures.of_suite("mini", suite)) == set(FIGURES) - missing - never
 
 
 def test_small_pools_are_compared_with_the_papers_alone_and_over_seeds() -> None:
@@ -405,7 +430,7 @@ def test_training_images_are_kept_in_the_sizes_that_are_trained_on() -> None:
         ({"origin": "finetuned"}, ["results/clip/downloads/openai.json"]),
         (
             {"origin": "fusionbench"},
-            [f"results/clip/downloads/{name}.json" for name in ("openai", "SVHN", "MNIST")],
+            [f"results/clip/downloads/{name}.json" for name in ("openai", "MNIST", "SVHN")],
         ),
         (
             {"origin": "task-vectors"},
@@ -462,20 +487,86 @@ def test_resources_grow_with_every_attempt_and_follow_the_architecture() -> None
     assert resources.memory("table", 1) == resources.memory("table", 1, "clip") == 1000
 
 
+def test_what_jobs_ask_for_follows_the_number_of_tasks_as_the_documentation_says() -> None:
+    documented = re.findall(
+        r"^\| .*\(`(\w+)`\) \| (\d+) \| (.*) \|$", (ROOT / "docs/cluster.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {count for _, count, _ in documented} == {"8", "14", "20"}
+    needs = yaml.safe_load((ROOT / "workflow/resources.yaml").read_text(encoding="utf-8"))
+    pools = {name: {"origin": "finetuned", "architecture": name} for name in ("ViT-B-32", "ViT-B-16", "ViT-L-14")}
+    for work, count, cells in documented:
+        suites = {"s": list(MINI_TASKS)[: int(count)]}
+        studies = {"pairs": {"kind": "pairs", "suite": "s"}}
+        plan = plan_of("pretrained", pools=pools, suites=suites, studies=studies)
+        resources = Resources(plan.resources.config, needs)
+        for of in ({"suite": "s"}, {"study": "pairs"}):
+            asked = [(resources.memory(work, 1, p, **of), resources.minutes(work, 1, p, **of)) for p in pools]
+            assert cells.split(" | ") == [f"{memory / 1000:.1f} GB, {minutes} min" for memory, minutes in asked]
+        assert resources.memory(work, 2, "ViT-B-32") == 2 * needs[work]["ViT-B-32"][0]
+
+
+def test_without_cross_scores_nothing_grows_with_the_square_of_the_tasks() -> None:
+    suites = {"s": ["latin", "digits", "greek"]}
+    plan = plan_of(suites=suites, cross_scores=False)
+    assert plan.tasks.up_to("greek") == ["greek"]
+    assert plan.scores.experts_up_to("mini", "greek") == ["results/mini/weights/greek.safetensors"]
+    assert plan.images.up_to("mini", "greek", "test") == ["results/images/32/greek/test.safetensors"]
+    assert "experts" not in plan.tables.of_every_suite()
+    assert "experts" not in plan.report.section("mini", "s")["tables"]
+    assert "experts" in plan_of(suites=suites).tables.of_every_suite()
+
+
+@pytest.mark.parametrize(("count", "drawn"), [(8, {"accuracies", "radar"}), (9, {"heat_map"})])
+def test_figures_with_a_mark_for_every_task_give_way_to_a_heat_map(count: int, drawn: set[str]) -> None:
+    plan = plan_of(suites={"s": list(MINI_TASKS)[:count]})
+    assert {"accuracies", "radar", "heat_map"} & set(plan.figures.of_suite("mini", "s")) == drawn
+
+
+def test_what_is_odd_about_a_task_is_told_where_it_applies() -> None:
+    pools = {
+        "leaked": {"origin": "tall-masks-leaked", "architecture": "ViT-B-32", "folder": "x"},
+        "corrected": {"origin": "tall-masks", "architecture": "ViT-B-32"},
+    }
+    plan = plan_of("pretrained", pools=pools, suites={"s": ["DTD", "MNIST", "Food101"]})
+    assert set(plan.tasks.remarks("leaked", "s")) == {"DTD", "Food101"}
+    assert set(plan.tasks.remarks("corrected", "s")) == {"Food101"}
+    assert "trained on test images" in plan.tasks.remarks("leaked", "s")["DTD"]
+
+
+def test_the_tall_masks_authors_checkpoints_are_fetched_or_found_in_a_folder() -> None:
+    origin = {"origin": "tall-masks", "architecture": "ViT-B-32"}
+    suites = {"s": ["EMNIST-digits", "MNIST"]}
+    fetched = plan_of("pretrained", pools={"p": origin}, suites=suites).downloads
+    assert fetched.checkpoints("p") == ["openai", "EMNIST-digits", "MNIST"]
+    wanted = fetched.checkpoint("p", "EMNIST-digits")
+    assert wanted.repository == "nik-dim/tall_masks"
+    assert wanted.patterns == ["single_task/ViT-B-32/EMNISTVal/nonlinear_finetuned.pt"]
+    assert fetched.pickle("p", "MNIST") == []
+    assert fetched.pickle_record("p", "MNIST") == "results/p/downloads/MNIST.json"
+    found = plan_of("pretrained", pools={"p": origin | {"folder": "mine"}}, suites=suites).downloads
+    assert found.checkpoints("p") == ["openai"]
+    assert found.pickle("p", "EMNIST-digits") == "mine/ViT-B-32/EMNISTVal/nonlinear_finetuned.pt"
+    assert found.pickle_record("p", "MNIST") == []
+
+
 def test_the_report_has_a_section_for_every_pool_and_suite() -> None:
     plan = plan_of(studies=STUDIES, pools=POOLS | {"late": {"seed": 1}})
     sections = {(section["pool"], section["suite"]): section for section in plan.report.sections()}
     assert list(sections) == [(pool, suite) for pool in ("mini", "clip", "late") for suite in ("one", "two")]
     assert list(sections["mini", "one"]["tables"]) == [
-        "main_over_seeds", "main", "fidelity_over_seeds", "fidelity", "regime_over_seeds", "regime",
+        "main_over_seeds", "main", "leaderboard", "fidelity_over_seeds", "fidelity", "regime_over_seeds", "regime",
         "claims_over_seeds", "claims", "forget", "experts", "cost",
     ]  # fmt: skip
     assert list(sections["clip", "two"]["tables"]) == [
-        "main", "comparison", "claims", "noise", "unseen", "experts", "cost",
+        "main", "leaderboard", "comparison", "claims", "noise", "unseen", "experts", "cost",
     ]  # fmt: skip
     assert "forget" in sections["late", "one"]["figures"]
     assert plan.report.files()["audits"] == ["results/images/32/audit.csv", "results/images/224/audit.csv"]
-    assert len(plan.report.files()["tables"]) == sum(len(section["tables"]) for section in sections.values())
+    assert len(plan.report.files()["tables"]) == sum(
+        len(files) for section in sections.values() for files in section["tables"].values()
+    )
+    assert [Path(file).suffix for file in sections["mini", "one"]["tables"]["forget"]] == [".md", ".csv", ".tex"]
+    assert sections["mini", "one"]["evidence"]["sweeps"] == plan.scores.sweeps("mini", "one")
 
 
 RULES = [ROOT / "Snakefile", ROOT / "workflow" / "settings.smk", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]

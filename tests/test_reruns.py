@@ -59,7 +59,7 @@ NOTHING: dict[str, int] = {}
 # A table of a study, drawn, judged and shown.
 SHOWN = {"study_table": 1, "study_figure": 1, "claims_table": 1, "regime_table": 1, "report_page": 1}
 # A method in the main table, judged and shown: accuracies, fidelity, radar, scalings and steps.
-COMPARED = {"fidelity_table": 1, "regime_table": 1}
+COMPARED = {"fidelity_table": 1, "regime_table": 1, "leaderboard_table": 1}
 SCORED = {
     **COMPARED,
     "merge": 1,
@@ -80,7 +80,8 @@ MERGED = {
     "merge_task_vectors": 5,
     "merge_by_statistics": 2,
     "merge": 7,
-    "score": 9,
+    "score": 8,
+    "score_pretrained": 1,
     "score_individual": 1,
     "sweep": 3,
     "trajectory": 2,
@@ -167,7 +168,11 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
         {"study_table": 1, "study_figure": 1, "report_page": 1},
     ),
     "the caption of a kind of study": (
-        text("remerge/studies/ties_density.py", "How much of", "What share of"),
+        text("remerge/studies/ties_density.py", "How much of each task vector TIES", "What of each task vector TIES"),
+        {"report_page": 1},
+    ),
+    "the answer of a kind of study": (
+        text("remerge/studies/ties_density.py", "TIES is best when", "TIES does best when"),
         {"report_page": 1},
     ),
     "the description of a study's setting": (
@@ -188,6 +193,7 @@ EDITS: dict[str, tuple[Edit, dict[str, int]]] = {
             "main_table": 1,
             "fidelity_table": 1,
             "cost_table": 1,
+            "leaderboard_table": 1,
             "study_table": 1,
             "study_figure": 1,
             "figure": 5,

@@ -1,7 +1,7 @@
 """Methods that decompose matrices, against a dense reference and by the properties that their formulas imply."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from remerge.commands import main
 from remerge.errors import ParameterError, RemergeError
 from remerge.merging import streaming
-from remerge.merging.rules import Place
+from remerge.merging.matrices import MatrixRule
+from remerge.merging.rules import Matrix, Place
 from remerge.merging.singular import polar, thin_svd
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
@@ -233,10 +234,15 @@ def test_query_key_and_value_are_one_matrix_or_three_in_either_layout(algorithm:
         ("tsv_m", {"w": (8, 8)}, {"others": "max"}, "others must be 'zero' or 'mean' or 'sum', got 'max'"),
         ("wudi", {"w": (8, 8)}, {}, "no tensor is a weight matrix of an attention or MLP block; set `matrices` to all"),
         ("iso_c", {"bias": (8,)}, {}, "no tensor is a matrix"),
-        ("tsv_m", {"w": (8, 2)}, {}, r"'w' of shape \[8, 2\] is too small for 3 tasks; merge fewer tasks or set"),
-        ("cart", {"w": (8, 8)}, {"rank": 0}, "rank must be a share"),
-        ("dc_merge", {"w": (8, 8)}, {"keep": 2}, "keep must be a share"),
-        ("iso_cts", {"w": (8, 8)}, {"common": -0.1}, "common must be a share"),
+        (
+            "tsv_m",
+            {"w": (8, 2)},
+            {},
+            r"'w' of shape \[8, 2\] is too small for 3 tasks, and no matrix is larger; merge fewer",
+        ),
+        ("cart", {"w": (8, 8)}, {"rank": 0}, "rank must be greater than 0, got 0"),
+        ("dc_merge", {"w": (8, 8)}, {"keep": 2}, "keep must be at most 1, got 2"),
+        ("iso_cts", {"w": (8, 8)}, {"common": -0.1}, "common must be at least 0, got -0.1"),
     ],
 )
 def test_faults_are_named_before_anything_is_merged(
@@ -289,7 +295,7 @@ def test_the_command_merges_checkpoints_on_disk(
     given = ["--method", algorithm, "--qkv", "split", "--pretrained", start, "--finetuned", *tuned]
     monkeypatch.setattr(sys, "argv", ["remerge", "merge", *map(str, given), "--out", str(tmp_path / "out")])
     main()
-    (written,) = (tmp_path / "out").iterdir()
+    (written,) = (tmp_path / "out").glob("*.safetensors")
     found = load_file(written)
     vectors = [{key: each[key].float() - models[0][key].float() for key in each} for each in models[1:]]
     scaling = {"iso_c": 1.3, "iso_cts": 1.5}.get(algorithm, 1.0)
@@ -379,3 +385,47 @@ def test_a_plug_in_changes_the_task_vectors_whose_matrices_are_merged() -> None:
 def test_svc_refuses_a_bound_of_zero() -> None:
     with pytest.raises(ParameterError, match="alpha must be greater than 0"):
         merged("svc", [model(0)], around=SUM, alpha=0.0)
+
+
+# Wherever there is a GPU, it gives the same to four digits.
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("algorithm", "parameters"), [*((name, each[2]) for name, each in REFERENCES.items()), ("svc", {"around": TIES})]
+)
+def test_matrices_are_merged_to_the_same_on_any_device(algorithm: str, parameters: dict[str, Any], device: str) -> None:
+    vectors = [model(seed) for seed in range(3)]
+    found = merged_by(load(algorithm).merge_rule(vectors, **parameters), vectors, device)
+    for key, tensor in merged(algorithm, vectors, **parameters).items():
+        assert found[key].device.type == "cpu"
+        assert_close(found[key], tensor.numpy())
+
+
+def test_a_rule_gets_matrices_on_the_device_and_tiles_on_the_cpu() -> None:
+    seen: dict[str, set[str]] = {"matrix": set(), "tile": set()}
+
+    class Noting(MatrixRule):
+        def __call__(self, place: Place, entries: Sequence[Tensor]) -> Tensor:
+            seen["tile"] |= {task.device.type for task in entries}
+            return super().__call__(place, entries)
+
+        def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
+            seen["matrix"] |= {task.device.type for task in tasks}
+            return torch.ones(matrix.shape)
+
+    vectors = [model(seed) for seed in range(2)]
+    # The second device that every machine has; its tensors have no entries.
+    found = merged_by(Noting("all", "mean", "stored", tasks=2), vectors, "meta")
+    assert seen == {"matrix": {"meta"}, "tile": {"cpu"}}
+    assert torch.equal(found[KEY], torch.ones(24, 8))
+
+
+@pytest.mark.parametrize("algorithm", ["tsv_m", "dc_merge"])
+def test_a_matrix_too_small_for_all_tasks_is_merged_as_other_tensors_are(algorithm: str) -> None:
+    vectors = [model(seed) | {"positions": torch.randn(2, 8)} for seed in range(3)]
+    found = merged(algorithm, vectors)
+    torch.testing.assert_close(found["positions"], sum(vector["positions"] for vector in vectors) / 3)
+    without = merged(algorithm, [{key: vector[key] for key in vector if key != "positions"} for vector in vectors])
+    assert all(torch.equal(found[key], tensor) for key, tensor in without.items())

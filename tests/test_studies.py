@@ -24,6 +24,7 @@ from remerge.findings.cost import cost_table
 from remerge.findings.tables import write_csv
 from remerge.images.store import ImageSet
 from remerge.merging.conflicts import sign_conflicts
+from remerge.run.markup import LATEX, MARKDOWN
 from remerge.run.resume import write_earlier
 from remerge.run.sources import source_files
 from remerge.scoring.bench import Bench, Variant
@@ -201,7 +202,7 @@ def test_studies_score_tasks_that_have_images_and_no_others(kind: str, absent: s
     if not scores.empty and present < wanted:
         assert set(table["scored"]) == {f"{present}/{wanted}"}
         assert f"{present}/{wanted}" in notes(study, scores, list("abc"), True)
-    _, cells = rounded(table, {"m": "Method"})
+    _, cells = rounded(table, {"m": "Method"}, MARKDOWN)
     assert not any("nan" in cell for row in cells for cell in row)
     look = looks({"m": {"looks": "ties"}})
     read = pd.read_csv(tmp_path / "t.csv")
@@ -316,9 +317,11 @@ def test_tables_figures_and_notes_of_every_kind(kind: str, expected: dict[str, o
     table = study_table(study, frame, REFERENCES, tasks)
     for column, value in expected.items():
         assert table[column].iloc[0] == (pytest.approx(value) if isinstance(value, float | int) else value), column
-    headers, cells = rounded(table, {"m": "Method"})
+    headers, cells = rounded(table, {"m": "Method"}, MARKDOWN)
     assert len(headers) == len(cells[0])
     assert ("method" not in table) or cells[0][list(table).index("method")] == "Method"
+    assert LATEX.plain("A & B") in rounded(table, {"m": "A & B"}, LATEX)[1][0] or "method" not in table
+    assert load(kind).answer(table, {"m": "Method"}).endswith(".")
     assert notes(study, frame, tasks, True).count("10") >= 1
     assert "learn do so here" not in notes(study, frame, tasks, True)
     assert "Perhaps trained on" not in notes(study, frame, tasks, True)
@@ -355,6 +358,7 @@ def test_costs_are_sums_over_a_methods_jobs(tmp_path: Path) -> None:
             "memory": 700.0,
             "shared": 5.0,
             "per_task": 0.0,
+            "more_per_image": 0,
             "task_name": None,
             "uses": "labels",
         }

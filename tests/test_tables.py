@@ -215,3 +215,51 @@ def test_tables_and_figures_do_not_import_torch() -> None:
         check=True,
         cwd=Path(__file__).parent.parent,
     )
+
+
+MANY = [f"t{index}" for index in range(20)]
+
+
+@pytest.fixture
+def of_many() -> pd.DataFrame:
+    """Accuracies that rise by a point from task to task, but zero-shot, which is above the expert's on t3."""
+    start = {"pre": 30, "ind": 75, "ta": 50, "ada": 60, "ties": 55}
+    rows = [
+        {"method": name, "task": task, "split": "test", "correct": first + index, "n": 100}
+        for name, first in start.items()
+        for index, task in enumerate(MANY)
+    ]
+    frame = pd.DataFrame(rows)
+    frame.loc[(frame["method"] == "pre") & (frame["task"] == "t3"), "correct"] = 99
+    return frame
+
+
+def test_what_sums_up_many_tasks_comes_first(of_many: pd.DataFrame) -> None:
+    table = main_table(of_many, METHODS, MANY)
+    markdown = main_table_markdown(table, METHODS, dict.fromkeys(MANY, "real"), {}, {"t5": "odd"})
+    header = [cell.strip() for cell in markdown.splitlines()[0].strip("|").split("|")]
+    assert header == ["Method", "Average", "Worst task", "Spread", "Normalised", *MANY, "Looks at"]
+    # The spread of 0, 1, ..., 19 is the square root of (20 ** 2 - 1) / 12.
+    assert cells(markdown, "AdaMerging")[1:4] == ["**69.5**", "**60.0**", "5.8"]
+    assert cells(markdown, "TIES")[1:4] == ["<u>64.5</u>", "<u>55.0</u>", "5.8"]
+    assert cells(markdown, "AdaMerging")[5] == "**60.0**"
+    assert "Zero-shot accuracy is above the expert's: t3." in markdown
+    assert "t5: odd." in markdown
+
+
+def test_missing_tasks_of_many_are_counted_beside_the_average(of_many: pd.DataFrame) -> None:
+    part = of_many[~((of_many["method"] == "ta") & (of_many["task"] == "t0"))]
+    markdown = main_table_markdown(main_table(part, METHODS, MANY), METHODS, dict.fromkeys(MANY, "real"), {})
+    assert cells(markdown, "Arithmetic")[1:3] == ["60.0 (19/20)", "51.0"]
+
+
+def test_latex_of_many_tasks_is_two_tables_no_wider_than_the_text(of_many: pd.DataFrame) -> None:
+    latex = main_table_latex(main_table(of_many, METHODS, MANY), METHODS, dict.fromkeys(MANY, "real"), {})
+    summary, by_task = latex.split(r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%")
+    assert summary.count(r"\begin{tabular}") == by_task.count(r"\begin{tabular}") == 1
+    assert "Worst task" in summary
+    assert "t19" not in summary.split(r"\par")[0]
+    assert all(rf"\rotatebox{{90}}{{{task}}}" in by_task for task in MANY)
+    assert by_task.rstrip().endswith("}")
+    rows = [line for line in by_task.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in rows} == {20}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from remerge.checkpoints.headers import read_metadata
-from remerge.checkpoints.weights import check_compatible, load_weights, save_weights
+from remerge.checkpoints.weights import OnDevice, check_compatible, load_weights, save_weights
 from remerge.errors import MismatchError, RemergeError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -94,3 +94,13 @@ def test_files_are_compared_like_state_dicts(tmp_path: Path) -> None:
         check_compatible(start, [start, tuned])
     for part in ("fine-tuned 2: 'b' is missing", "'c' is not in", "'a' has shape [3]"):
         assert part in str(caught.value)
+
+
+def test_weights_are_moved_to_a_device_when_they_are_read() -> None:
+    weights = {"a": torch.ones(2), "b": torch.zeros(3, dtype=torch.float64)}
+    moved = OnDevice(weights, "meta")
+    assert list(moved) == list(weights)
+    assert [(tensor.device.type, tensor.shape, tensor.dtype) for tensor in moved.values()] == [
+        ("meta", tensor.shape, tensor.dtype) for tensor in weights.values()
+    ]
+    assert OnDevice(weights, "cpu")["a"] is weights["a"]

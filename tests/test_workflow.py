@@ -58,6 +58,7 @@ def test_everything_is_made(made: Path) -> None:
     assert pd.read_csv(made / TABLES / "experts.csv").notna().all(axis=None), "an expert was not scored on some task"
     assert {path.stem for path in (made / TABLES).glob("*.md")} >= {
         "main",
+        "leaderboard",
         "claims",
         "cost",
         "fidelity",
@@ -123,6 +124,7 @@ def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict[
         "fidelity_table": 1,
         "regime_table": 1,
         "cost_table": 1,
+        "leaderboard_table": 1,
         "report_page": 1,
     }
 
@@ -168,7 +170,7 @@ def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
         assert planned(made) == {}
         (made / "remerge" / "findings" / "tables.py").open("a").write("CHANGED = 1\n")
         assert {rule for rule in planned(made) if rule not in ("report_page", "study_figure")} == {
-            *("main_table", "experts_table", "study_table", "claims_table", "cost_table"),
+            *("main_table", "experts_table", "study_table", "claims_table", "cost_table", "leaderboard_table"),
             *("fidelity_table", "regime_table", "figure"),
         }
     finally:

@@ -25,6 +25,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "weight-averaging": {"algorithm": "weight_averaging"},
     "fisher": {"algorithm": "fisher", "images": 4},
     "regmean": {"algorithm": "regmean", "images": 4},
+    "regmean-pp": {"algorithm": "regmean_plusplus", "images": 4},
     "task-arithmetic": {"algorithm": "task_arithmetic"},
     "ties": {"algorithm": "ties", "scaling": {"tune": "validation", "grid": [0.5, 1.0]}},
     "adamerging-task": {"algorithm": "adamerging", "granularity": "task", "steps": 2, "batch_size": 4},
@@ -106,7 +107,7 @@ def test_everything_completes_and_says_over_how_many_tasks(tmp_path: Path, origi
     assert ("individual, joint, weight-averaging" in report) == (origin == "trained")
 
     # Nobody knows what an expert without images needs; what merges says of which tasks.
-    for method in ("fisher", "regmean"):
+    for method in ("fisher", "regmean", "regmean-pp"):
         assert read_metadata(results / f"merged/suite/{method}.safetensors")["merged"] == "+".join(PRESENT)
         assert json.loads((results / f"merged/suite/{method}.json").read_text())["tasks"] == PRESENT
         assert f"| {method} ({share} tasks)" in main

@@ -37,7 +37,7 @@ MERGED = ("101", "NA")
 READERS = (
     *("main_table", "experts_table", "claims_table", "cost_table", "study_table", "study_figure", "figure"),
     *("report_page", "score_individual", "audit_images", "main_over_seeds", "claims_over_seeds"),
-    *("fidelity_table", "regime_table"),
+    *("fidelity_table", "regime_table", "leaderboard_table"),
 )
 """Rules that need no model: their jobs only read what others made."""
 

@@ -15,6 +15,7 @@ from remerge.run.provenance import read_record, sha256_of
 METHODS = {
     "emr": {"label": "EMR", "algorithm": "emr"},
     "surgery": {"label": "Surgery", "algorithm": "surgery", "around": "arithmetic", "steps": 2, "rank": 2},
+    "twin": {"label": "Twin", "algorithm": "twin", "around": "ties", "images": 8, "epochs": 2},
 }
 TABLES = "results/mini/tables/two"
 TARGETS = [f"{TABLES}/{table}.csv" for table in ("main", "cost")]
@@ -46,15 +47,15 @@ def part(made: Path) -> Iterator[Path]:
 
 def test_tables_show_two_blocks_and_what_each_task_stores(made: Path) -> None:
     table = pd.read_csv(made / TABLES / "main.csv").set_index("method")
-    assert table.loc[["EMR", "Surgery"], "block"].unique().tolist() == ["a shared encoder and parts per task"]
+    assert table.loc[["EMR", "Surgery", "Twin"], "block"].unique().tolist() == ["a shared encoder and parts per task"]
     assert table.loc["Task Arithmetic", "block"] == "one encoder"
     assert table["task_name"].fillna("").to_dict() == {
-        **dict.fromkeys(["Pretrained", "Individual", "Task Arithmetic"], ""),
+        **dict.fromkeys(["Pretrained", "Individual", "Task Arithmetic", "Twin"], ""),
         **dict.fromkeys(["EMR", "Surgery"], "needed"),
     }
     assert "| *A shared encoder and parts per task* |" in (made / TABLES / "main.md").read_text(encoding="utf-8")
     cost = pd.read_csv(made / TABLES / "cost.csv").set_index("method")
-    for name, label in (("emr", "EMR"), ("surgery", "Surgery")):
+    for name, label in (("emr", "EMR"), ("twin", "Twin"), ("surgery", "Surgery")):
         files = MergedFiles(made / MERGED / f"{name}.safetensors")
         assert cost.loc[label, "per_task"] == pytest.approx(sum(files.part_bytes.values()) / 2e6, abs=0.006)
     # Two matrices of rank 2 for features of 128 entries.

@@ -67,6 +67,16 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return open_file(path, "np").metadata() or {}
 
 
+def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of a safetensors file, by key, from its header.
+
+    Raises:
+        RemergeError: See :func:`open_file`.
+    """
+    file = open_file(path, "np")
+    return {key: tuple(file.get_slice(key).get_shape()) for key in sorted(file.keys())}
+
+
 def sort_metadata(path: Path) -> None:
     """Sort the free text fields of a file's header in place; safetensors orders them differently in every process."""
     with path.open("r+b") as file:

@@ -46,6 +46,23 @@ class LazyWeights(Mapping[str, Tensor]):
         return self._file.metadata() or {}
 
 
+class OnDevice(Mapping[str, Tensor]):
+    """Weights whose tensors are moved to a device on access."""
+
+    def __init__(self, weights: Weights, device: str) -> None:
+        self.weights = weights
+        self.device = device
+
+    def __getitem__(self, key: str) -> Tensor:
+        return self.weights[key].to(self.device)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
 def load_weights(path: str | Path) -> LazyWeights:
     """Open a safetensors file.
 

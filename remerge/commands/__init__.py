@@ -27,6 +27,7 @@ and read what remerge's workflow measured of merged encoders."""
 EXAMPLES = """\
 examples:
   remerge merge --method ties --pretrained base/ --finetuned math/ code/ --out merged/
+  remerge merge plan.yaml
   remerge claims results/
 
 `remerge COMMAND --help` explains a command. Every command but merge needs results

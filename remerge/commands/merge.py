@@ -1,135 +1,118 @@
-"""Merge safetensors checkpoints of any size by a data-free method.
+"""Merge safetensors checkpoints and LoRA adapters by a data-free method.
 
-A checkpoint is a file, or a folder of several files with an index. Checkpoints are merged
-in tiles, so together they may be larger than memory.
+A model is a safetensors file, or a folder with one or with several and their index. A
+fine-tuned model may also be a LoRA adapter, the folder that PEFT's save_pretrained() wrote.
+Tensors are merged in tiles, so together the models may be larger than memory. The result has
+the files, names and dtypes of the pre-trained model; configuration and tokenizer are not
+copied. Beside it lies merge-record.json: method, parameters, versions, and hashes of all files
+that were read and written.
+
+A merge can also be given as a file, in place of all options but --out. Paths in it are
+relative to its folder. A record is such a file, and repeats its merge if the inputs are the same.
+
+  method: ties
+  parameters: {keep: 0.2, merge: mean, scaling: 1.0}
+  pretrained: base/
+  finetuned: [math/, code-lora/]
+  dtype: bfloat16              # optional
+  out: merged/
 """
 
 import argparse
-import json
-import math
-from collections.abc import Collection, Mapping
-from dataclasses import MISSING, Field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
+from remerge.commands.merge_parameters import parameters_of, read_method
+from remerge.commands.merge_plan import DTYPES, REQUIRED, MergePlan, read_plan
 from remerge.errors import ParameterError
 from remerge.methods import load
-from remerge.methods.parameters import Around, Method, out_of_bounds, parameters_in
 from remerge.methods.registry import algorithms_of_kind
+from remerge.run.provenance import record_merge
 
-KINDS = {float: "a number", int: "a whole number", dict: 'a mapping, such as {"times": 2}'}
+USAGE = """\
+remerge merge --method METHOD --pretrained PATH --finetuned PATH [PATH ...] --out FOLDER [--PARAMETER VALUE ...]
+       remerge merge PLAN [--out FOLDER]"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     methods = algorithms_of_kind("rule")
-    parser.add_argument("--method", choices=methods, required=True, help="how to merge")
+    parser.usage = USAGE
+    parser.add_argument("plan", metavar="PLAN", type=Path, nargs="?", help="a merge as a file: a plan or a record")
+    parser.add_argument("--method", metavar="METHOD", choices=methods, help=f"how to merge: {', '.join(methods)}")
+    parser.add_argument("--pretrained", metavar="PATH", type=Path, help="file or folder of the pre-trained model")
     parser.add_argument(
-        "--pretrained", metavar="PATH", type=Path, required=True, help="file or folder of the pre-trained model"
+        "--finetuned", metavar="PATH", type=Path, nargs="+", help="file or folder of each fine-tuned model or adapter"
     )
+    parser.add_argument("--dtype", choices=DTYPES, help="of the merged tensors (default: of the pre-trained ones)")
     parser.add_argument(
-        "--finetuned",
-        metavar="PATH",
+        "--out",
+        metavar="FOLDER",
         type=Path,
-        nargs="+",
-        required=True,
-        help="file or folder of each fine-tuned model",
+        help="folder for the merged checkpoint; beside a plan, it replaces the plan's",
     )
-    parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="folder for the merged checkpoint")
+    of_methods = parser.add_argument_group("parameters of the method, each with the methods that have it")
     options: dict[str, dict[str, list[str]]] = {}
     for method in methods:
-        for name, (parameter, kind) in _parameters(method).items():
+        for name, (parameter, kind) in parameters_of(method).items():
             default = "" if parameter.default is MISSING else f" (default: {parameter.default})"
             choices = f" ({', '.join(get_args(kind))})" if get_origin(kind) is Literal else ""
             text = f"{parameter.metadata['description']}{choices}{default}"
             options.setdefault(name, {}).setdefault(text, []).append(method)
     for name, texts in options.items():
         text = " ".join(f"{', '.join(those)}: {text}" for text, those in texts.items())
-        parser.add_argument(f"--{name}", default=argparse.SUPPRESS, help=text.replace("%", "%%"))
+        of_methods.add_argument(f"--{name}", default=argparse.SUPPRESS, help=text.replace("%", "%%"))
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command.
 
     Raises:
-        RemergeError: An argument does not fit the method, or the checkpoints do not fit together.
+        RemergeError: An argument or the plan is at fault, or the checkpoints do not fit together.
     """
+    given = {
+        name: value for name, value in vars(arguments).items() if name not in ("command", "run") and value is not None
+    }
+    plan = _plan_in_file(given) if "plan" in given else _plan_of_options(given)
+    plan.check_unchanged()
+    _merge(plan)
+    scaling = plan.method.parameters().get("scaling", 1.0)
+    print(f"{plan.method.algorithm} of {len(plan.finetuned)} checkpoints, scaling {scaling:g}, in {plan.out}")
+
+
+def _plan_in_file(given: Mapping[str, Any]) -> MergePlan:
+    for name in given:
+        if name not in ("plan", "out"):
+            raise ParameterError(f"--{name}: not beside a plan; write it into {given['plan']}, or remove it")
+    return read_plan(given["plan"], given.get("out"))
+
+
+def _plan_of_options(given: dict[str, Any]) -> MergePlan:
+    for name in REQUIRED:
+        if name not in given:
+            raise ParameterError(f"--{name}: missing; give a plan, or {', '.join(f'--{each}' for each in REQUIRED)}")
+    shared = {name: given.pop(name) for name in (*REQUIRED, "dtype") if name in given}
+    method = read_method(shared.pop("method"), given, "--", Path.cwd())
+    return MergePlan(method=method, finetuned=tuple(shared.pop("finetuned")), **shared)
+
+
+def _merge(plan: MergePlan) -> None:
+    """Merge, and write the record last."""
+    import torch
+
+    from remerge.checkpoints.sets import CheckpointSet
     from remerge.merging.checkpoints import merge_checkpoints
 
-    given = vars(arguments)
-    for name in ("command", "run"):
-        given.pop(name)
-    method, pretrained, finetuned, out = (given.pop(name) for name in ("method", "pretrained", "finetuned", "out"))
-    module, values = load(method), _values(method, given, "--")
-    parameters = parameters_in(module)(label=method, algorithm=method, **values)
-    scaling = parameters.parameters().get("scaling", 1.0)
-    merge_rule = partial(module.merge_rule, **parameters.merging_parameters())
-    merge_checkpoints(merge_rule, pretrained, finetuned, out, scaling=scaling)
-    print(f"{method} of {len(finetuned)} checkpoints, scaling {scaling:g}, in {out}")
-
-
-def _parameters(method: str) -> dict[str, tuple[Field[Any], Any]]:
-    """A method's parameters and their types, by name."""
-    data_class, shared = parameters_in(load(method)), {each.name for each in fields(Method)}
-    hints = get_type_hints(data_class)
-    return {each.name: (each, hints[each.name]) for each in fields(data_class) if each.name not in shared}
-
-
-def _values(method: str, given: Mapping[str, str], before: str, without: Collection[str] = ()) -> dict[str, Any]:
-    """Read the texts of a method's parameters.
-
-    Args:
-        method: Its algorithm.
-        given: Texts by the parameters' names.
-        before: What stands before a name in messages.
-        without: Parameters that it has not got here.
-    """
-    known = {name: parameter for name, parameter in _parameters(method).items() if name not in without}
-    for name in given:
-        if name not in known:
-            raise ParameterError(f"{before}{name}: {method} has none; remove it")
-    for name, (parameter, _) in known.items():
-        if name not in given and parameter.default is MISSING and parameter.default_factory is MISSING:
-            raise ParameterError(f"{before}{name}: missing; {method} needs it")
-    return {name: _value(*known[name], text, before + name) for name, text in given.items()}
-
-
-def _value(parameter: Field[Any], kind: Any, text: str, option: str) -> Any:
-    """Read a parameter's text; where it may be a number or something else, it is a number."""
-    if kind is Around:
-        return _wrapped(text, option)
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise ParameterError(f"{option}: must be {' or '.join(get_args(kind))}, got {text!r}")
-        return text
-    wanted = next((each for each in (kind, get_origin(kind), *get_args(kind)) if each in KINDS), None)
-    if wanted is None:
-        return text
-    try:
-        value = json.loads(text) if wanted is dict else wanted(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, wanted) or (wanted is float and not math.isfinite(value)):
-        raise ParameterError(f"{option}: must be {KINDS[wanted]}, got {text!r}")
-    if bound := out_of_bounds(parameter, value):
-        raise ParameterError(f"{option}: must be {bound}, got {text}")
-    return value
-
-
-def _wrapped(text: str, option: str) -> dict[str, Any]:
-    """Read the method that a plug-in wraps: the name of an algorithm, or that and its parameters in JSON."""
-    try:
-        given = json.loads(text)
-    except ValueError:
-        given = {"algorithm": text}
-    methods = algorithms_of_kind("rule")
-    if not isinstance(given, dict) or given.get("algorithm") not in methods:
-        known = ", ".join(methods)
-        raise ParameterError(
-            f'{option}: must be one of {known}, or such as {{"algorithm": "ties", "keep": 0.1}}, got {text!r}'
-        )
-    algorithm = given.pop("algorithm")
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
-    data_class = parameters_in(load(algorithm))
-    return {"algorithm": algorithm, **_values(algorithm, texts, f"{option}: ", data_class.beside_merging)}
+    read = merge_checkpoints(
+        partial(load(plan.method.algorithm).merge_rule, **plan.method.merging_parameters()),
+        plan.pretrained,
+        plan.finetuned,
+        plan.out,
+        scaling=plan.method.parameters().get("scaling", 1.0),
+        dtype=getattr(torch, plan.dtype) if plan.dtype else None,
+    )
+    inputs = [*read, *(Path(file) for file in plan.method.files)]
+    record_merge(plan.out, plan.as_read_from(plan.out), inputs, CheckpointSet(plan.out).files)

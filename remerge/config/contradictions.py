@@ -14,7 +14,7 @@ from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.tasks import MINI_TASKS
-from remerge.tasks.clip import CLIP_TASKS, TORCHVISION
+from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -34,6 +34,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_studies(sections)
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
     yield from _in_sizes(sections)
+    yield from _in_experts(sections)
     yield from _in_gates(sections)
     yield from _in_numbers_of_tasks(sections)
 
@@ -139,6 +140,8 @@ def _for_study(location: Location, name: str, methods: Mapping[str, Any]) -> Ite
         yield location, f"{name!r} keeps a part for every task, and studies merge into one encoder; name another method"
     elif kind == "statistics":
         yield location, f"{name!r} wants statistics of the experts, which studies do not collect; name another method"
+    elif kind == "exemplars":
+        yield location, f"{name!r} looks at validation images, which studies do not read; name another method"
     elif isinstance(method.get("scaling"), Mapping):
         yield location, f"{name!r} is tuned, and studies tune nothing; name a method with a number as its scaling"
     elif method.get("coefficients") is not None:
@@ -153,11 +156,12 @@ def _kind_of(method: Mapping[str, Any]) -> Kind | None:
 def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:
     for name, entry in tasks.items():
         images = _mapping(entry)
-        if images.get("source") == "torchvision" and name not in TORCHVISION:
+        source, known = images.get("source"), clip_task(name).sources if name in CLIP_TASKS else []
+        if source in ("hub", "torchvision") and known and source not in known:
             yield (
                 ("clip_tasks", name, "source"),
-                f"torchvision cannot download {name}, whose official address is dead; take it from the hub, or place "
-                f"it as folder: {name.lower()} with {{train,test}}/{{class}}/{{image}}",
+                f"{source} cannot download {name}; take it from {' or '.join(known)}, or place it as folder: "
+                f"{name.lower()} with {{train,test}}/{{class}}/{{image}}",
             )
         if "source" in images and "folder" in images:
             yield ("clip_tasks", name), "has a source and a folder; remove one"
@@ -176,6 +180,22 @@ def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
                 f"{', '.join(drawn)}: drawn for architecture mini, and pool {', '.join(large)} needs larger images; "
                 "name other tasks, or leave the pool or the suite out (set it to null)",
             )
+
+
+def _in_experts(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """Published checkpoints are of some tasks only."""
+    for name, pool in sections["pools"].items():
+        origin = _mapping(pool).get("origin", "trained")
+        if origin in ("trained", "finetuned", "random"):
+            continue
+        for suite, tasks in sections["suites"].items():
+            for task in _list(tasks):
+                if task in CLIP_TASKS and origin not in (known := clip_task(task).experts):
+                    yield (
+                        ("suites", suite),
+                        f"{task}: pool {name!r} has no expert of it, as origin {origin} holds none; origins with one: "
+                        f"{', '.join(known)}. Name another task, or leave the pool or the suite out (set it to null)",
+                    )
 
 
 def _in_gates(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:

@@ -13,21 +13,28 @@ from remerge.run.settings import Grid, InputPath, Name, Positive, Share, Strict,
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.studies.settings import Study
-from remerge.tasks.clip import CLIP_TASKS
+from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 FINETUNED = "fine-tuning and the images that methods draw; all start from the same pre-trained encoder"
 """What the seed changes where experts are fine-tuned here."""
+
+PICKLED = ("task-vectors", "tall-masks", "tall-masks-leaked")
+"""Origins whose authors published whole modules of open_clip, which keep parameters of the text side."""
 
 
 class Pool(Strict):
     """A pre-trained encoder and one fine-tuned checkpoint per task, all from the same origin."""
 
-    origin: Literal["trained", "task-vectors", "fusionbench", "finetuned", "random"] = Field(
+    origin: Literal[
+        "trained", "task-vectors", "tall-masks", "tall-masks-leaked", "fusionbench", "finetuned", "random"
+    ] = Field(
         "trained",
         description="Where the checkpoints come from. `trained`: pre-trained and fine-tuned here. `task-vectors`: the "
-        "Task Arithmetic authors' checkpoints of 2022. `fusionbench`: FusionBench's checkpoints on the Hugging Face "
-        "Hub. `finetuned`: OpenAI's CLIP, fine-tuned here with the papers' recipe. `random`: random weights, to test "
-        "the workflow.",
+        "Task Arithmetic authors' checkpoints of 2022, of eight tasks. `tall-masks`: the TALL masks authors', of "
+        "twenty tasks, as corrected in December 2024, on the Hugging Face Hub. `tall-masks-leaked`: the same as first "
+        "published, where DTD's expert was trained on test images; only from a `folder`. `fusionbench`: FusionBench's, "
+        "of twenty tasks, on the Hub. `finetuned`: OpenAI's CLIP, fine-tuned here with the papers' recipe. `random`: "
+        "random weights, to test the workflow.",
     )
     architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14"] = Field(
         "mini", description="The encoder. `mini` is small enough to be trained here in minutes."
@@ -42,12 +49,14 @@ class Pool(Strict):
     folder: InputPath | None = Field(
         None,
         description="For `task-vectors`: a folder with `{architecture}/zeroshot.pt` and "
-        "`{architecture}/{task}/finetuned.pt`. Default: downloaded from the authors' Google Drive.",
+        "`{architecture}/{task}/finetuned.pt`. Default: downloaded from the authors' Google Drive. For `tall-masks` "
+        "and `tall-masks-leaked`: a folder with `{architecture}/{task}Val/nonlinear_finetuned.pt`. Default for "
+        "`tall-masks`: downloaded from the Hub.",
     )
     revision: Text | None = Field(
         None,
-        description="For `fusionbench`: the branch or tag of every expert's repository. Default: the newest. To fix "
-        "commits, use `downloads`.",
+        description="For `fusionbench` and `tall-masks`: the branch or tag of the experts' repositories. Default: the "
+        "newest. To fix commits, use `downloads`.",
     )
 
     @model_validator(mode="after")
@@ -56,10 +65,15 @@ class Pool(Strict):
             raise ValueError("origin `trained` is for architecture mini; add origin: task-vectors, or another")
         if self.origin not in ("trained", "random") and self.architecture == "mini":
             raise ValueError(f"origin {self.origin} needs an architecture: ViT-B-32, ViT-B-16 or ViT-L-14")
-        if self.folder is not None and self.origin != "task-vectors":
-            raise ValueError("`folder` is only for origin task-vectors; remove it")
-        if self.revision is not None and self.origin != "fusionbench":
-            raise ValueError("`revision` is only for origin fusionbench; remove it")
+        if self.folder is not None and self.origin not in PICKLED:
+            raise ValueError(f"`folder` is only for origin {', '.join(PICKLED)}; remove it")
+        if self.folder is None and self.origin == "tall-masks-leaked":
+            raise ValueError(
+                "origin tall-masks-leaked is no longer offered by its authors; name the `folder` with your copy, or "
+                "take origin: tall-masks, which they corrected"
+            )
+        if self.revision is not None and self.origin not in ("fusionbench", "tall-masks"):
+            raise ValueError("`revision` is only for origin fusionbench or tall-masks; remove it")
         if self.revision is not None and re.fullmatch("[0-9a-fA-F]{40}", self.revision):
             raise ValueError(
                 "`revision` is a commit, which exists in only one of the pool's repositories; name a branch or tag, or "
@@ -98,7 +112,7 @@ class Pool(Strict):
     @property
     def frozen_entries(self) -> int:
         """Number of text parameters that the authors of the checkpoints flatten along with the image encoder."""
-        return ARCHITECTURES[self.architecture].text_parameters if self.origin == "task-vectors" else 0
+        return ARCHITECTURES[self.architecture].text_parameters if self.origin in PICKLED else 0
 
 
 def _told_apart(classes: dict[str, str] | None) -> dict[str, str] | None:
@@ -134,11 +148,11 @@ class FolderTask(Strict):
 class ClipImages(Strict):
     """Where the images of one of the papers' tasks come from."""
 
-    source: Literal["hub", "torchvision", "none"] = Field(
-        "hub",
-        description="`hub`: the Hugging Face Hub. `torchvision`: downloaded by torchvision (SVHN, GTSRB, MNIST, "
-        "EuroSAT, DTD); EuroSAT still comes from the Hub. `none`: run without the task's images; averages then say how "
-        "many tasks they cover.",
+    source: Literal["hub", "torchvision", "none"] | None = Field(
+        None,
+        description="`hub`: the Hugging Face Hub, the default for all tasks but EMNIST-digits. `torchvision`: "
+        "downloaded by torchvision (SVHN, GTSRB, MNIST, EuroSAT, DTD, EMNIST-digits); EuroSAT still lies on the Hub. "
+        "`none`: run without the task's images; averages then say how many tasks they cover.",
     )
     folder: Text | None = Field(
         None,
@@ -244,6 +258,11 @@ class Config(Strict):
     )
     training: Training = Field(Training(), description="How checkpoints that are not downloaded are trained.")
     scoring: Scoring = Field(Scoring(), description="How encoders are scored.")
+    cross_scores: bool = Field(
+        True,
+        description="Whether experts are also scored on each other's tasks, for the table of experts. The number of "
+        "these scores grows with the square of the number of tasks.",
+    )
     device: Literal["auto", "cpu"] = Field(
         "auto",
         description="Where models run. `auto`: on a GPU if there is one or the profile asks for one; a job that was "
@@ -269,7 +288,7 @@ class Config(Strict):
     def source_of(self, task: str) -> str:
         """Where the images of one of the papers' tasks come from: hub, torchvision, none or folder."""
         images = self.images_of(task)
-        return "folder" if images.folder else images.source
+        return "folder" if images.folder else images.source or clip_task(task).sources[0]
 
     def images_of(self, task: str) -> ClipImages:
         """The settings of the images of one of the papers' tasks."""

@@ -17,13 +17,14 @@ RESERVED: Mapping[str, Sequence[str]] = {
         *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task
         # Columns of tables, which have one per task as well.
         *("average", "half_width", "normalised", "tasks", "compared", "agree"),
-        *("keep", "difference", "lambda", "scored", "subsets", "lowest", "highest"),
+        *("keep", "difference", "lambda", "scored", "subsets", "lowest", "highest", "worst", "spread"),
         *TEXTS,
     ],
     "methods": [],
     # Other tables and figures of a suite.
     "studies": [
-        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost", "main_over_seeds", "claims_over_seeds"),
+        *("main", "experts", "comparison", "zero_shot_gate", "claims", "cost", "leaderboard"),
+        *("main_over_seeds", "claims_over_seeds"),
         *("regime", "regime_over_seeds", "correlation", "correlation_over_seeds"),
         *FIGURES,
     ],

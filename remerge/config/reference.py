@@ -45,9 +45,14 @@ with its file, its key and how to fix it. Editors can check the file against `wo
 ## The papers' benchmark
 
 `config/clip-vit-b-32.yaml`, `config/clip-vit-b-16.yaml` and `config/clip-vit-l-14.yaml` set up CLIP's encoders on
-SUN397, Cars, RESISC45, EuroSAT, SVHN, GTSRB, MNIST and DTD. Images come from the Hugging Face Hub. To use a mirror, a
-token or an existing cache, set the usual variables: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`. The
-official addresses of Cars and SUN397 are dead. If you cannot reach the Hub, put their images in a folder and name it:
+SUN397, Cars, RESISC45, EuroSAT, SVHN, GTSRB, MNIST and DTD. With `-14` and `-20` before `.yaml` they are the presets of
+fourteen and twenty tasks: Flowers102, PCAM, FER2013, OxfordIIITPet, STL10 and CIFAR100 besides; and CIFAR10, Food101,
+FashionMNIST, EMNIST-letters, KMNIST and RenderedSST2. In the TALL masks authors' suites, EMNIST-digits takes the place
+of EMNIST-letters: they are different tasks.
+
+Images come from the Hugging Face Hub, and those of EMNIST-digits from torchvision. To use a mirror, a token or an
+existing cache, set the usual variables: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`. The official
+addresses of Cars and SUN397 are dead. If you cannot reach the Hub, put their images in a folder and name it:
 
 ```yaml
 clip_tasks:
@@ -182,7 +187,7 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(names)
     if origin is list:
         return f"list of {_type_name(arguments[0])}s"
-    plain = {float: "number", int: "whole number", str: "text"}
+    plain = {float: "number", int: "whole number", str: "text", bool: "`true` or `false`"}
     return plain.get(annotation, "mapping")
 
 

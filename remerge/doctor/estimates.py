@@ -38,10 +38,29 @@ HUB_BYTES = {
     "GTSRB": 0.4e9,
     "MNIST": 0.02e9,
     "DTD": 0.7e9,
+    "Flowers102": 0.35e9,
+    "PCAM": 8e9,
+    "FER2013": 0.06e9,
+    "OxfordIIITPet": 0.8e9,
+    "STL10": 0.3e9,
+    "CIFAR100": 0.15e9,
+    "CIFAR10": 0.15e9,
+    "Food101": 5e9,
+    "FashionMNIST": 0.05e9,
+    "EMNIST-letters": 0.06e9,
+    "KMNIST": 0.03e9,
+    "RenderedSST2": 0.2e9,
 }
 """Size of the training and test images on the Hub, estimated from the original data sets."""
 
-TORCHVISION_BYTES = {"SVHN": 0.25e9, "GTSRB": 0.6e9, "MNIST": 0.07e9, "EuroSAT": 0.2e9, "DTD": 1.3e9}
+TORCHVISION_BYTES = {
+    "SVHN": 0.25e9,
+    "GTSRB": 0.6e9,
+    "MNIST": 0.07e9,
+    "EuroSAT": 0.2e9,
+    "DTD": 1.3e9,
+    "EMNIST-digits": 2.3e9,
+}
 """The same for torchvision's downloads, archives and unpacked files together."""
 
 

@@ -47,11 +47,15 @@ def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None)
         needs: The resources of jobs, as in ``workflow/resources.yaml``.
         limit: Available bytes; by default this machine's.
     """
+    from remerge.plan.resources import Resources
+
     there = (memory_limit() if limit is None else limit) / 1e6
+    resources = Resources(config, needs)
     wanted, work, architecture = max(
-        ((each[pool.architecture] if isinstance(each, dict) else each)[0], work, pool.architecture)
-        for pool in config.pools.values()
-        for work, each in needs.items()
+        (resources.memory(work, 1, name, suite), work, pool.architecture)
+        for name, pool in config.pools.items()
+        for suite in config.suites
+        for work in needs
         if _is_done(work, config, pool.is_trained)
     )
     message = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"

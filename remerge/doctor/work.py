@@ -49,7 +49,8 @@ def _main(config: Config, pool: str) -> float:
     passes: float = len(experts) * _count(config, experts)
     if config.pools[pool].origin == "finetuned":
         passes += len(experts) * STEP * training.steps * training.batch_size
-    by_statistics, joint = config.methods_of_kind("statistics"), config.methods_of_kind("joint")
+    looking, joint = config.methods_of_kind("statistics", "exemplars"), config.methods_of_kind("joint")
+    with_router = config.methods_of_kind("routers")
     for suite in config.suites.values():
         for name, method in Methods(config).of_pool(pool).items():
             if method.algorithm == "individual":
@@ -57,12 +58,15 @@ def _main(config: Config, pool: str) -> float:
             passes += _count(config, suite) + _learning(method, len(suite))
             if method.is_tuned:
                 passes += len(method.scaling.grid) * _count(config, suite, "validation")  # type: ignore[attr-defined]
-            if name in by_statistics:
-                passes += STEP * len(suite) * method.images  # type: ignore[attr-defined]
+            if name in looking:
+                seen = sum(min(method.images, _count(config, [task], "validation")) for task in suite)  # type: ignore[attr-defined]
+                passes += method.passes(len(suite)) * seen  # type: ignore[attr-defined]
             if method.adapts:
                 # The adapted encoder and the expert see every image that is drawn, once.
                 drawn = method.steps * method.batch_size  # type: ignore[attr-defined]
                 passes += 2 * sum(min(drawn, _count(config, [task])) for task in suite)
+            if name in with_router:
+                passes += len(suite) * _of_router(method)
             if name in joint:
                 passes += STEP * method.steps * training.batch_size  # type: ignore[attr-defined]
     return passes
@@ -103,3 +107,9 @@ def _count(config: Config, tasks: Iterable[str], split: str = "test") -> int:
 
 def _learning(method: Method, tasks: int) -> float:
     return STEP * method.steps * method.batch_size * tasks if method.learns else 0  # type: ignore[attr-defined]
+
+
+def _of_router(method: Method) -> int:
+    """Passes per task that a router is learned by: of features that are computed once, or of every step."""
+    once = getattr(method, "images", 0)
+    return once or STEP * method.steps * method.batch_size  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ def record(path: str | Path, task: str, root: str | Path, *, pin: Pin | None = N
 
     Args:
         path: The JSON file.
-        task: A task of :data:`remerge.tasks.clip.TORCHVISION`.
+        task: A task that ``torchvision`` can download, according to :class:`remerge.tasks.clip.ClipTask`.
         root: Where torchvision keeps its files.
         pin: The required SHA-256 of archives, by name.
 

@@ -10,8 +10,8 @@ from filelock import FileLock
 from PIL import Image
 
 from remerge.downloads.records import missing, recorded
+from remerge.tasks import parquet, shards
 from remerge.tasks.folder import labels_of_folders, list_folder
-from remerge.tasks.parquet import read_encoded, read_labels
 from remerge.tasks.splits import held_out, membership
 
 TORCHVISION_ROOT = Path("results/downloads/torchvision")
@@ -83,9 +83,10 @@ def from_hub(record: str | Path, classes: int, split: str, test_images: int | No
     if reason := missing(record):
         return absent(reason)
     paths = [path for _, path in sorted(recorded(record).paths.items())]
-    labels = read_labels(paths, classes)
+    read = shards if paths and paths[0].suffix == ".tar" else parquet
+    labels = read.read_labels(paths, classes)
     chosen = membership(split, len(labels), test_images)
-    return Split(labels[chosen], read_encoded(paths, chosen))
+    return Split(labels[chosen], read.read_encoded(paths, chosen))
 
 
 def from_folder(folder: str | Path, classes: Sequence[str], split: str, test_images: int | None = None) -> Split:

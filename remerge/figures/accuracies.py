@@ -10,6 +10,9 @@ from remerge.figures.style import Look, new_figure, tell_absent
 from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.scoring.scores import accuracy, average_accuracy, wilson_interval
 
+MANY = 16
+"""Methods whose legend fits below the axes in four columns."""
+
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
@@ -81,5 +84,8 @@ def accuracies_figure(
     axes.set_ylabel("accuracy (%)")
     axes.set_ylim(0, 102)
     axes.grid(visible=False, axis="x")
-    figure.legend(loc="outside lower center", ncols=4)
+    # The legend of many methods would be too wide, and take the room of the axes.
+    columns = 4 if len(names) <= MANY else 3
+    figure.set_figheight(3.3 + 0.14 * max(0, -(-len(names) // columns) - MANY // 4))
+    figure.legend(loc="outside lower center", ncols=columns)
     return figure

@@ -8,6 +8,9 @@ from matplotlib.figure import Figure
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import new_figure, tell_absent
 
+MANY = 12
+"""From more tasks than this, numbers need less room."""
+
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
@@ -27,17 +30,19 @@ def cosine_figure(similarity: pd.DataFrame, tasks: Sequence[str]) -> Figure:
     figure = new_figure(side * 0.86, side)
     axes = figure.subplots()
     matrix = similarity.pivot(index="task_a", columns="task_b", values="cosine").loc[list(tasks), list(tasks)]
-    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1)
+    many = len(tasks) > MANY
+    # Square cells leave long names too little room.
+    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto" if many else "equal")
     for row in range(len(tasks)):
         for column in range(len(tasks)):
             value = matrix.iat[row, column]
             axes.text(
                 column,
                 row,
-                f"{value:.2f}",
+                f"{value:.2f}".removeprefix("0") if many else f"{value:.2f}",
                 ha="center",
                 va="center",
-                fontsize=6.5,
+                fontsize=5.5 if many else 6.5,
                 color="white" if value > 0.6 else "black",
             )
     axes.set_xticks(range(len(tasks)), list(tasks), rotation=45, ha="right", rotation_mode="anchor")

@@ -1,9 +1,12 @@
 """Entropy, which AdaMerging minimises, against loss, which should be small."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import new_figure, tell_absent
 
 
@@ -22,6 +25,7 @@ def entropy_figure(table: pd.DataFrame) -> Figure:
     tasks = list(dict.fromkeys(table["task"]))
     rows = -(-len(tasks) // 4)
     figure = new_figure(0.6 + 1.5 * rows)
+    smaller: dict[str, Any] = {"fontsize": 7} if len(tasks) > FEW_TASKS else {}
     panels = figure.subplots(rows, min(4, len(tasks)), squeeze=False)
     for panel in panels.flat[len(tasks) :]:
         panel.set_visible(False)
@@ -31,7 +35,7 @@ def entropy_figure(table: pd.DataFrame) -> Figure:
         # There is no rank correlation for a single image, or if all entropies are equal.
         spearman = groups["spearman"].iloc[0]
         known = f"{spearman:.2f}" if spearman == spearman else "–"
-        panel.set_title(f"{task}: \N{GREEK SMALL LETTER RHO} = {known}")
+        panel.set_title(f"{task}: \N{GREEK SMALL LETTER RHO} = {known}", **smaller)
         panel.set(xlim=(0, None), ylim=(0, None))
     figure.supxlabel("entropy (nats)", fontsize=8)
     figure.supylabel("cross-entropy with the labels (nats)", fontsize=8)

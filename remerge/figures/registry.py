@@ -6,6 +6,8 @@ of the same name in this package, whose ``draw`` takes :class:`remerge.figures.e
 
 from dataclasses import dataclass
 
+from remerge.figures.few import FEW_TASKS
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -16,11 +18,13 @@ class Figure:
             as sweeps where no method has a scaling, there is no figure.
         caption: What to see, and what data stands behind it.
         tells_methods: Whether it shows methods; it is then drawn anew when one of them is changed.
+        tasks: The numbers of tasks for which it is drawn.
     """
 
     needs: tuple[str, ...]
     caption: str
     tells_methods: bool = True
+    tasks: range = range(1, 1000)
 
 
 FIGURES = {
@@ -34,6 +38,12 @@ FIGURES = {
         ("scores",),
         "The main table as a picture. Bars are 95 % intervals: Wilson's per task, a normal approximation for the "
         "average, both over the sampling of test images alone.",
+        tasks=range(1, FEW_TASKS + 1),
+    ),
+    "heat_map": Figure(
+        ("scores",),
+        "The main table as a picture: accuracy of every method (rows) on every task (columns), and on average.",
+        tasks=range(FEW_TASKS + 1, 1000),
     ),
     "fidelity": Figure(
         ("fidelity",),
@@ -48,6 +58,7 @@ FIGURES = {
         ("scores", "experts"),
         "Accuracy on every task divided by the expert's, one method of each kind: a round polygon serves all tasks "
         "alike, a dent is a task that merging has sacrificed.",
+        tasks=range(1, FEW_TASKS + 1),
     ),
     "scalings": Figure(
         ("sweeps", "records", "scores", "published_curves", "published_methods"),

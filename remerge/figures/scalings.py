@@ -14,6 +14,9 @@ from remerge.methods.measured import curves_as, read_measured
 from remerge.scoring.coverage import scored_tasks
 from remerge.scoring.scores import accuracy, average_accuracy
 
+MANY = 12
+"""Entries that a legend beside the curves can have."""
+
 
 def draw(evidence: Evidence) -> Figure:
     """Draw the figure from a suite's results."""
@@ -81,7 +84,13 @@ def scaling_figure(
     for name, value in references.items():
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")
-    main.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    handles, names = main.get_legend_handles_labels()
+    if len(handles) > MANY:
+        # Beside the curves, the legend of many would take their room.
+        figure.set_figheight(figure.get_figheight() + 0.15 * len(handles) / 3)
+        figure.legend(handles, names, loc="outside lower center", ncols=3)
+    else:
+        main.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     percent = sweeps.assign(accuracy=accuracy(sweeps))
     for index, task in enumerate(tasks):
         panel = figure.add_subplot(grid[1 + index // 4, index % 4])

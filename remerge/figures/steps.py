@@ -33,7 +33,8 @@ def steps_figure(
         labels: Display names of methods.
         looks: Methods' looks.
     """
-    figure = new_figure(3.0)
+    # As high as the legend of many methods needs.
+    figure = new_figure(max(3.0, 0.4 + 0.15 * (trajectories["method"].nunique() + len(references))))
     axes = figure.subplots()
     averages = average_accuracy(trajectories, ["method", "step"])
     for method, curve in averages.groupby("method", sort=False):

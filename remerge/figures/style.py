@@ -89,6 +89,7 @@ FAMILIES = {
     ],
     "masks": [Look(_OLIVE, line, marker) for line, marker in _SIX],
     "directions": [Look(_WINE, line, marker) for line, marker in _SIX],
+    "exemplars": [Look(_PURPLE, line, marker) for line, marker in _SIX],
     "singular values": [Look(_TEAL, line, marker) for line, marker in _EIGHT],
     "own": [Look(_RED, "-", "P"), Look(_RED, ":", "X"), Look(_RED, "-.", "*")],
     "adamerging task": [Look(_SKY, "-", "s"), Look(_SKY, ":", "p")],

@@ -29,7 +29,8 @@ def taskwise_figure(histories: Mapping[str, pd.DataFrame], tasks: Sequence[str])
         histories: Coefficient files (step, task, layer, value) by method label.
         tasks: Tasks in order.
     """
-    figure = new_figure(2.6)
+    # As high as the legend of many tasks needs.
+    figure = new_figure(max(2.6, 0.4 + 0.14 * len(tasks)))
     panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
     styles: dict[str, dict[str, Any]] = {
         task: {"color": _COLORS[i % len(_COLORS)], "linestyle": _LINES[(i + i // len(_COLORS)) % len(_LINES)]}

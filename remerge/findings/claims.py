@@ -84,13 +84,18 @@ Side = OfMethod | OfSweep | OfTrajectory | OfStudy | OfBest
 
 
 class Published(_Strict):
-    """The papers' numbers, and the checkpoints they were measured on."""
+    """The papers' numbers, and the family of checkpoints and the encoder they were measured on."""
 
     above: float
     below: float
     source: str
     encoder: str
     origin: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of the sources: one, or one for each side."""
+        return tuple(self.source.split(", "))
 
 
 class Claim(_Strict):

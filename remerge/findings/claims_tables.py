@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim
-from remerge.findings.verdicts import Verdict, judge
+from remerge.findings.verdicts import Verdict, counted, judge
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.coverage import share
 
@@ -17,6 +17,12 @@ COLUMNS = (
     *("published above", "published below", "source", "caveats"),
 )
 """Columns of the table of claims."""
+
+
+def counts_note(table: pd.DataFrame, total: int) -> str:
+    """Say how many claims have each verdict, and how many of ``total`` were not judged."""
+    counts = ", ".join(f"{verdict}: {count}" for verdict, count in counted(table["verdict"]).items())
+    return f"{counts}; {total - len(table)} of {total} claims need encoders that were not made or merge other tasks."
 
 
 def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
@@ -114,11 +120,9 @@ def claims_markdown(table: pd.DataFrame, total: int) -> str:
     ]
     headers = ["Verdict", "Claim", "Difference", "Ours", "Published", "Source", "n", "Paper", "Caveats"]
     text = tabulate(cells, headers, tablefmt="github")
-    count = table["verdict"].value_counts()
-    counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
     return (
-        f"{text}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not made or merge other"
-        " tasks. Difference: points of average accuracy, with a 95 % paired bootstrap interval (10,000 resamples of"
+        f"{text}\n\n{counts_note(table, total)} Difference: points of average accuracy, with"
+        " a 95 % paired bootstrap interval (10,000 resamples of"
         " test images within every task; an image brings all answers to it along). A claim holds if the whole "
         "interval reaches its margin, 0 unless printed, and does not hold if the whole interval is below it. The "
         "intervals cover the choice of test images only; where a side is the best of several, the best is chosen "

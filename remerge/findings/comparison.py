@@ -15,6 +15,9 @@ from remerge.tasks.clip import CLIP_TASKS, clip_task
 DIFFERENT_IMAGES = "other images"
 COLUMNS = ["method", "task", "correct", "n", "ours", "low", "high", "published", "difference", "agrees", "flags"]
 OTHER_PARAMETERS = "no published number for these parameters"
+OTHER_TASKS = "published for other tasks"
+ALONE = ("pretrained", "individual")
+"""Published methods whose accuracy on a task does not depend on the suite's other tasks."""
 
 
 def compare(
@@ -26,11 +29,12 @@ def compare(
     elsewhere: Mapping[str, str],
     names: Mapping[str, str],
     notes: Mapping[str, str],
+    remarks: Mapping[str, str],
 ) -> pd.DataFrame:
     """Return one row per method and task that was both scored and published, and an average per method.
 
-    A method whose algorithm was only published with different parameters has just the average, without a published
-    number.
+    A method whose algorithm was only published with different parameters, or for a suite of other tasks, has just the
+    average, without a published number.
 
     Args:
         scores: Test scores of one suite.
@@ -41,13 +45,14 @@ def compare(
         elsewhere: By task, the origin whose zero-shot accuracy ours agrees with, if it is not the pool's origin.
         names: The published name of each method (:func:`remerge.methods.measured.published_as`).
         notes: Caveats of the comparison, by published name.
+        remarks: What is odd about a task, by task.
 
     Returns:
         Columns ``method``, ``task``, ``correct``, ``n``, ``ours``, ``low``, ``high`` (95 % Wilson interval; percent),
         ``published``, ``difference`` (points), ``agrees`` (whether the published value, to its printed precision, lies
         in the interval) and ``flags``. Averages are over the tasks in both, and say how many these are.
     """
-    theirs = published.rename(columns={"method": "published as"})
+    theirs = _of_suite(published, tasks).rename(columns={"method": "published as"})
     joined = scores.assign(**{"published as": scores["method"].map(names)}).merge(theirs, on=["published as", "task"])
     rows = []
     for method in methods:
@@ -55,15 +60,22 @@ def compare(
         compared = [task for task in tasks if task in of_method.index]
         note = notes.get(names.get(method, ""), "")
         for task in compared:
-            cell = _cell(of_method.loc[task], flags.get(task), elsewhere.get(task), note)
+            told = "; ".join(filter(None, [remarks.get(task, ""), note]))
+            cell = _cell(of_method.loc[task], flags.get(task), elsewhere.get(task), told)
             rows.append({"method": method, "task": task, **cell})
         if compared:
             rows.append({"method": method, "task": f"average ({len(compared)}/{len(tasks)})", **_average(rows, method)})
-        elif names.get(method) == "":
+        elif names.get(method) == "" or (published["method"] == names.get(method)).any():
             scored = scores[(scores["method"] == method) & scores["task"].isin(tasks)]
-            average = {"ours": accuracy(scored).mean(), "flags": OTHER_PARAMETERS}
+            average = {"ours": accuracy(scored).mean(), "flags": OTHER_TASKS if names[method] else OTHER_PARAMETERS}
             rows.append({"method": method, "task": f"average ({len(scored)}/{len(tasks)})", **average})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of_suite(published: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
+    """The published numbers of single encoders, and of merges of exactly these tasks."""
+    merged = published.groupby("method")["task"].transform(lambda measured: set(measured) == set(tasks))
+    return published[published["method"].isin(ALONE) | merged.astype(bool)]
 
 
 def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dict[str, object]:
@@ -133,6 +145,7 @@ def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str], parted: 
     note = (
         "Accuracy in percent; intervals are Wilson's, of the sampling of test images alone. Agrees: the published "
         "value lies in the interval. Only numbers measured on the same family of checkpoints, by the same algorithm "
-        "with the same parameters, are compared; sources: published/sources.csv, parameters: published/methods.yaml."
+        "with the same parameters and, for merges, of the same tasks, are compared; sources: published/sources.csv, "
+        "parameters: published/methods.yaml."
     )
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"

@@ -7,16 +7,22 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.findings.tables import number
 from remerge.merging.assemblies import MergedFiles
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.held_out import notes_on
 
-HEADERS = ["Method", "Seconds", "Memory (MB)", "Shared (MB)", "Per task (MB)", "Task's name", "Looks at"]
+HEADERS = [
+    *("Method", "Seconds", "Memory (MB)", "Shared (MB)", "Per task (MB)", "More per image (%)", "Task's name"),
+    "Looks at",
+]
 NOTE = (
     "Seconds: wall time of the jobs that make the encoder, start-up included, other jobs running beside them. Memory: "
     "resident, memory-mapped files included. Shared, per task: what is stored for all tasks together and for each task "
-    "besides. Task's name: whether the encoder, and not only the zero-shot head, depends on the name of the image's "
-    "task. Task vectors and experts, which all merging needs, are not counted."
+    "besides. More per image: the multiply-adds of adapters and routing, in percent of the encoder's own, counted from "
+    "the shapes of matrices; weights that differ between tasks are made once for all images of a task. Task's name: "
+    "whether the encoder, and not only the zero-shot head, depends on the name of the image's task. Task vectors and "
+    "experts, which all merging needs, are not counted."
 )
 
 
@@ -37,8 +43,9 @@ def cost_table(
     Returns:
         Columns ``method``, ``seconds`` (total wall time of its jobs, including start-up), ``memory`` (peak resident
         megabytes of the largest job, including memory-mapped files), ``shared`` and ``per_task`` (megabytes stored for
-        all tasks together, and on average for each task in addition), ``task_name`` (``needed`` if the encoder depends
-        on the name of the image's task), ``uses``.
+        all tasks together, and on average for each task in addition), ``more_per_image`` (percent; see
+        :class:`remerge.merging.assemblies.MergedFiles`), ``task_name`` (``needed`` if the encoder depends on the name
+        of the image's task), ``uses``.
 
     Raises:
         RemergeError: See :class:`remerge.merging.assemblies.MergedFiles`.
@@ -56,6 +63,7 @@ def cost_table(
             "memory": max((memory for _, memory in found[name] if memory == memory), default=None),
             "shared": files[name].shared_bytes / 1e6,
             "per_task": sum(files[name].part_bytes.values()) / 1e6 / max(len(files[name].parts), 1),
+            "more_per_image": files[name].more_per_image,
             "task_name": "needed" if files[name].assembly.needs_task_name else None,
             "uses": ", ".join(method["uses"]),
         }
@@ -67,7 +75,9 @@ def cost_table(
 
 def cost_table_markdown(table: pd.DataFrame) -> str:
     """Return the result of :func:`cost_table` in Markdown."""
-    shown = table.assign(method=table["method"].map(MARKDOWN.plain)).astype({"task_name": object}).fillna("–")
-    formats = ("", ".1f", ".1f", ".1f", ".2f", "", "")
-    text = tabulate(shown, HEADERS, tablefmt="github", floatfmt=formats, showindex=False, disable_numparse=[0])
+    numbers = table["more_per_image"].map(number)
+    shown = table.assign(method=table["method"].map(MARKDOWN.plain), more_per_image=numbers)
+    shown = shown.astype({"task_name": object}).fillna("–")
+    formats = ("", ".1f", ".1f", ".1f", ".2f", "", "", "")
+    text = tabulate(shown, HEADERS, tablefmt="github", floatfmt=formats, showindex=False, disable_numparse=[0, 5])
     return f"{text}\n\n{' '.join([NOTE, *notes_on(table['uses'])])}\n"

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim
-from remerge.findings.claims_tables import COLUMNS, table_row, without_images
+from remerge.findings.claims_tables import COLUMNS, counts_note, table_row, without_images
 from remerge.findings.tables import Row, divider, in_blocks
 from remerge.findings.verdicts import judge_over_seeds
 from remerge.methods.registry import SHARED_AND_PARTS
@@ -110,13 +110,11 @@ def claims_over_seeds_markdown(table: pd.DataFrame, seeds: list[int], total: int
     headers = ["Verdict", "Claim", f"Seed {' '.join(map(str, seeds))}", "Ours, points [95 %]", "Published", "Caveats"]
     if not any(row[-1] for row in cells):
         cells, headers = [row[:-1] for row in cells], headers[:-1]
-    count = table["verdict"].value_counts()
-    counts = ", ".join(f"{count.get(name, 0)} {name}" for name in ("holds", "does not hold", "undecided"))
     marks = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     return (
-        f"{_laid_out(cells, headers)}\n\n{counts}; {total - len(table)} of {total} claims need encoders that were not "
-        f"made or merge other tasks. By seed, each judged alone: {marks}, {NOT_JUDGED} not judged. Ours: the "
-        f"difference in points of average accuracy, its mean over {len(seeds)} training seeds unless fewer are named, "
+        f"{_laid_out(cells, headers)}\n\n{counts_note(table, total)} By seed, each judged alone: "
+        f"{marks}, {NOT_JUDGED} not judged. Ours: the difference in points of average accuracy, its mean over "
+        f"{len(seeds)} training seeds unless fewer are named, "
         "and its 95 % interval, which covers both the seed and the choice of test images (of a single seed, images "
         "alone): a two-level bootstrap of 10,000 resamples, widened by Student's t because seeds are few; an image "
         "brings all answers to it along, and the best of several is chosen anew for every seed and resample. A claim "

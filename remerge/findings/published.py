@@ -53,6 +53,7 @@ def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str
     """Return published zero-shot accuracies (percent) by origin and task, the pool's origin first.
 
     All origins start from the same weights, OpenAI's; their values only differ in the images they were measured on.
+    Origins of which only averages were published are left out.
     """
     first = SHARED_WEIGHTS.get(origin, origin)
     origins = sorted(published["origin"].unique(), key=lambda name: (name != first, name))
@@ -61,4 +62,4 @@ def zero_shot_references(published: pd.DataFrame, origin: str, architecture: str
         rows = of_pool(published, name, architecture)
         rows = rows[rows["method"] == "pretrained"]
         references[name] = dict(zip(rows["task"], rows["accuracy"], strict=True))
-    return references
+    return {name: known for name, known in references.items() if known}

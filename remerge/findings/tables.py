@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from remerge.figures.few import FEW_TASKS
 from remerge.methods.registry import ALGORITHMS, BLOCKS, MERGING, ONE_ENCODER, SHARED_AND_PARTS, WITH_PARTS, block_of
 from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
@@ -144,45 +145,70 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def main_table_markdown(
-    table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
+    table: pd.DataFrame,
+    methods: Mapping[str, Row],
+    origins: Mapping[str, str],
+    flags: Mapping[str, str],
+    remarks: Mapping[str, str] | None = None,
 ) -> str:
     """Return the main table in Markdown, with one decimal, the best merged encoder bold, and the second underlined.
 
-    Each block of methods has its own best.
+    Each block of methods has its own best. With more than eight tasks, what sums them up comes first.
 
     Args:
         table: The result of :func:`main_table`.
         methods: The methods in its rows.
         origins: By task, whether its images are rendered or real.
         flags: By task, what is wrong with its splits (:func:`remerge.images.audit.contaminated`).
+        remarks: By task, what else is odd about it.
     """
     headers, blocks = _main_layout(table, methods, list(origins), MARKDOWN)
     body = blocks.pop(ONE_ENCODER, [])
     for title, rows in blocks.items():
         body += [divider(title, len(headers)), *rows]
-    notes = " ".join(_notes(table, origins, flags))
+    notes = " ".join(_notes(table, methods, origins, flags, remarks or {}))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{MARKDOWN.plain(notes)}\n"
 
 
 def main_table_latex(
-    table: pd.DataFrame, methods: Mapping[str, Row], origins: Mapping[str, str], flags: Mapping[str, str]
+    table: pd.DataFrame,
+    methods: Mapping[str, Row],
+    origins: Mapping[str, str],
+    flags: Mapping[str, str],
+    remarks: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the main table in LaTeX (package booktabs), with the same marks as in Markdown."""
+    """Return the main table in LaTeX (package booktabs), with the same marks as in Markdown.
+
+    With more than eight tasks, these are a second table, as wide as the text at most (package graphicx).
+    """
     headers, blocks = _main_layout(table, methods, list(origins), LATEX)
-    return latex_table(headers, blocks, LATEX.plain(" ".join(_notes(table, origins, flags))))
+    note = LATEX.plain(" ".join(_notes(table, methods, origins, flags, remarks or {})))
+    if len(origins) <= FEW_TASKS:
+        return latex_table(headers, blocks, note)
+    first = 1 + list(_columns(list(origins))).index(next(iter(origins)))
+    last = first + len(origins)
+    summary = {title: [[*row[:first], *row[last:]] for row in rows] for title, rows in blocks.items()}
+    by_task = {title: [[row[0], *row[first:last]] for row in rows] for title, rows in blocks.items()}
+    whole = latex_table([*headers[:first], *headers[last:]], summary, note)
+    return f"{whole}\n\\par\\medskip\n{_fitted(['Method', *headers[first:last]], by_task)}"
 
 
-def experts_table_markdown(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
+def experts_table_markdown(
+    table: pd.DataFrame, flags: Mapping[str, str], remarks: Mapping[str, str] | None = None
+) -> str:
     """Return the expert-by-task table in Markdown, with each expert's task in bold."""
     headers, body = _experts_layout(table, MARKDOWN)
-    note = MARKDOWN.plain(" ".join(_experts_notes(table, flags)))
+    note = MARKDOWN.plain(" ".join(_experts_notes(table, flags, remarks or {})))
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
 
 
-def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str]) -> str:
+def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str], remarks: Mapping[str, str] | None = None) -> str:
     """Return the expert-by-task table in LaTeX (package booktabs)."""
     headers, body = _experts_layout(table, LATEX)
-    return latex_table(headers, {"": body}, LATEX.plain(" ".join(_experts_notes(table, flags))))
+    note = LATEX.plain(" ".join(_experts_notes(table, flags, remarks or {})))
+    if len(body) <= FEW_TASKS:
+        return latex_table(headers, {"": body}, note)
+    return f"{_fitted(headers, {'': body})}{_below(note)}\n"
 
 
 def divider(block: str, columns: int) -> list[str]:
@@ -190,7 +216,7 @@ def divider(block: str, columns: int) -> list[str]:
     return [f"*{block.capitalize()}*", *[""] * (columns - 1)]
 
 
-def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
+def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str], remarks: Mapping[str, str]) -> list[str]:
     tasks = list(table["expert"])
     cells = table.set_index("expert")
     absent = [
@@ -201,14 +227,14 @@ def _experts_notes(table: pd.DataFrame, flags: Mapping[str, str]) -> list[str]:
         )
         if len(found) < len(tasks)
     ]
-    return [EXPERTS_NOTE, *absent, *_contaminated(flags, tasks)]
+    return [EXPERTS_NOTE, *absent, *_contaminated(flags, tasks), *_remarks(remarks)]
 
 
 def _experts_layout(table: pd.DataFrame, markup: Markup) -> tuple[list[str], list[list[str]]]:
     tasks = [column for column in table if column != "expert"]
     body = []
     for _, row in table.iterrows():
-        cells = [_number(row[task]) for task in tasks]
+        cells = [number(row[task]) for task in tasks]
         own = tasks.index(row["expert"])
         if cells[own] != "–":
             cells[own] = markup.best.format(cells[own])
@@ -220,34 +246,73 @@ def _main_layout(
     table: pd.DataFrame, methods: Mapping[str, Row], tasks: list[str], markup: Markup
 ) -> tuple[list[str], dict[str, list[list[str]]]]:
     """Headers, and the printed rows of every block."""
-    columns = [*tasks, "average", "normalised"]
-    merged = _merged(table, len(tasks))
+    columns = _columns(tasks)
+    if len(tasks) > FEW_TASKS:
+        accuracies = table[tasks].astype(float)
+        table = table.assign(worst=accuracies.min(axis=1), spread=accuracies.std(axis=1, ddof=0))
     rows = list(in_blocks(methods).values())
     names = list(table["task_name"].fillna("–")) if "task_name" in table else []
     body = [
         [
             markup.plain(str(row["method"])),
-            *(_number(row[column]) for column in columns),
+            *(number(row[column]) for column in columns),
             *names[index : index + 1],
             markup.plain(row["uses"] or "–"),
         ]
         for index, (_, row) in enumerate(table.iterrows())
     ]
     blocks = {block: [index for index, row in enumerate(rows) if row.block == block] for block in BLOCKS}
-    for indices in blocks.values():
-        # An encoder that merges fewer tasks has an advantage on those.
-        most = max((merged[index] for index in indices if rows[index].competes), default=0)
-        competes = [index for index in indices if rows[index].competes and merged[index] == most]
-        for place in range(1, 1 + len(columns)):
-            _mark([body[index] for index in competes], place, markup)
-    for index, count in enumerate(merged):
-        if count < len(tasks):
-            body[index][0] += f" ({count}/{len(tasks)} tasks)"
-    incomplete = table["tasks"].fillna(0) < len(tasks)
-    for index in incomplete[incomplete].index:
-        body[index][1 + len(tasks)] += f" ({int(table['tasks'].fillna(0)[index])}/{len(tasks)})"
-    headers = ["Method", *map(markup.plain, tasks), "Average", "Normalised", *["Task's name"][: len(names)], "Looks at"]
+    places = [place for place, column in enumerate(columns, start=1) if column != "spread"]
+    competes = [row.competes for row in rows]
+    average = 1 + list(columns).index("average")
+    mark_blocks(body, table, list(blocks.values()), competes, places, average, len(tasks), markup)
+    headers = ["Method", *map(markup.plain, columns.values()), *["Task's name"][: len(names)], "Looks at"]
     return headers, {block: [body[index] for index in indices] for block, indices in blocks.items() if indices}
+
+
+def _columns(tasks: Sequence[str]) -> dict[str, str]:
+    """The header of every column of numbers, in order; the eye finds what sums up many tasks only before them."""
+    own = {task: task for task in tasks}
+    if len(tasks) <= FEW_TASKS:
+        return own | {"average": "Average", "normalised": "Normalised"}
+    summary = {"average": "Average", "worst": "Worst task", "spread": "Spread", "normalised": "Normalised"}
+    return summary | own
+
+
+def mark_blocks(
+    body: Sequence[list[str]],
+    table: pd.DataFrame,
+    blocks: Sequence[Sequence[int]],
+    competes: Sequence[bool],
+    places: Sequence[int],
+    average: int,
+    tasks: int,
+    markup: Markup,
+) -> None:
+    """Mark the best and second best of every block in printed rows, and say which rows are of fewer tasks.
+
+    Args:
+        body: The printed rows, label first; they are changed.
+        table: The same rows, with ``tasks`` and perhaps ``merged`` as in :func:`main_table`.
+        blocks: The indices of the rows of each block.
+        competes: Whether each row can be marked.
+        places: Where rows have numbers to be marked.
+        average: Where they have the average.
+        tasks: The number of the suite's tasks.
+        markup: The markup.
+    """
+    merged = _merged(table, tasks)
+    for indices in blocks:
+        # An encoder that merges fewer tasks has an advantage on those.
+        most = max((merged[index] for index in indices if competes[index]), default=0)
+        best = [body[index] for index in indices if competes[index] and merged[index] == most]
+        for place in places:
+            _mark(best, place, markup)
+    for row, count, averaged in zip(body, merged, table["tasks"].fillna(0), strict=True):
+        if count < tasks:
+            row[0] += f" ({count}/{tasks} tasks)"
+        if averaged < tasks:
+            row[average] += f" ({int(averaged)}/{tasks})"
 
 
 def _merged(table: pd.DataFrame, tasks: int) -> list[int]:
@@ -265,8 +330,9 @@ def _mark(rows: Sequence[list[str]], place: int, markup: Markup) -> None:
             row[place] = marks.get(float(row[place]), "{}").format(row[place])
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.1f}"
+def number(value: float | None, decimals: int = 1) -> str:
+    """Return a number as tables print it; a dash if there is none."""
+    return "–" if value is None or pd.isna(value) else f"{value:.{decimals}f}"
 
 
 def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
@@ -274,7 +340,17 @@ def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
     return [f"Contaminated split: {task}, {told}." for task, told in flags.items() if task in known]
 
 
-def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, str]) -> list[str]:
+def _remarks(remarks: Mapping[str, str]) -> list[str]:
+    return [f"{task}: {remark}." for task, remark in remarks.items()]
+
+
+def _notes(
+    table: pd.DataFrame,
+    methods: Mapping[str, Row],
+    origins: Mapping[str, str],
+    flags: Mapping[str, str],
+    remarks: Mapping[str, str],
+) -> list[str]:
     """The notes below the main table."""
     counts = {task: table.get(f"{task} n", pd.Series(dtype=float)).max() for task in origins}
     sizes = ", ".join(f"{task} {int(n)}" for task, n in counts.items() if not pd.isna(n))
@@ -288,21 +364,35 @@ def _notes(table: pd.DataFrame, origins: Mapping[str, str], flags: Mapping[str, 
         f"Normalised: mean over tasks of accuracy divided by the expert's. Test images: {sizes}.",
         f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
         "(sampling of test images only).",
+        *(["Spread: standard deviation over tasks."] if len(origins) > FEW_TASKS else []),
         f"Images {kinds}.",
         *([PARTS_NOTE] if _has_parts(table) else []),
-        *_absent(table, list(origins)),
+        *notes_on_tasks(table, list(origins)),
         *_contaminated(flags, origins),
+        *_remarks(remarks),
+        *_above_experts(table, methods, list(origins)),
         *notes_on(table["uses"]),
         *_precision(table),
     ]
+
+
+def _above_experts(table: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence[str]) -> list[str]:
+    """A note on tasks that fine-tuning made no better."""
+    rows = table.set_index("method")
+    labels = {row.algorithm: row.label for row in methods.values() if row.label in rows.index}
+    if not {"pretrained", "individual"} <= labels.keys():
+        return []
+    zero_shot, experts = rows.loc[labels["pretrained"]], rows.loc[labels["individual"]]
+    above = [task for task in tasks if zero_shot[task] is not None and zero_shot[task] > (experts[task] or 0)]
+    return [f"Zero-shot accuracy is above the expert's: {', '.join(above)}."] if above else []
 
 
 def _has_parts(table: pd.DataFrame) -> bool:
     return "block" in table and bool((table["block"] == SHARED_AND_PARTS).any())
 
 
-def _absent(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
-    """A note on what missing images of tasks mean for the table."""
+def notes_on_tasks(table: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+    """Return notes on what missing images and experts of tasks mean for a main table."""
     scored = [task for task in tasks if f"{task} n" in table and table[f"{task} n"].notna().any()]
     told = []
     if sentence := absence(scored, tasks):
@@ -325,7 +415,7 @@ def _precision(table: pd.DataFrame) -> list[str]:
     return [f"Scored in bfloat16: on {agree} of the {compared} images compared, float32 predicts the same."]
 
 
-def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]], note: str) -> str:
+def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]], note: str = "") -> str:
     """Return a table in LaTeX (package booktabs): the first column is text, as is the last if it says what was used.
 
     Args:
@@ -345,5 +435,17 @@ def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[s
     for title, rows in others:
         lines += [r"\midrule", rf"\multicolumn{{{len(headers)}}}{{l}}{{\emph{{{title.capitalize()}}}}} \\", r"\midrule"]
         lines += [" & ".join(row) + r" \\" for row in rows]
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\par\smallskip\footnotesize {note}"]
+    lines += [r"\bottomrule", r"\end{tabular}", *([_below(note)] if note else [])]
     return "\n".join(lines) + "\n"
+
+
+def _fitted(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]]) -> str:
+    """Return a table in LaTeX (also package graphicx) with upright headers, shrunk if it is wider than the text."""
+    first, *others = headers
+    table = latex_table([first, *(rf"\rotatebox{{90}}{{{header}}}" for header in others)], blocks)
+    width = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
+    return f"% needs \\usepackage{{graphicx}}\n\\resizebox{{{width}}}{{!}}{{%\n{table}}}\n"
+
+
+def _below(note: str) -> str:
+    return rf"\par\smallskip\footnotesize {note}"

@@ -1,6 +1,7 @@
 """Verdicts on claims, from score files alone."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,12 @@ class Verdict:
         if self.low >= self.claim.by and self.difference > self.claim.by:
             return "holds"
         return "does not hold" if self.high < self.claim.by else "undecided"
+
+
+def counted(verdicts: Iterable[str]) -> dict[str, int]:
+    """Return how many there are of each verdict, also of those that no claim has."""
+    count = Counter(verdicts)
+    return {verdict: count[verdict] for verdict in ("holds", "does not hold", "undecided")}
 
 
 def judge(claim: Claim, scores: Scores, seed: int = 0) -> Verdict | None:

@@ -1,14 +1,17 @@
-"""Unlabeled batches for test-time adaptation."""
+"""Unlabeled images for adaptation: batches of them, and their features."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from remerge.clip.encoders import to_input
 from remerge.images.store import ImageSet
+
+# Images per forward pass; features do not depend on it.
+AT_ONCE = 256
 
 
 def adaptation_batches(image_sets: Sequence[ImageSet], *, batch_size: int, seed: int) -> Callable[[int], list[Tensor]]:
@@ -43,3 +46,17 @@ def drawn(sizes: Sequence[int], *, batch_size: int, seed: int, step: int) -> lis
     """
     generator = np.random.Generator(np.random.PCG64([seed, step]))
     return [np.sort(generator.choice(size, min(batch_size, size), replace=False)) for size in sizes]
+
+
+@torch.inference_mode()
+def features_of(encoder: nn.Module, image_set: ImageSet, chosen: npt.NDArray[np.int64], device: str) -> Tensor:
+    """Return the features of some images, by number, ``[n, d]``.
+
+    Args:
+        encoder: On ``device``.
+        image_set: The images.
+        chosen: Numbers of at least one of them.
+        device: Where to compute.
+    """
+    parts = (image_set.images[chosen[begin : begin + AT_ONCE]] for begin in range(0, len(chosen), AT_ONCE))
+    return torch.cat([encoder(to_input(torch.from_numpy(part).to(device))) for part in parts])

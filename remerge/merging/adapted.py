@@ -1,35 +1,19 @@
 """Adapted results: one encoder, and for each task an adapter of its features (Representation Surgery)."""
 
-from pathlib import Path
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from remerge.clip.encoders import load_encoder, to_input
 from remerge.images.store import ImageSet
-from remerge.merging.adaptation import drawn
-from remerge.merging.merged import Merged
+from remerge.merging.adaptation import drawn, features_of
+from remerge.merging.merged import Plain
 
 DOWN, UP = "down", "up"
-# Images per forward pass; features do not depend on it.
-AT_ONCE = 256
 
 
-class Adapted(Merged):
+class Adapted(Plain):
     """One encoder, followed by the task's adapter."""
-
-    def __init__(self, path: str | Path) -> None:
-        """Load the encoder.
-
-        Raises:
-            RemergeError: See :class:`remerge.merging.assemblies.MergedFiles` and
-                :func:`remerge.clip.encoders.load_encoder`.
-        """
-        super().__init__(path)
-        self._encoder = load_encoder(path)
 
     def encoder_for(self, task: str) -> nn.Module:
         """Return the encoder with the task's adapter."""
@@ -82,7 +66,7 @@ def learn_adapter(
     """
     batches = [drawn([len(image_set)], batch_size=batch_size, seed=seed, step=step)[0] for step in range(steps)]
     used, places = np.unique(np.concatenate(batches), return_inverse=True)
-    ours, theirs = (_features(each, image_set, used, device) for each in (encoder, expert))
+    ours, theirs = (features_of(each, image_set, used, device) for each in (encoder, expert))
     width = ours.shape[1]
     generator = torch.Generator().manual_seed(seed)
     # As nn.Linear starts from; with nothing in the second matrix the adapter changes nothing before the first step.
@@ -95,10 +79,3 @@ def learn_adapter(
         (adapter(ours[chosen]) - theirs[chosen]).abs().mean().backward()
         optimiser.step()
     return {DOWN: adapter.down.detach().cpu(), UP: adapter.up.detach().cpu()}
-
-
-@torch.inference_mode()
-def _features(encoder: nn.Module, image_set: ImageSet, used: npt.NDArray[np.int64], device: str) -> Tensor:
-    """Features of some of the images, by number, ``[n, d]``."""
-    parts = (image_set.images[used[begin : begin + AT_ONCE]] for begin in range(0, len(used), AT_ONCE))
-    return torch.cat([encoder(to_input(torch.from_numpy(part).to(device))) for part in parts])

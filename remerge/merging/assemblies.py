@@ -3,11 +3,13 @@
 Tables use this module to find what is stored and whether the task's name is needed; nothing here imports torch.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from remerge.checkpoints.headers import SEPARATOR, read_metadata
+from remerge.checkpoints.headers import SEPARATOR, read_metadata, read_shapes
 from remerge.errors import RemergeError
+from remerge.merging.multiply_adds import Shapes, of_adapter, of_encoder, of_nothing, of_routing
 
 
 @dataclass(frozen=True)
@@ -18,19 +20,24 @@ class Assembly:
         module: The module of its class, a subclass of :class:`remerge.merging.merged.Merged`.
         name: The name of the class.
         needs_task_name: Whether encoders differ between tasks, so that the task of every image must be known.
+        added: Counts the multiply-adds that an image takes beyond the encoder's own, given the shapes of the tensors in
+            the shared file and in each part; None if they are not counted.
     """
 
     module: str
     name: str
     needs_task_name: bool = False
+    added: Callable[[Shapes, Sequence[Shapes]], int] | None = None
 
 
 ASSEMBLIES = {
-    "plain": Assembly("remerge.merging.merged", "Plain"),
-    "masked": Assembly("remerge.merging.masked", "Masked", needs_task_name=True),
-    "low_rank": Assembly("remerge.merging.low_rank", "LowRank", needs_task_name=True),
-    "routed": Assembly("remerge.merging.routed", "Routed"),
-    "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True),
+    "plain": Assembly("remerge.merging.merged", "Plain", added=of_nothing),
+    "masked": Assembly("remerge.merging.masked", "Masked", needs_task_name=True, added=of_nothing),
+    "low_rank": Assembly("remerge.merging.low_rank", "LowRank", needs_task_name=True, added=of_nothing),
+    "routed": Assembly("remerge.merging.routed", "Routed", added=of_routing),
+    "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True, added=of_adapter),
+    "twin": Assembly("remerge.merging.twins", "Twin"),
+    "ensembled": Assembly("remerge.merging.ensembled", "Ensembled"),
 }
 """Assemblies by the name in the shared file's header; the default is ``plain``."""
 
@@ -82,6 +89,15 @@ class MergedFiles:
     def part_bytes(self) -> dict[str, int]:
         """Sizes of the parts by task."""
         return {task: path.stat().st_size for task, path in self.parts.items()}
+
+    @property
+    def more_per_image(self) -> float | None:
+        """Multiply-adds that an image takes beyond the encoder's own, in percent of these; None if not counted."""
+        if self.assembly.added is None:
+            return None
+        shared = read_shapes(self.path)
+        added = self.assembly.added(shared, [read_shapes(path) for path in self.parts.values()])
+        return added and 100 * added / of_encoder(shared)
 
 
 def part_path(path: str | Path, task: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from remerge.errors import ParameterError
 from remerge.merging.rules import Matrix, MergeRule, Place
@@ -31,16 +31,22 @@ SPLIT = (("q_proj.weight", "k_proj.weight", "v_proj.weight"), ("query.weight", "
 
 
 class MatrixRule(MergeRule):
-    """How a method merges that decomposes whole matrices; a subclass says how (``merge_matrix``)."""
+    """How a method merges that decomposes whole matrices; a subclass says how (``merge_matrix``).
 
-    def __init__(self, matrices: Which, others: Others, qkv: Qkv, tasks: int = 1) -> None:
+    Attributes:
+        shares_rank: Whether tasks share a matrix's rank, so that it must be at least their number.
+    """
+
+    shares_rank: ClassVar[bool] = False
+
+    def __init__(self, matrices: Which, others: Others, qkv: Qkv, tasks: int) -> None:
         """Note what the method's parameters say.
 
         Args:
             matrices: See :data:`Which`.
             others: See :data:`Others`.
             qkv: See :data:`Qkv`.
-            tasks: How many tasks share a matrix's rank; it must be at least as large.
+            tasks: How many tasks are merged.
 
         Raises:
             ParameterError: A parameter is none of its values.
@@ -58,19 +64,21 @@ class MatrixRule(MergeRule):
         return merge_others(self.others, entries)
 
     def matrices(self, shapes: Shapes) -> Sequence[Matrix]:
-        """Return the matrices to merge whole.
+        """Return the matrices to merge whole; one too small to be shared by all tasks is merged as other tensors are.
 
         Raises:
-            ParameterError: There are none, or one is too small to be shared by all tasks.
+            ParameterError: There are none, or all are too small.
         """
         found = matrices_in(shapes, self.which, self.qkv)
-        for matrix in found:
-            if min(matrix.shape) < self.tasks:
-                raise ParameterError(
-                    f"{matrix.places[0].key!r} of shape {list(matrix.shape)} is too small for {self.tasks} tasks; "
-                    "merge fewer tasks" + (" or set `matrices` to linear" if self.which == "all" else "")
-                )
-        return found
+        if not self.shares_rank:
+            return found
+        large = [matrix for matrix in found if min(matrix.shape) >= self.tasks]
+        if not large:
+            raise ParameterError(
+                f"{found[0].places[0].key!r} of shape {list(found[0].shape)} is too small for {self.tasks} tasks, and "
+                "no matrix is larger; merge fewer tasks"
+            )
+        return large
 
 
 def merge_others(others: Others, entries: Sequence[Tensor]) -> Tensor:

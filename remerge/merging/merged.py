@@ -56,7 +56,7 @@ class Merged(MergedFiles, ABC):
 
 
 class Plain(Merged):
-    """One encoder for all tasks; its weights are the shared file."""
+    """One encoder for all tasks, whose weights are the shared file; subclasses add modules to it."""
 
     def __init__(self, path: str | Path) -> None:
         """Load the encoder.

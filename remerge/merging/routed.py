@@ -8,27 +8,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from remerge.checkpoints.weights import Weights
-from remerge.clip.encoders import load_encoder
 from remerge.merging.low_rank import LEFT, RIGHT, truncated
-from remerge.merging.merged import Merged
+from remerge.merging.merged import Plain
+from remerge.merging.multiply_adds import GATE
 
-GATE, BIAS = "gate.", "bias."
+BIAS = "bias."
 PROJECTIONS = ("query", "key", "value")
 """The linear layers that open_clip stores as one matrix, in its order; each is routed by itself."""
 
 
-class Routed(Merged):
+class Routed(Plain):
     """The shared encoder with the experts of all tasks in its linear layers; tokens choose, and no task is named."""
 
     def __init__(self, path: str | Path) -> None:
-        """Load the encoder and the experts.
-
-        Raises:
-            RemergeError: See :class:`remerge.merging.assemblies.MergedFiles` and
-                :func:`remerge.clip.encoders.load_encoder`.
-        """
+        """Load the encoder and put the experts into its linear layers; see :class:`Plain` for errors."""
         super().__init__(path)
-        self._encoder = load_encoder(path)
         parts = [self.part(task) for task in self.parts]
         for name, module in list(self._encoder.named_modules()):
             if isinstance(module, nn.MultiheadAttention):
@@ -36,10 +30,6 @@ class Routed(Merged):
             elif isinstance(module, nn.Linear) and not name.endswith(".out_proj"):
                 self._encoder.set_submodule(name, RoutedLinear(module.weight, module.bias, parts, name))
         self._encoder.eval()
-
-    def encoder_for(self, task: str) -> nn.Module:
-        """Return the encoder, the same for every task."""
-        return self._encoder
 
 
 class LowRankLinear(nn.Module):

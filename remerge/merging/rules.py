@@ -119,13 +119,14 @@ class Around(MergeRule):
         return self.rule.matrices(shapes)
 
     def merge_matrix(self, matrix: Matrix, tasks: "Sequence[Tensor]") -> "Tensor":
-        """Return the wrapped rule's merge of a matrix, changed place by place."""
+        """Return the wrapped rule's merge of a matrix, changed place by place on the CPU."""
         import torch
 
-        flat = [task.reshape(-1) for task in tasks]
+        device = tasks[0].device
+        flat = [task.reshape(-1).cpu() for task in tasks]
         entries = {place: [each[part] for each in flat] for place, part in matrix.parts()}
         given = zip(*(self.before(place, entries[place]) for place in matrix.places), strict=True)
-        merged = self.rule.merge_matrix(matrix, [torch.cat(rows).view(matrix.shape) for rows in given])
-        merged = merged.reshape(-1).to(flat[0].dtype)
+        merged = self.rule.merge_matrix(matrix, [torch.cat(rows).view(matrix.shape).to(device) for rows in given])
+        merged = merged.reshape(-1).cpu().to(flat[0].dtype)
         changed = [self.after(place, merged[part], entries[place]) for place, part in matrix.parts()]
-        return torch.cat(changed).view(matrix.shape)
+        return torch.cat(changed).view(matrix.shape).to(device)

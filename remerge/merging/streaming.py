@@ -131,15 +131,16 @@ def is_moved(vector: Weights, key: str) -> bool:
     return any(bool(entries(tile.begin, tile.end).any()) for tile in tiles)
 
 
-def merged_by(rule: MergeRule, task_vectors: Sequence[Weights]) -> dict[str, Tensor]:
+def merged_by(rule: MergeRule, task_vectors: Sequence[Weights], device: str = "cpu") -> dict[str, Tensor]:
     """Merge task vectors by a rule.
 
     Args:
         rule: The method.
         task_vectors: One per task, with the same keys and shapes; memory-mapped ones are never wholly in memory.
+        device: Where matrices are merged that the rule asks for.
 
     Returns:
-        The merged task vector.
+        The merged task vector, on the CPU.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
@@ -149,17 +150,20 @@ def merged_by(rule: MergeRule, task_vectors: Sequence[Weights]) -> dict[str, Ten
     def keep(place: Place, entries: Tensor) -> None:
         merged[place.key].view(-1)[place.begin : place.end] = entries
 
-    merge_tiles(rule, task_vectors, keep)
+    merge_tiles(rule, task_vectors, keep, device)
     return merged
 
 
-def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None]) -> None:
+def merge_tiles(
+    rule: MergeRule, task_vectors: Sequence[Weights], write: Callable[[Place, Tensor], None], device: str = "cpu"
+) -> None:
     """Merge task vectors by a rule and write the merged entries of matrices and tiles, ``[n]``, some of them twice.
 
     Args:
         rule: The method.
         task_vectors: One per task, with the same keys and shapes.
         write: Writes the entries of a place; a later call replaces earlier entries. Called from several threads.
+        device: Where matrices are merged that the rule asks for.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
@@ -173,7 +177,7 @@ def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callabl
         write(place, merged)
 
     matrices = rule.matrices({key: shape_of(task_vectors[0], key) for key in task_vectors[0]})
-    merge_matrices(rule, matrices, task_vectors, write)
+    merge_matrices(rule, matrices, task_vectors, write, device)
     whole = {place.key for matrix in matrices for place in matrix.places}
     keys = [key for key in task_vectors[0] if key not in whole]
     for_each_tile(work, task_vectors, [Place(key, 0, numel_of(task_vectors[0], key)) for key in keys])
@@ -181,24 +185,29 @@ def merge_tiles(rule: MergeRule, task_vectors: Sequence[Weights], write: Callabl
 
 
 class TasksOfMatrix(Sequence[Tensor]):
-    """A matrix in every task vector, read on access."""
+    """A matrix in every task vector, read and moved to a device on access."""
 
-    def __init__(self, task_vectors: Sequence[Weights], matrix: Matrix) -> None:
+    def __init__(self, task_vectors: Sequence[Weights], matrix: Matrix, device: str = "cpu") -> None:
         self.task_vectors = task_vectors
         self.matrix = matrix
+        self.device = device
 
     @overload
     def __getitem__(self, index: int) -> Tensor: ...
     @overload
     def __getitem__(self, index: slice) -> list[Tensor]: ...
     def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
-        """Return one task's matrix, or several.
+        """Return one task's matrix, or several; see :meth:`read` for errors."""
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return self.read(index).to(self.device)
+
+    def read(self, index: int) -> Tensor:
+        """Return one task's matrix, on the CPU.
 
         Raises:
             RemergeError: It holds NaN or infinity; the message names task, tensor and how many.
         """
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
         vector = self.task_vectors[index]
         rows = [entries_of(vector, place.key)(place.begin, place.end) for place in self.matrix.places]
         read = (rows[0] if len(rows) == 1 else torch.cat(rows)).view(self.matrix.shape)
@@ -216,6 +225,7 @@ def merge_matrices(
     matrices: Sequence[Matrix],
     task_vectors: Sequence[Weights],
     write: Callable[[Place, Tensor], None],
+    device: str,
 ) -> None:
     """Merge matrices by a rule, several at the same time if they are small enough, and write their entries, ``[n]``.
 
@@ -226,6 +236,7 @@ def merge_matrices(
         matrices: Those that the rule merges whole.
         task_vectors: One per task, with the same keys and shapes.
         write: Writes the entries of a place. Called from several threads.
+        device: Where to merge; off the CPU, one matrix at a time.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity; the message names task, tensor and how many.
@@ -234,16 +245,16 @@ def merge_matrices(
         return
 
     def work_through(matrix: Matrix) -> int:
-        tasks = TasksOfMatrix(task_vectors, matrix)
+        tasks = TasksOfMatrix(task_vectors, matrix, device)
         with torch.no_grad():
-            is_moved = any(bool(task.any()) for task in tasks)
-            merged = rule.merge_matrix(matrix, tasks).reshape(-1) if is_moved else tasks[0].reshape(-1)
+            is_moved = any(bool(tasks.read(index).any()) for index in range(len(tasks)))
+            merged = rule.merge_matrix(matrix, tasks).reshape(-1).cpu() if is_moved else tasks.read(0).reshape(-1)
         for place, part in matrix.parts():
             write(place, merged[part].to(dtype_of(task_vectors[0], place.key)))
         return len(merged)
 
     by_size = sorted(matrices, key=lambda matrix: -math.prod(matrix.shape))
-    at_a_time = MATRICES_AT_A_TIME // (len(task_vectors) * math.prod(by_size[0].shape))
+    at_a_time = MATRICES_AT_A_TIME // (len(task_vectors) * math.prod(by_size[0].shape)) if device == "cpu" else 1
     total = sum(math.prod(matrix.shape) for matrix in matrices)
     _in_threads(work_through, by_size, total, PROGRESS_OF_MATRICES_FROM, at_a_time)
 

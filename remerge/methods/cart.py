@@ -8,18 +8,17 @@ no effect.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from remerge.errors import ParameterError
-from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
-from remerge.methods.parameters import MatrixMethod, parameter
+from remerge.merging.matrices import MatrixRule, Which
+from remerge.methods.matrix_methods import MatrixMethod, merge_rule_of
+from remerge.methods.parameters import parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import Matrix
 
 
@@ -44,8 +43,8 @@ class Cart(MatrixMethod):
 class CentredLowRank(MatrixRule):
     """The mean over tasks plus the scaled sum of what each differs from it, of low rank."""
 
-    def __init__(self, matrices: Which, others: Others, qkv: Qkv, rank: float, coefficient: float) -> None:
-        super().__init__(matrices, others, qkv)
+    def __init__(self, rank: float, coefficient: float, **shared: Any) -> None:
+        super().__init__(**shared)
         self.rank = rank
         self.coefficient = coefficient
 
@@ -63,27 +62,4 @@ class CentredLowRank(MatrixRule):
         return merged
 
 
-def merge_rule(
-    task_vectors: Sequence[Weights],
-    rank: float = 0.16,
-    coefficient: float = 2.3,
-    matrices: Which = "linear",
-    others: Others = "mean",
-    qkv: Qkv = "stored",
-) -> MatrixRule:
-    """Return the method as a merge rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        rank: Share of the rank that truncation keeps, in (0, 1]; at least one direction is kept.
-        coefficient: The coefficient of the truncated task vectors.
-        matrices: See :data:`remerge.merging.matrices.Which`.
-        others: See :data:`remerge.merging.matrices.Others`.
-        qkv: See :data:`remerge.merging.matrices.Qkv`.
-
-    Raises:
-        ParameterError: A parameter is out of range or none of its values.
-    """
-    if not 0 < rank <= 1:
-        raise ParameterError(f"rank must be a share in (0, 1], got {rank!r}")
-    return CentredLowRank(matrices, others, qkv, rank, coefficient)
+merge_rule = merge_rule_of(CentredLowRank, Cart)

@@ -7,18 +7,17 @@ not smoothed, every tensor with two dimensions is a matrix, and all other tensor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from remerge.errors import ParameterError
-from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
-from remerge.methods.parameters import MatrixMethod, Scaling, parameter
+from remerge.merging.matrices import MatrixRule
+from remerge.methods.matrix_methods import MatrixMethod, merge_rule_of
+from remerge.methods.parameters import Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import Matrix
 
 
@@ -36,8 +35,10 @@ class DcMerge(MatrixMethod):
 class CoverSpace(MatrixRule):
     """Truncated matrices in the space of all tasks' singular vectors, merged there by TIES with disjoint mean."""
 
-    def __init__(self, matrices: Which, others: Others, qkv: Qkv, tasks: int, keep: float) -> None:
-        super().__init__(matrices, others, qkv, tasks)
+    shares_rank = True
+
+    def __init__(self, keep: float, **shared: Any) -> None:
+        super().__init__(**shared)
         self.keep = keep
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
@@ -63,25 +64,4 @@ class CoverSpace(MatrixRule):
         return entries * (magnitudes >= smallest)
 
 
-def merge_rule(
-    task_vectors: Sequence[Weights],
-    keep: float = 0.001,
-    matrices: Which = "all",
-    others: Others = "mean",
-    qkv: Qkv = "stored",
-) -> MatrixRule:
-    """Return the method as a merge rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        keep: Share of each task's entries in the cover space that survive trimming, in (0, 1]; at least one does.
-        matrices: See :data:`remerge.merging.matrices.Which`.
-        others: See :data:`remerge.merging.matrices.Others`.
-        qkv: See :data:`remerge.merging.matrices.Qkv`.
-
-    Raises:
-        ParameterError: A parameter is out of range or none of its values.
-    """
-    if not 0 < keep <= 1:
-        raise ParameterError(f"keep must be a share in (0, 1], got {keep!r}")
-    return CoverSpace(matrices, others, qkv, len(task_vectors), keep)
+merge_rule = merge_rule_of(CoverSpace, DcMerge)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
-from remerge.methods.parameters import MatrixMethod, Scaling, parameter
+from remerge.merging.matrices import MatrixRule
+from remerge.methods.matrix_methods import MatrixMethod, merge_rule_of
+from remerge.methods.parameters import Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import Matrix
 
 
@@ -45,18 +45,4 @@ class EqualSingularValues(MatrixRule):
         return values.sum() / min(matrix.shape) * left @ right.T
 
 
-def merge_rule(
-    task_vectors: Sequence[Weights], matrices: Which = "all", others: Others = "mean", qkv: Qkv = "stored"
-) -> MatrixRule:
-    """Return the method as a merge rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        matrices: See :data:`remerge.merging.matrices.Which`.
-        others: See :data:`remerge.merging.matrices.Others`.
-        qkv: See :data:`remerge.merging.matrices.Qkv`.
-
-    Raises:
-        ParameterError: A parameter is none of its values.
-    """
-    return EqualSingularValues(matrices, others, qkv)
+merge_rule = merge_rule_of(EqualSingularValues, IsoC)

@@ -7,18 +7,17 @@ rest equally, and it is projected out of a task's matrix from the left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from remerge.errors import ParameterError
-from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
-from remerge.methods.parameters import MatrixMethod, Scaling, parameter
+from remerge.merging.matrices import MatrixRule
+from remerge.methods.matrix_methods import MatrixMethod, merge_rule_of
+from remerge.methods.parameters import Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import Matrix
 
 
@@ -38,8 +37,8 @@ class IsoCts(MatrixMethod):
 class CommonAndTaskSpecific(MatrixRule):
     """Directions of the sum and of every task's rest, made orthogonal, with equal singular values."""
 
-    def __init__(self, matrices: Which, others: Others, qkv: Qkv, common: float) -> None:
-        super().__init__(matrices, others, qkv)
+    def __init__(self, common: float, **shared: Any) -> None:
+        super().__init__(**shared)
         self.common = common
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
@@ -57,25 +56,4 @@ class CommonAndTaskSpecific(MatrixRule):
         return values.sum() / rank * polar(left) @ polar(right).T
 
 
-def merge_rule(
-    task_vectors: Sequence[Weights],
-    common: float = 0.8,
-    matrices: Which = "all",
-    others: Others = "mean",
-    qkv: Qkv = "stored",
-) -> MatrixRule:
-    """Return the method as a merge rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        common: Share of the rank that the tasks' sum decides, in [0, 1].
-        matrices: See :data:`remerge.merging.matrices.Which`.
-        others: See :data:`remerge.merging.matrices.Others`.
-        qkv: See :data:`remerge.merging.matrices.Qkv`.
-
-    Raises:
-        ParameterError: A parameter is out of range or none of its values.
-    """
-    if not 0 <= common <= 1:
-        raise ParameterError(f"common must be a share in [0, 1], got {common!r}")
-    return CommonAndTaskSpecific(matrices, others, qkv, common)
+merge_rule = merge_rule_of(CommonAndTaskSpecific, IsoCts)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from remerge.merging.rules import Around, MergeRule, Place
+from remerge.merging.stacks import block_in_stack
 from remerge.methods.parameters import Scaling, parameter
 from remerge.methods.plug_ins import PlugIn, wrapped_rule
 
@@ -97,12 +98,8 @@ def _l1_norm(task_vectors: Sequence[Weights], rule: MergeRule) -> float:
 
 
 def depths(keys: Iterable[str]) -> dict[str, float]:
-    """Return every tensor's depth: 0 for a stack's first block, 1 for its last, and 0 outside of blocks.
-
-    A block is named by the first number between two dots, as in ``transformer.resblocks.11.ln_1.weight``, and blocks
-    belong to one stack if their names are the same up to that number.
-    """
-    blocks = {key: block for key in keys if (block := _block(key))}
+    """Return every tensor's depth: 0 for a stack's first block, 1 for its last, and 0 outside of blocks."""
+    blocks = {key: block for key in keys if (block := block_in_stack(key))}
     last: dict[str, int] = {}
     for stack, number in blocks.values():
         last[stack] = max(last.get(stack, 0), number)
@@ -111,10 +108,3 @@ def depths(keys: Iterable[str]) -> dict[str, float]:
 
 def _depth(block: tuple[str, int] | None, last: Mapping[str, int]) -> float:
     return block[1] / last[block[0]] if block and last[block[0]] else 0.0
-
-
-def _block(key: str) -> tuple[str, int] | None:
-    """The stack and number of the block that a tensor belongs to."""
-    parts = key.split(".")
-    place = next((place for place, part in enumerate(parts[:-1]) if place and part.isdecimal()), None)
-    return (".".join(parts[:place]), int(parts[place])) if place else None

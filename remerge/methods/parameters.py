@@ -6,7 +6,6 @@ from dataclasses import MISSING, Field, asdict, dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar, Literal, NewType
 
-from remerge.merging.matrices import Others, Qkv, Which
 from remerge.methods import load
 
 
@@ -55,6 +54,8 @@ class Method:
     """Parameters that the merged task vector does not depend on."""
     most_tasks: ClassVar[int | None] = None
     """The most tasks that it can merge; None for any number."""
+    learns_on: ClassVar[str] = ""
+    """The split of images that its router is learned from, if it has one."""
 
     # As long as a legend has room for.
     label: str = parameter(min_length=1, max_length=60, description="The name that tables and figures show; unique.")
@@ -121,7 +122,7 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class StatisticsMethod(Method):
-    """What methods share that merge by statistics of the experts."""
+    """What methods share that look at some images of every task."""
 
     beside_merging = frozenset({"scaling", "images"})
 
@@ -129,26 +130,9 @@ class StatisticsMethod(Method):
         256, ge=1, description="Unlabeled validation images per task; published: of training images."
     )
 
-
-@dataclass(frozen=True, kw_only=True)
-class MatrixMethod(Method):
-    """What methods share that decompose whole matrices."""
-
-    matrices: Which = parameter(
-        "all",
-        description="Which tensors are merged as matrices: `all` with two dimensions, or the weights of `linear` "
-        "layers in attention and MLP blocks.",
-    )
-    others: Others = parameter(
-        "mean",
-        description="What becomes of every other tensor: it stays pre-trained (`zero`), or its task vectors' `mean` or "
-        "`sum` is added. The scaling applies to them too.",
-    )
-    qkv: Qkv = parameter(
-        "stored",
-        description="Attention's projections to query, key and value: `fused` in one matrix, as open_clip stores them, "
-        "`split` in three, as transformers does, or as `stored` in the checkpoints.",
-    )
+    def passes(self, tasks: int) -> int:
+        """How many forward passes it makes of every image, given the number of merged tasks; a backward pass is two."""
+        return 3
 
 
 def parameters_in(module: ModuleType) -> type[Method]:

@@ -17,6 +17,9 @@ and returns a :class:`remerge.merging.rules.Around`. A plug-in may change
 What it must know of the whole merged task vector before it changes any entry, such as a norm, it measures while
 :func:`remerge.merging.streaming.merge_tiles` merges by the wrapped rule; after that, the rule has seen all it must see
 twice.
+
+Methods of other kinds that start from another method's merge, as MaTS does, have the same parameter, and
+:func:`wrapped_merge` merges by it.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from remerge.methods.parameters import Around, Method, method_of, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import MergeRule
@@ -82,3 +87,20 @@ def wrapped_rule(task_vectors: Sequence[Weights], around: Mapping[str, Any]) -> 
     parameters = dict(around)
     rule: MergeRule = load(parameters.pop("algorithm")).merge_rule(task_vectors, **parameters)
     return rule
+
+
+def wrapped_merge(task_vectors: Sequence[Weights], around: Mapping[str, Any], scaling: float) -> dict[str, Tensor]:
+    """Return what the wrapped method merges, times a merging coefficient.
+
+    Args:
+        task_vectors: One per task, with the same keys and shapes.
+        around: See :func:`wrapped_rule`.
+        scaling: The merging coefficient.
+
+    Raises:
+        ParameterError: A parameter is out of range.
+    """
+    from remerge.merging.streaming import merged_by
+
+    merged = merged_by(wrapped_rule(task_vectors, around), task_vectors)
+    return {key: tensor * scaling for key, tensor in merged.items()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from remerge.errors import ParameterError
 from remerge.methods.parameters import StatisticsMethod, parameter
 
 if TYPE_CHECKING:
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from remerge.checkpoints.weights import Weights
-
-# What must be left of an input's square when the other inputs have explained it; below lies float32's rounding.
-UNEXPLAINED = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,36 +56,6 @@ def merge(task_vectors: Sequence[Weights], products: Sequence[Weights], off_diag
     Raises:
         ParameterError: With ``off_diagonal`` 1, a layer's inputs depend on each other linearly.
     """
-    import torch
+    from remerge.merging.least_squares import merge_layers, unique
 
-    merged = {}
-    for key in task_vectors[0]:
-        vectors = [vector[key] for vector in task_vectors]
-        if key not in products[0]:
-            merged[key] = torch.stack(vectors).mean(dim=0)
-            continue
-        grams = [_shrunk(gram[key].double(), off_diagonal) for gram in products]
-        # As W = W0 + tau for every task, and W0 is shared, the solution is W0 plus that of the task vectors.
-        right = torch.stack([gram @ vector.double().T for gram, vector in zip(grams, vectors, strict=True)]).sum(dim=0)
-        merged[key] = _solved(key, torch.stack(grams).sum(dim=0), right).T.to(vectors[0].dtype).contiguous()
-    return merged
-
-
-def _shrunk(gram: Tensor, off_diagonal: float) -> Tensor:
-    import torch
-
-    return off_diagonal * gram + (1 - off_diagonal) * torch.diag(gram.diagonal())
-
-
-def _solved(key: str, left: Tensor, right: Tensor) -> Tensor:
-    import torch
-
-    # An input that is always zero decides nothing: its weights stay the pre-trained ones.
-    left.diagonal()[left.diagonal() == 0] = 1.0
-    factor, failed = torch.linalg.cholesky_ex(left)
-    if failed or (factor.diagonal().square() < UNEXPLAINED * left.diagonal()).any():
-        raise ParameterError(
-            f"RegMean: the inputs of {key} depend on each other, and their least squares have no single solution; "
-            "set `off_diagonal` below 1 or take more `images`"
-        )
-    return torch.cholesky_solve(right, factor)
+    return merge_layers(task_vectors, products, unique, off_diagonal)

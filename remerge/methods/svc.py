@@ -96,9 +96,10 @@ class Calibrated(Around):
 
         from remerge.merging.streaming import TILE
 
-        flat, size = [task.reshape(-1) for task in tasks], max(1, TILE // len(tasks))
+        flat, size = [task.reshape(-1).cpu() for task in tasks], max(1, TILE // len(tasks))
         tiles = Matrix(tuple(tile for place in matrix.places for tile in place.split(size)), matrix.shape)
-        return torch.cat([self(tile, [each[part] for each in flat]) for tile, part in tiles.parts()]).view(matrix.shape)
+        merged = torch.cat([self(tile, [each[part] for each in flat]) for tile, part in tiles.parts()])
+        return merged.view(matrix.shape).to(tasks[0].device)
 
 
 def merge_rule(

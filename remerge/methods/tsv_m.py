@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
-from remerge.methods.parameters import MatrixMethod, Scaling, parameter
+from remerge.merging.matrices import MatrixRule
+from remerge.methods.matrix_methods import MatrixMethod, merge_rule_of
+from remerge.methods.parameters import Scaling, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import Matrix
 
 
@@ -32,6 +32,8 @@ class TsvM(MatrixMethod):
 class OrthogonalSingularVectors(MatrixRule):
     """Truncated decompositions, whose singular vectors are made orthogonal across tasks."""
 
+    shares_rank = True
+
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the sum of all tasks' truncated matrices with orthogonal singular vectors."""
         from remerge.merging.singular import polar, side_by_side, thin_svd
@@ -41,18 +43,4 @@ class OrthogonalSingularVectors(MatrixRule):
         return polar(left) * values @ polar(right).T
 
 
-def merge_rule(
-    task_vectors: Sequence[Weights], matrices: Which = "all", others: Others = "mean", qkv: Qkv = "stored"
-) -> MatrixRule:
-    """Return the method as a merge rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        matrices: See :data:`remerge.merging.matrices.Which`.
-        others: See :data:`remerge.merging.matrices.Others`.
-        qkv: See :data:`remerge.merging.matrices.Qkv`.
-
-    Raises:
-        ParameterError: A parameter is none of its values.
-    """
-    return OrthogonalSingularVectors(matrices, others, qkv, tasks=len(task_vectors))
+merge_rule = merge_rule_of(OrthogonalSingularVectors, TsvM)

@@ -8,17 +8,17 @@ weights of linear layers are merged, and every other tensor stays pre-trained.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from remerge.merging.matrices import MatrixRule, Others, Qkv, Which
-from remerge.methods.parameters import MatrixMethod, parameter
+from remerge.merging.matrices import MatrixRule, Others, Which
+from remerge.methods.matrix_methods import MatrixMethod, merge_rule_of
+from remerge.methods.parameters import parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from remerge.checkpoints.weights import Weights
     from remerge.merging.rules import Matrix
 
 
@@ -40,8 +40,8 @@ class Wudi(MatrixMethod):
 class LeastInterference(MatrixRule):
     """Adam on the interference with every task, from the tasks' sum."""
 
-    def __init__(self, matrices: Which, others: Others, qkv: Qkv, steps: int, learning_rate: float) -> None:
-        super().__init__(matrices, others, qkv)
+    def __init__(self, steps: int, learning_rate: float, **shared: Any) -> None:
+        super().__init__(**shared)
         self.steps = steps
         self.learning_rate = learning_rate
 
@@ -67,25 +67,4 @@ class LeastInterference(MatrixRule):
         return merged
 
 
-def merge_rule(
-    task_vectors: Sequence[Weights],
-    steps: int = 300,
-    learning_rate: float = 1e-5,
-    matrices: Which = "linear",
-    others: Others = "zero",
-    qkv: Qkv = "stored",
-) -> MatrixRule:
-    """Return the method as a merge rule.
-
-    Args:
-        task_vectors: One per task, with the same keys and shapes.
-        steps: Adam steps.
-        learning_rate: Adam's learning rate.
-        matrices: See :data:`remerge.merging.matrices.Which`.
-        others: See :data:`remerge.merging.matrices.Others`.
-        qkv: See :data:`remerge.merging.matrices.Qkv`.
-
-    Raises:
-        ParameterError: A parameter is none of its values.
-    """
-    return LeastInterference(matrices, others, qkv, steps, learning_rate)
+merge_rule = merge_rule_of(LeastInterference, Wudi)

@@ -8,10 +8,12 @@ from typing import Any, Literal, Protocol
 
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.config.models import Config
-from remerge.tasks.clip import CLIP_TASKS, HUB_NAMES, clip_task
+from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 OPENAI = "openai"
 """The name of the checkpoint with OpenAI's CLIP, both towers."""
+TALL_MASKS = "nik-dim/tall_masks"
+"""The repository of the TALL masks authors' experts, of all architectures and tasks."""
 PARTS = ("train", "test")
 """The parts a data set on the Hub comes in."""
 LOCK = Path("results/downloads.lock.yaml")
@@ -114,25 +116,30 @@ class Downloads:
         """Return the checkpoints that a pool takes from the Hub: :data:`OPENAI`, and tasks with an expert there."""
         if not self.config.pools[pool].starts_from_openai:
             return []
-        return [OPENAI, *(self.papers() if self.config.pools[pool].origin == "fusionbench" else [])]
+        described = self.config.pools[pool]
+        experts = described.origin in ("fusionbench", "tall-masks") and described.folder is None
+        return [OPENAI, *(self.papers() if experts else [])]
 
     def checkpoint(self, pool: str, checkpoint: str) -> Wanted:
         """Return what one of a pool's checkpoints on the Hub consists of."""
         described = ARCHITECTURES[self.config.pools[pool].architecture]
         if checkpoint == OPENAI:
             # The branch or tag of a pool is the experts'; OpenAI's weights lie elsewhere and have no such branch.
-            files = (("open_clip_model.safetensors",),)
+            files: tuple[tuple[str, ...], ...] = (("open_clip_model.safetensors",),)
             return Wanted(f"pool {pool}, pre-trained", described.open_clip, "model", None, files)
-        repository = f"tanganke/{described.hub}_{HUB_NAMES[checkpoint]}"
-        expert = (("config.json",), ("model.safetensors", "pytorch_model.bin"))
-        return Wanted(f"pool {pool}, {checkpoint}", repository, "model", self.config.pools[pool].revision, expert)
+        origin, revision = self.config.pools[pool].origin, self.config.pools[pool].revision
+        name = clip_task(checkpoint).experts[origin]
+        if origin == "tall-masks":
+            files = ((f"single_task/{_tall_masks_name(described.name, name)}",),)
+            return Wanted(f"pool {pool}, {checkpoint}", TALL_MASKS, "model", revision, files)
+        files = (("config.json",), ("model.safetensors", "pytorch_model.bin"))
+        return Wanted(f"pool {pool}, {checkpoint}", f"tanganke/{described.hub}_{name}", "model", revision, files)
 
     def images(self, task: str, part: str) -> Wanted:
         """Return what one part of a task's data set on the Hub consists of."""
         described = clip_task(task)
-        files = ((f"{described.folder}/{part}-*.parquet",),)
         revision = self.config.images_of(task).revision
-        return Wanted(f"images of {task}", described.repository, "dataset", revision, files)
+        return Wanted(f"images of {task}", described.repository, "dataset", revision, ((described.files[part],),))
 
     def from_hub(self) -> Iterator[Wanted]:
         """Yield every download from the Hub, one for each record."""
@@ -162,14 +169,23 @@ class Downloads:
         return {name: _pickle_name(described.architecture, name) for name in ("pretrained", *self.papers())}
 
     def pickle(self, pool: str, checkpoint: str) -> str | list[str]:
-        """Return one of the Task Arithmetic authors' files in the folder that the configuration names, if it does."""
-        folder, architecture = self.config.pools[pool].folder, self.config.pools[pool].architecture
-        return f"{folder}/{_pickle_name(architecture, checkpoint)}" if folder else []
+        """Return one of the authors' pickles in the folder that the configuration names, if it does."""
+        described = self.config.pools[pool]
+        if described.folder is None:
+            return []
+        if described.origin == "task-vectors":
+            return f"{described.folder}/{_pickle_name(described.architecture, checkpoint)}"
+        name = clip_task(checkpoint).experts[described.origin]
+        return f"{described.folder}/{_tall_masks_name(described.architecture, name)}"
 
     def pickle_record(self, pool: str, checkpoint: str) -> str | list[str]:
-        """Return the record of one of the Task Arithmetic authors' files, if it is downloaded."""
+        """Return the record of one of the authors' pickles, if it is downloaded."""
         described = self.config.pools[pool]
-        return [] if described.folder else _pickle_record(_pickle_name(described.architecture, checkpoint))
+        if described.folder is not None:
+            return []
+        if described.origin == "tall-masks":
+            return f"results/{pool}/downloads/{checkpoint}.json"
+        return _pickle_record(_pickle_name(described.architecture, checkpoint))
 
     def records(self) -> list[str]:
         """Return the records of everything that is downloaded for any table or figure."""
@@ -217,6 +233,11 @@ class Downloads:
 def _pickle_name(architecture: str, checkpoint: str) -> str:
     """Where a checkpoint lies in the Task Arithmetic authors' folder: ``ViT-B-32/MNIST/finetuned.pt``."""
     return f"{architecture}/{'zeroshot' if checkpoint == 'pretrained' else f'{checkpoint}/finetuned'}.pt"
+
+
+def _tall_masks_name(architecture: str, task: str) -> str:
+    """Where an expert lies among the TALL masks authors': ``ViT-B-32/MNISTVal/nonlinear_finetuned.pt``."""
+    return f"{architecture}/{task}Val/nonlinear_finetuned.pt"
 
 
 def _pickle_record(name: str) -> str:

@@ -97,8 +97,13 @@ class Figures:
         return {need: self.sources[need](pool, suite) for need in FIGURES[figure].needs}
 
     def of_suite(self, pool: str, suite: str) -> list[str]:
-        """Return the figures for which a pool and suite have all that they are drawn from."""
-        return [name for name in FIGURES if all(self.evidence(pool, suite, name).values())]
+        """Return the figures of a suite of this many tasks for which a pool has all that they are drawn from."""
+        count = len(self.tasks.in_suite(suite))
+        return [
+            name
+            for name, figure in FIGURES.items()
+            if count in figure.tasks and all(self.evidence(pool, suite, name).values())
+        ]
 
     def files(self) -> list[str]:
         """Return every figure of every pool and suite."""

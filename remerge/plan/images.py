@@ -46,6 +46,10 @@ class Images:
         """Return the images of one split of every task of a suite."""
         return self.of_tasks(pool, self.tasks.in_suite(suite), split)
 
+    def learned_from(self, pool: str, suite: str, method: str) -> list[str]:
+        """Return the images of every task of a suite that a method learns its router from."""
+        return self.of_suite(pool, suite, self.config.methods[method].learns_on)
+
     def up_to(self, pool: str, task: str, split: str) -> list[str]:
         """Return the images of one split of a task and those before it."""
         return self.of_tasks(pool, self.tasks.up_to(task), split)

@@ -65,6 +65,12 @@ class Merging:
             return []
         return self.parts_beside(self.encoder(pool, suite, method), suite)
 
+    def router(self, pool: str, suite: str, method: str) -> str | list[str]:
+        """Return the router that a method learns between its parts."""
+        return (
+            f"results/{pool}/routers/{suite}/{method}.safetensors" if method in self.methods.of_kind("routers") else []
+        )
+
     def adapted(self, pool: str, suite: str, method: str) -> str:
         """Return the encoder that a method adapts."""
         return self.encoder(pool, suite, self.methods.adapted(method))

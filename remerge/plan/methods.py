@@ -42,8 +42,8 @@ class Methods:
         return self.of_kind(*WITH_PARTS)
 
     def with_encoder(self) -> list[str]:
-        """Return the methods whose scores are of one result on all tasks, and not of the experts."""
-        return [*self.of_algorithm("pretrained"), *self.of_kind("joint", *MERGING, *WITH_PARTS)]
+        """Return the methods whose scores are of one merged, or jointly trained, result on all tasks."""
+        return self.of_kind("joint", *MERGING, *WITH_PARTS)
 
     def tuned(self) -> list[str]:
         """Return the methods whose scaling is chosen on validation images."""
@@ -99,6 +99,11 @@ class Methods:
     def modules(self, method: str) -> list[str]:
         """Return the library files that a script loads for a method."""
         return [f"remerge/methods/{algorithm}.py" for algorithm in self.config.methods[method].algorithms]
+
+    def gpus(self, method: str, most: int) -> int:
+        """Return how many GPUs, of as many as there may be, merging by a method asks for."""
+        decomposes = any(ALGORITHMS[algorithm].decomposes for algorithm in self.config.methods[method].algorithms)
+        return most if decomposes else 0
 
     def assembly(self, method: str) -> str:
         """Return what makes encoders of a method's files."""

@@ -15,6 +15,11 @@ class Tables:
     tasks: Tasks
     methods: Methods
 
+    def of_every_suite(self) -> list[str]:
+        """Return the names of the tables that every pool and suite has."""
+        experts = ["experts"] if self.pools.config.cross_scores else []
+        return ["main", "leaderboard", *experts, "cosine", "claims", "cost"]
+
     def costs(self, pool: str, suite: str) -> list[tuple[str, str]]:
         """Return the benchmark files of the jobs that make a suite's merged encoders, each after its method."""
         jobs = f"benchmarks/jobs/{pool}"
@@ -22,8 +27,10 @@ class Tables:
         stages = {
             "merge_task_vectors": methods.of_kind("rule", "learned"),
             "merge_by_statistics": methods.of_kind("statistics"),
+            "merge_with_exemplars": methods.of_kind("exemplars"),
             "merge": methods.merging(),
-            "merge_into_parts": methods.of_kind("parts"),
+            "merge_into_parts": methods.of_kind("parts", "routers"),
+            "learn_router": methods.of_kind("routers"),
             "learn_adapters": methods.of_kind("adapters"),
             "attach_adapters": methods.of_kind("adapters"),
             "learn_coefficients": methods.learning(),

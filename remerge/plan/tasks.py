@@ -37,10 +37,12 @@ class Tasks:
         return self.config.suites[suite]
 
     def up_to(self, task: str) -> list[str]:
-        """Return the tasks that suites name before a task, and the task itself.
+        """Return the tasks that suites name before a task, and the task itself; without cross scores, the task alone.
 
         A task that is added at the end of a suite changes no other task's list.
         """
+        if not self.config.cross_scores:
+            return [task]
         order = list(dict.fromkeys(name for suite in self.config.suites.values() for name in suite))
         return order[: order.index(task) + 1]
 
@@ -56,6 +58,16 @@ class Tasks:
             return _texts(clip_task(task).classes, clip_task(task).templates)
         described = self.config.tasks[task]
         return _texts(class_names(self.folders[task], described.classes), described.templates)
+
+    def remarks(self, pool: str, suite: str) -> dict[str, str]:
+        """Return what is odd about tasks of a suite, by task, where a pool's checkpoints are concerned."""
+        origin = self.config.pools[pool].origin
+        told = {
+            task: [remark.text for remark in clip_task(task).remarks if origin in (remark.origins or [origin])]
+            for task in self.in_suite(suite)
+            if task in CLIP_TASKS
+        }
+        return {task: "; ".join(texts) for task, texts in told.items() if texts}
 
     def pretraining_texts(self) -> Texts:
         """Return the class names and templates that the mini CLIP is pre-trained on."""

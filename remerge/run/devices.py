@@ -48,6 +48,16 @@ def device_for(resources: Mapping[str, Any]) -> str:
     return device
 
 
+def device_for_float64(resources: Mapping[str, Any]) -> str:
+    """Return the same for work in float64: the CPU in place of an Apple GPU, which has none.
+
+    See :func:`device_for`.
+    """
+    import torch
+
+    return device_for({} if torch.backends.mps.is_available() else resources)
+
+
 def device_in_use() -> str:
     """Return the last choice of :func:`device_for` in this process; the CPU if it was never called."""
     return _in_use[-1] if _in_use else "cpu"

@@ -6,6 +6,7 @@ are the same, byte for byte, wherever and whenever they are made.
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -21,6 +22,10 @@ from remerge.errors import RemergeError
 from remerge.run.atomic import atomic_path, remove_leftovers
 
 FOLDER = "provenance"
+MERGE_RECORD = "merge-record.json"
+"""The record of a merge of checkpoints, which lies beside the result and not in `results/`."""
+RULE_OF_MERGES = "remerge merge"
+"""What records of such merges give as their rule."""
 DOWNLOADS = ("fetch_checkpoint", "fetch_images", "fetch_torchvision", "download_legacy_checkpoint")
 """Rules whose results are records of :mod:`remerge.downloads.records`."""
 DAMAGED = ".damaged"
@@ -71,19 +76,39 @@ def record(job: Any) -> None:
         "output": _named(job.output),
         "inputs": {path: sha256_of(path) for path in sorted(set(job.input))},
         "code": code["sha256"],
-        "remerge": __version__,
-        "commit": current_commit(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
-        "device": _device(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_environment(),
     }
     for output in job.output:
         path = Path(output)
-        stat = path.stat()
-        of_file = {"file": str(path), "sha256": _hash(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        of_file = {"file": str(path), **_contents(path)}
         with atomic_path(record_of(path)) as temporary:
             temporary.write_text(json.dumps(of_file | of_job, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def record_merge(
+    folder: str | Path, parameters: Mapping[str, Any], inputs: Iterable[Path], outputs: Iterable[Path]
+) -> None:
+    """Write the record of a merge of checkpoints beside its result. It is written last and whole.
+
+    Paths in it are relative to the folder, so that it stays true if the folder is moved with its inputs.
+
+    Args:
+        folder: The result's.
+        parameters: What was merged and how.
+        inputs: The files that were read.
+        outputs: The result's files, in the folder.
+    """
+    read = {Path(os.path.relpath(path, folder)).as_posix(): path for path in inputs}
+    of_merge = {
+        "rule": RULE_OF_MERGES,
+        "parameters": parameters,
+        "inputs": {name: sha256_of(path) for name, path in read.items()},
+        "input_bytes": {name: path.stat().st_size for name, path in read.items()},
+        "outputs": {path.name: _contents(path) for path in outputs},
+        **_environment(),
+    }
+    with atomic_path(Path(folder) / MERGE_RECORD) as temporary:
+        temporary.write_text(json.dumps(of_merge, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def damaged_results(results: str | Path) -> list[str]:
@@ -160,11 +185,27 @@ def sha256_of(path: str | Path) -> str:
 
 def read_record(path: str | Path) -> dict[str, Any] | None:
     """Return the record of a file, or None if it is missing or unreadable."""
+    for record in (_read_json(record_of(path)), _in_record_of_merge(Path(path))):
+        if isinstance(record, dict) and {"sha256", "bytes", "mtime_ns", "inputs"} <= record.keys():
+            return record
+    return None
+
+
+def _in_record_of_merge(path: Path) -> dict[str, Any] | None:
+    """The record of a file that was merged from checkpoints, which it shares with the other files of its folder."""
+    merge = _read_json(path.parent / MERGE_RECORD)
     try:
-        record = json.loads(record_of(path).read_text(encoding="utf-8"))
+        inputs = {os.path.normpath(path.parent / name): digest for name, digest in merge["inputs"].items()}
+        return {**merge, **merge["outputs"][path.name], "inputs": inputs}
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) and {"sha256", "bytes", "mtime_ns", "inputs"} <= record.keys() else None
 
 
 def current_commit() -> str:
@@ -203,7 +244,8 @@ def _lines(path: str, expected: str | None, depth: int, seen: set[str]) -> Itera
         yield f"{indent}  (see above)"
         return
     seen.add(path)
-    version = f"remerge {record['remerge']} at {record['commit']}, code {record['code'][:16]}"
+    code = f", code {record['code'][:16]}" if "code" in record else ""
+    version = f"remerge {record['remerge']} at {record['commit']}{code}"
     yield f"{indent}  by {record['rule']}, {version}, {record['device']}, {record['finished']}"
     if record["parameters"]:
         yield f"{indent}  with {_short(record['parameters'])}"
@@ -255,6 +297,24 @@ def _in_project(named: Any) -> Any:
 
 def _listed(value: Any) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+def _environment() -> dict[str, Any]:
+    """What a record says of code, packages, device and time."""
+    return {
+        "remerge": __version__,
+        "commit": current_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "device": _device(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """What a record says of a file that was made."""
+    stat = path.stat()
+    return {"sha256": _hash(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def _hash(path: Path) -> str:

@@ -104,11 +104,11 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _executed(child)
 
 
-def _files_of(module: str, root: Path) -> Iterator[Path]:
+# Every rule asks for the same modules, which neither come nor go while the workflow is planned.
+@cache
+def _files_of(module: str, root: Path) -> tuple[Path, ...]:
     """The module's file and the ``__init__`` of every package above it."""
     parts = module.split(".")
-    for depth in range(1, len(parts) + 1):
-        stem = Path(*parts[:depth])
-        for candidate in (stem / "__init__.py", stem.with_suffix(".py")):
-            if (root / candidate).is_file():
-                yield candidate
+    stems = [Path(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    candidates = [path for stem in stems for path in (stem / "__init__.py", stem.with_suffix(".py"))]
+    return tuple(candidate for candidate in candidates if (root / candidate).is_file())

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import Look, new_figure
 from remerge.studies.kind import load_draw
 
@@ -42,10 +43,10 @@ def against_share_kept(table: pd.DataFrame) -> Figure:
     Args:
         table: ``keep``, a column per task, and ``average``.
     """
-    figure = new_figure(2.7, 4.5)
+    tasks = [column for column in table if column not in ("keep", "average")]
+    figure = new_figure(max(2.7, 0.6 + 0.13 * len(tasks)), 4.5)
     axes = figure.subplots()
     share = 100 * table["keep"]
-    tasks = [column for column in table if column not in ("keep", "average")]
     for task in tasks:
         axes.plot(share, table[task], color="0.7", linewidth=0.8)
     span = table[tasks].to_numpy().max() - table[tasks].to_numpy().min()
@@ -54,6 +55,9 @@ def against_share_kept(table: pd.DataFrame) -> Figure:
     for task in sorted(tasks, key=lambda name: float(table[name].iloc[-1])):
         level = max(float(table[task].iloc[-1]), level + 0.045 * span)
         axes.annotate(task, (share.iloc[-1], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
+    if len(tasks) > FEW_TASKS:
+        # So many labels may end above the lines.
+        axes.set_ylim(top=level + 0.045 * span)
     axes.plot(share, table["average"], color="black", marker="o", label="average")
     axes.set(xlabel="entries kept (%)", ylabel="accuracy (%)", xlim=(0, None))
     axes.legend()
@@ -84,7 +88,8 @@ def groups(axes: Axes, names: list[str], *, turned: bool = True, named: bool = T
         turned: Whether to slant the names.
         named: Whether to add a legend on the right, if the names are slanted.
     """
-    axes.set_xticks(range(len(names)), names, rotation=30 if turned else 0, ha="right" if turned else "center")
+    slant = (90 if len(names) > FEW_TASKS else 30) if turned else 0
+    axes.set_xticks(range(len(names)), names, rotation=slant, ha="right" if slant == 30 else "center")
     axes.grid(visible=False, axis="x")
     handles, _ = axes.get_legend_handles_labels()
     if len(handles) > 1 and turned and named:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from remerge.checkpoints.headers import split_tasks
+from remerge.run.words import are, leaders
 from remerge.studies.columns import References, by_task
 from remerge.studies.settings import Costs, StudyOfMethods
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "What is left for tasks that are not merged?"
 CAPTION = "Merged without two tasks: what is left for those?"
 NOTE = "Merged without the unseen tasks; methods that adapt look at images of the merged tasks alone."
 LABELS = {"tasks": ("seen", "unseen")}
@@ -75,3 +77,16 @@ def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
     test = scores[scores["split"] == "test"]
     merged = [task in split_tasks(names) for task, names in zip(test["task"], test["merged"], strict=True)]
     return test.assign(tasks=["seen" if seen else "unseen" for seen in merged])
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say which method is best on tasks that were not merged, and what the pre-trained encoder reaches there."""
+    means = table.groupby("method", sort=False)[["unseen average", "unseen, pretrained"]].mean().dropna()
+    if means.empty:
+        return ""
+    unseen = dict(means["unseen average"])
+    best = [labels[method] for method in leaders(unseen)]
+    return (
+        f"On tasks left out of the merge, {are(best)} best of {len(means)} methods with {max(unseen.values()):.1f} % "
+        f"on average; the pre-trained encoder reaches {means['unseen, pretrained'].iloc[0]:.1f} %."
+    )

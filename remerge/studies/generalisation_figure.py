@@ -10,9 +10,10 @@ from remerge.studies.drawing import Labels, Looks, groups, markers
 def draw(table: pd.DataFrame, labels: Labels, looks: Looks) -> Figure:
     """Draw a panel per split, with a line where the pre-trained encoder is on the unseen tasks."""
     splits = list(dict.fromkeys(table["part"]))
-    figure = new_figure(2.7)
-    panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     methods = list(dict.fromkeys(table["method"]))
+    # The legend of many methods would take the panels' room.
+    figure = new_figure(2.7 + 0.14 * max(0, len(methods) // 3 - 2))
+    panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     for panel, split in zip(panels, splits, strict=True):
         rows = table[table["part"] == split].set_index("method")
         averages = rows.reindex(methods)

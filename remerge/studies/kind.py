@@ -29,11 +29,13 @@ class Kind(Protocol):
 
     Attributes:
         Settings: Model of such a study's entry in the configuration.
+        QUESTION: The question that it answers, which is its heading in the report.
         CAPTION: Caption of the figure.
         NOTE: Note under the table.
     """
 
     Settings: "type[Study]"
+    QUESTION: str
     CAPTION: str
     NOTE: str
 
@@ -56,6 +58,14 @@ class Kind(Protocol):
             settings: The study's settings.
             scores: Rows of the score files of all its parts, with ``accuracy`` in percent; at least one row.
             references: Accuracy in percent of ``individual`` and, if it was scored, ``pretrained``, by task.
+        """
+
+    def answer(self, table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+        """Return a sentence that answers the question with numbers of the table; empty if it has none of them.
+
+        Args:
+            table: The result of :meth:`table`, with at least one row; cells of tasks without images are missing.
+            labels: Display names of methods.
         """
 
 

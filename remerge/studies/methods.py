@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from remerge.checkpoints.headers import SEPARATOR
@@ -22,12 +23,14 @@ class Merging:
         bench: Encoder, pre-trained weights, heads and, for methods that learn, unlabeled test images.
         seed: Seed of the sampling of images.
         frozen_entries: See :func:`remerge.merging.ties.trim_thresholds`.
+        folder: Where task vectors that a method changes before it learns are kept, rather than in memory.
     """
 
     methods: Mapping[str, Mapping[str, Any]]
     bench: Bench
     seed: int
     frozen_entries: int
+    folder: str | Path | None = None
 
     def learns(self, name: str) -> bool:
         """Return whether a method learns from images."""
@@ -40,7 +43,7 @@ class Merging:
         if not method.learns:
             merged = merged_by(module.merge_rule(vectors, **parameters), vectors)
             return Variant({"method": name}, merged, getattr(method, "scaling", 1.0))
-        vectors = module.preprocess(vectors, **parameters)
+        vectors = module.preprocess(vectors, **parameters, folder=self.folder)
         learning = method.learning_parameters()
         coefficients = module.learn(
             dict(zip(task_vectors, vectors, strict=True)),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "Can a task be forgotten?"
 CAPTION = "A task vector subtracted: its task is forgotten, the control should stay."
 NOTE = (
     "The pre-trained encoder minus lambda times a task vector; lambda, chosen on validation images, has "
@@ -114,3 +115,15 @@ def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
     test = test.assign(role=["target" if same else "control" for same in test["task"] == test["merged"]])
     chosen = {"before": 0.0, "after": test["merged"].map(chosen_scalings(scores))}
     return pd.concat([test[test["scaling"] == scaling].assign(encoder=name) for name, scaling in chosen.items()])
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say what subtraction does to accuracy on the task to forget and on its control."""
+    means = table[["target before", "target after", "control before", "control after"]].dropna().mean()
+    if means.isna().any():
+        return ""
+    return (
+        f"Subtracting its task vector takes accuracy on a task from {means['target before']:.1f} to "
+        f"{means['target after']:.1f} % on average, and on its control from {means['control before']:.1f} to "
+        f"{means['control after']:.1f} %."
+    )

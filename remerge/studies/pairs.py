@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from remerge.checkpoints.headers import SEPARATOR
+from remerge.checkpoints.headers import SEPARATOR, split_tasks
 from remerge.studies.columns import References, normalised
 from remerge.studies.settings import Costs, Study
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "Do two tasks fit into one encoder?"
 CAPTION = "Two task vectors added: what both tasks keep of their experts' accuracy."
 NOTE = "The sum of two task vectors, on both tasks; normalised: accuracy divided by the expert's."
 
@@ -50,3 +51,15 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
     """Return the average accuracy of each pair on its two tasks, also normalised."""
     pairs = normalised(scores, references).groupby("merged", sort=False, as_index=False)
     return pairs.agg(average=("accuracy", "mean"), normalised=("normalised", "mean"))
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say how much of the experts' accuracy pairs keep, on average and at the extremes."""
+    kept = table.dropna(subset="normalised").set_index("merged")["normalised"]
+    if kept.empty:
+        return ""
+    worst, best = (" and ".join(split_tasks(pair)) for pair in (kept.idxmin(), kept.idxmax()))
+    return (
+        f"Two task vectors added keep {kept.mean():.1f} % of the experts' accuracy on average: from {kept.min():.1f} % "
+        f"({worst}) to {kept.max():.1f} % ({best})."
+    )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "How much of its task vector does an expert need?"
 CAPTION = "Each expert with only the largest entries of its task vector: most entries do not matter."
 NOTE = "Each expert with only the largest entries of its own task vector, on its own task."
 
@@ -51,3 +52,16 @@ def variants(
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
     """Return every expert's accuracy on its task, and the average, by share kept."""
     return by_share_kept(scores)
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say which share of its task vector brings an expert within a point of its accuracy with the whole."""
+    averages = table.dropna(subset="average").set_index("keep")["average"].sort_index()
+    if averages.empty or averages.index[-1] != 1:
+        return ""
+    whole = averages.iloc[-1]
+    enough = averages[averages >= whole - 1].index[0]
+    return (
+        f"With the largest {100 * enough:g} % of their task vectors' entries, experts reach {averages[enough]:.1f} % "
+        f"on average; with all entries, {whole:.1f} %."
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from remerge.images.corruptions import CONSTANTS
+from remerge.run.words import are, leaders, listed
 from remerge.scoring.coverage import scored_tasks
 from remerge.studies.columns import References, by_task
 from remerge.studies.settings import Costs, StudyOfMethods
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "Which method withstands corrupted images?"
 CAPTION = "Corrupted images: methods that adapt have looked at the same images, without labels."
 NOTE = "Methods that adapt look at the same corrupted, unlabeled test images that they are scored on."
 LABELS = {"images": ("clean", "corrupted")}
@@ -78,3 +80,17 @@ def encoders(scores: "pd.DataFrame") -> "pd.DataFrame":
     """Return the rows for test images, with a column ``images`` that says whether they are corrupted."""
     test = scores[scores["split"] == "test"]
     return test.assign(images=["clean" if part == "clean" else "corrupted" for part in test["part"]])
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say which method is best on corrupted images, and what corruption costs it."""
+    clean = table[table["images"] == "clean"].set_index("method")["average"].dropna()
+    corrupted = table[table["images"] != "clean"].groupby("method", sort=False)["average"].mean().dropna()
+    if corrupted.empty or not set(corrupted.index) <= set(clean.index):
+        return ""
+    best = leaders(dict(corrupted))
+    costs = listed(f"{clean[method] - corrupted[method]:.1f}" for method in best)
+    return (
+        f"On corrupted images, {are(labels[method] for method in best)} best of {len(corrupted)} methods with "
+        f"{corrupted.max():.1f} % on average, {costs} points less than on clean ones."
+    )

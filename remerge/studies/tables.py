@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from remerge.run.markup import MARKDOWN
+from remerge.run.markup import Markup
 from remerge.scoring.coverage import absence, scored_tasks, share
 from remerge.scoring.held_out import NOTE
 from remerge.scoring.scores import accuracy
@@ -36,7 +36,7 @@ def study_table(study: Study, scores: pd.DataFrame, references: pd.DataFrame, ta
 
 
 def notes(study: Study, scores: pd.DataFrame, tasks: Sequence[str], holds_out: bool) -> str:
-    """Return the note under a study's table.
+    """Return the note under a study's table, as plain text.
 
     Args:
         study: The study's settings.
@@ -50,7 +50,7 @@ def notes(study: Study, scores: pd.DataFrame, tasks: Sequence[str], holds_out: b
         return f"{note} Too few tasks have images: 0/{len(wanted)} scored."
     sizes = ", ".join(f"{task} {n}" for task, n in test.groupby("task", sort=False)["n"].max().items())
     perhaps_seen = "" if holds_out or set(scores["split"]) == {"test"} else NOTE
-    images = f"Test images: {MARKDOWN.plain(sizes)}. {absence(set(test['task']), wanted)}"
+    images = f"Test images: {sizes}. {absence(set(test['task']), wanted)}"
     return f"{note} Accuracy in percent. {images.strip()} {perhaps_seen}".strip()
 
 
@@ -67,18 +67,18 @@ def _percent(references: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def rounded(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
-    """Return a table's header and cells in Markdown, with one decimal and the methods' labels."""
+def rounded(table: pd.DataFrame, labels: Mapping[str, str], markup: Markup) -> tuple[Sequence[str], list[list[str]]]:
+    """Return a table's header and cells, with one decimal and the methods' labels, escaped for a format."""
     shown = table.replace({"method": dict(labels)}) if "method" in table else table
     exact = ("keep", "lambda", "tasks", "subsets")
     cells = [
-        [_cell(value, exact=column in exact) for column, value in zip(shown.columns, row, strict=True)]
+        [_cell(value, markup, exact=column in exact) for column, value in zip(shown.columns, row, strict=True)]
         for row in shown.itertuples(index=False, name=None)
     ]
-    return [MARKDOWN.plain(column) for column in shown.columns], cells
+    return [markup.plain(column) for column in shown.columns], cells
 
 
-def _cell(value: Any, *, exact: bool) -> str:
+def _cell(value: Any, markup: Markup, *, exact: bool) -> str:
     if value is None or value != value:
         return "–"
-    return f"{value:g}" if exact else f"{value:.1f}" if isinstance(value, float) else MARKDOWN.plain(str(value))
+    return f"{value:g}" if exact else f"{value:.1f}" if isinstance(value, float) else markup.plain(str(value))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from remerge.checkpoints.headers import split_tasks
+from remerge.run.words import are, leaders
 from remerge.studies.columns import References, normalised
 from remerge.studies.settings import Costs, StudyOfMethods
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "How many tasks can be merged?"
 CAPTION = "The more tasks are merged, the less of each expert is left. Bands: lowest and highest subset."
 NOTE = "Means over random subsets of the tasks; normalised: accuracy divided by the expert's."
 
@@ -114,3 +116,19 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
         lowest=("normalised", "min"),
         highest=("normalised", "max"),
     )
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say what is left of the experts' accuracy with the fewest and with the most tasks, and by which method."""
+    kept = table.dropna(subset="normalised")
+    if kept.empty:
+        return ""
+    told: list[str] = []
+    for count in dict.fromkeys([kept["tasks"].min(), kept["tasks"].max()]):
+        values = dict(kept[kept["tasks"] == count].set_index("method")["normalised"])
+        best = are(labels[method] for method in leaders(values))
+        of = "" if told else " of the experts' accuracy"
+        told.append(
+            f"{best} best with {count:g} {'task' if count == 1 else 'tasks'}, keeping {max(values.values()):.1f} %{of}"
+        )
+    return ", and ".join(told) + "."

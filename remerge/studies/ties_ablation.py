@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from remerge.run.settings import Share
+from remerge.run.words import listed
 from remerge.studies.columns import References, by_task
 from remerge.studies.settings import Costs, Study
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "Which of its steps does TIES need?"
 CAPTION = "TIES without each of its steps."
 NOTE = "TIES with disjoint mean, each step left out once; difference: in points from TIES."
 VARIANTS = 5
@@ -66,3 +68,16 @@ def table(settings: Settings, scores: "pd.DataFrame", references: References) ->
     wide = by_task(scores, ["variant"])
     average = wide.drop(columns="variant").mean(axis=1)
     return wide.assign(average=average, difference=average - average.iloc[0])
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say without which step TIES is worst, and without which it is no worse."""
+    steps = table.iloc[1:].dropna(subset="difference")
+    if steps.empty:
+        return ""
+    worst = steps.loc[steps["difference"].idxmin()]
+    spared = steps.loc[steps["difference"].round(1) >= 0, "variant"].str.removeprefix("without ")
+    idle = f"without {listed(spared)} it is no worse" if len(spared) else "every step helps"
+    if worst["difference"] >= 0:
+        return "TIES loses nothing when any one of its steps is left out."
+    return f"TIES loses most {worst['variant']}: {-worst['difference']:.1f} points; {idle}."

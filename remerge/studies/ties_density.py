@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from remerge.scoring.bench import Variant
     from remerge.studies.methods import Merging
 
+QUESTION = "How much of each task vector should TIES keep?"
 CAPTION = "How much of each task vector TIES should keep."
 NOTE = "TIES with a share of each task vector's entries kept."
 
@@ -57,3 +58,13 @@ def variants(
 def table(settings: Settings, scores: "pd.DataFrame", references: References) -> "pd.DataFrame":
     """Return the accuracy on every task, and the average, by share kept."""
     return by_share_kept(scores)
+
+
+def answer(table: "pd.DataFrame", labels: Mapping[str, str]) -> str:
+    """Say at which share TIES is best, and how good it is untrimmed."""
+    averages = table.dropna(subset="average").set_index("keep")["average"]
+    if averages.empty:
+        return ""
+    best = averages.idxmax()
+    whole = f", against {averages[1.0]:.1f} % with all of them" if best != 1 and 1.0 in averages else ""
+    return f"TIES is best when it keeps {100 * best:g} % of the entries: {averages[best]:.1f} % on average{whole}."

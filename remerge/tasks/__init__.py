@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from remerge.images.store import ImageSet
-from remerge.tasks.alphabets import ALPHABETS, PRINTED, PRINTED_DIGITS
+from remerge.tasks.alphabets import ALPHABETS, PRINTED, PRINTED_DIGITS, REGROUPED
 
 SIZES = {"train": 4000, "validation": 300, "test": 500}
 PRETRAINING_IMAGES_PER_CLASS = 250
@@ -34,8 +34,11 @@ class Task:
     tilt: float = 0.0
 
 
+_CHARACTERS = ALPHABETS | REGROUPED
+
+
 def _rendered(name: str, title: str, style: str, tilt: float = 0.0) -> Task:
-    return Task(name, title, "rendered", ALPHABETS[name].classes, style, tilt)
+    return Task(name, title, "rendered", _CHARACTERS[name].classes, style, tilt)
 
 
 MINI_TASKS = {
@@ -51,6 +54,20 @@ MINI_TASKS = {
         _rendered("arrows", "tilted, outlined arrows on squared paper", "outlined", tilt=15),
         _rendered("symbols", "tilted symbols in opposite colours", "coloured", tilt=20),
         _rendered("games", "tilted chess pieces and card suits behind bars", "striped", tilt=-28),
+        # The suites of fourteen ...
+        _rendered("numerals", "tilted, embossed digits", "embossed", tilt=10),
+        _rendered("slavic", "tilted Cyrillic capitals with a shadow", "shadowed", tilt=-15),
+        _rendered("hellenic", "tilted Greek letters in large pixels", "pixelated", tilt=-27),
+        _rendered("pointers", "tilted, scratched arrows", "scratched", tilt=-15),
+        _rendered("icons", "tilted symbols in halftone", "halftone", tilt=-33),
+        _rendered("capitals", "tilted Latin and Cyrillic capitals with speckles", "speckled", tilt=25),
+        # ... and twenty.
+        _rendered("kartvelian", "tilted Georgian letters on lined paper", "ruled", tilt=27),
+        _rendered("pieces", "tilted, faded chess pieces and card suits", "faded", tilt=15),
+        _rendered("letters", "tilted, stencilled Greek and Cyrillic letters", "stencilled", tilt=-28),
+        _rendered("scripts", "tilted Latin and Georgian letters, exposed twice", "doubled", tilt=22),
+        _rendered("signs", "tilted, hatched digits and symbols", "hatched", tilt=-30),
+        _rendered("tokens", "tilted digits and chess pieces on a flag", "waved", tilt=28),
     )
 }
 
@@ -80,7 +97,7 @@ def _draw(task: Task, split: str, n: int) -> ImageSet:
 
     generator = np.random.Generator(np.random.PCG64(_seed(task.name, split)))
     labels = generator.permutation(np.arange(n) % len(task.classes))
-    masks = draw_glyphs(ALPHABETS[task.name], labels, generator, task.tilt)
+    masks = draw_glyphs(_CHARACTERS[task.name], labels, generator, task.tilt)
     images = (np.clip(STYLES[task.style](masks, generator), 0, 1) * 255).astype(np.uint8)
     return ImageSet(images, labels, task.name, split, task.origin)
 

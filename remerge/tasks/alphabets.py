@@ -40,3 +40,21 @@ ALPHABETS = {
 PRINTED_DIGITS = Alphabet("0123456789", (*_SANS, *_MONO, *_SERIF, "STIXGeneral.ttf"))
 PRINTED = (PRINTED_DIGITS, *ALPHABETS.values())
 """The characters that pre-training shows, in label order."""
+
+_LETTERS = (*_SANS, *_SERIF, "STIXGeneral.ttf")
+
+# Tasks beyond the first eight show characters of pre-training again, in other company or in another style.
+REGROUPED = {
+    "numerals": PRINTED_DIGITS,
+    "slavic": ALPHABETS["cyrillic"],
+    "hellenic": ALPHABETS["greek"],
+    "kartvelian": ALPHABETS["georgian"],
+    "pointers": ALPHABETS["arrows"],
+    "icons": ALPHABETS["symbols"],
+    "pieces": ALPHABETS["games"],
+    "capitals": Alphabet("ABDEGБДЖИЛ", _LETTERS),
+    "letters": Alphabet("λξπφψФЦЭЮЯ", _LETTERS),
+    "scripts": Alphabet("KMRSWაბგდე", (*_SANS[:2], *_SERIF[:2])),
+    "signs": Alphabet("01234★☎☠☢☮", _SANS[:2]),
+    "tokens": Alphabet("56789♔♕♖♗♘", _SANS[:2]),
+}

@@ -23,7 +23,7 @@ def training_and_test(task: str, root: str | Path, *, download: bool) -> tuple[S
     authors' expert.
 
     Args:
-        task: A task of :data:`remerge.tasks.clip.TORCHVISION`.
+        task: A task that ``torchvision`` can download, according to :class:`remerge.tasks.clip.ClipTask`.
         root: Where torchvision keeps its files.
         download: Whether to download missing files.
 
@@ -95,6 +95,11 @@ def _mnist(root: str, download: bool) -> tuple[Any, Any]:
     return tuple(datasets.MNIST(root, train=train, download=download) for train in (True, False))
 
 
+def _emnist_digits(root: str, download: bool) -> tuple[Any, Any]:
+    # Its images are transposed, and the experts were trained on them as they are.
+    return tuple(datasets.EMNIST(root, split="digits", train=train, download=download) for train in (True, False))
+
+
 def _by_split(kind: Any) -> Callable[[str, bool], tuple[Any, Any]]:
     return lambda root, download: (
         kind(root, split="train", download=download),
@@ -120,6 +125,7 @@ _PARTS: dict[str, Callable[[str, bool], tuple[Any, Any]]] = {
     "GTSRB": _by_split(datasets.GTSRB),
     "DTD": _dtd,
     "EuroSAT": _eurosat,
+    "EMNIST-digits": _emnist_digits,
 }
 _ARCHIVES = {
     "MNIST": "MNIST/raw/*.gz",
@@ -127,4 +133,5 @@ _ARCHIVES = {
     "GTSRB": "gtsrb/*.zip",
     "DTD": "dtd/*.tar.gz",
     "EuroSAT": "eurosat/*.zip",
+    "EMNIST-digits": "EMNIST/raw/*.zip",
 }

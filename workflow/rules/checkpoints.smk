@@ -95,7 +95,11 @@ use rule openai_clip as openai_clip_and_encoder with:
         clip="results/{pool}/weights/clip.safetensors",
         encoder="results/{pool}/weights/pretrained.safetensors",
     wildcard_constraints:
-        pool=any_of(plan.pools.of_origin("finetuned", "fusionbench")),
+        pool=any_of(
+            plan.pools.of_origin(
+                "finetuned", "fusionbench", "tall-masks", "tall-masks-leaked"
+            )
+        ),
 
 
 rule download_legacy_checkpoint:
@@ -153,6 +157,13 @@ rule read_legacy_checkpoint:
         frozen_entries=of(plan.pools.frozen_entries),
     script:
         "../../scripts/read_legacy_checkpoint.py"
+
+
+# Their pre-trained encoder is the openai one, as they start from it and have no other.
+use rule read_legacy_checkpoint as read_tall_masks_checkpoint with:
+    wildcard_constraints:
+        pool=any_of(plan.pools.of_origin("tall-masks", "tall-masks-leaked")),
+        checkpoint=any_of(CLIP_TASKS),
 
 
 rule convert_expert:

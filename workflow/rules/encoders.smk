@@ -100,6 +100,7 @@ rule finetune:
         "benchmarks/jobs/{pool}/finetune/{task}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.trained()),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -1,6 +1,7 @@
 """Merged encoders: the pre-trained weights plus a scaled merged task vector of a method.
 
-needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused)
+needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused); others
+       validation images
 makes  results/{pool}/statistics/{method}/{task}.safetensors         of experts, for methods that use them
        results/{pool}/coefficients/{suite}/{method}.csv              learned: step, task, layer, value
        results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds before an interruption
@@ -26,6 +27,7 @@ rule learn_coefficients:
         "benchmarks/jobs/{pool}/learn_coefficients/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.learning()),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -59,10 +61,12 @@ rule merge_task_vectors:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("rule", "learned")),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=of(plan.methods.gpus, most=GPU),
         mem_mb=of(plan.resources.memory, work="merge"),
         runtime=of(plan.resources.minutes, work="merge"),
     params:
@@ -75,7 +79,7 @@ rule merge_task_vectors:
 
 
 rule expert_statistics:
-    """Collect one expert's statistics for Fisher merging or RegMean, on validation images without their labels."""
+    """Collect one expert's statistics, such as for RegMean, on validation images without their labels."""
     input:
         expert="results/{pool}/weights/{task}.safetensors",
         head="results/{pool}/heads/{task}.safetensors",
@@ -89,6 +93,7 @@ rule expert_statistics:
         "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("statistics")),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -110,6 +115,7 @@ rule merge_by_statistics:
     input:
         task_vectors=of(plan.merging.task_vectors),
         statistics=of(plan.merging.statistics),
+        own=of(plan.methods.files),
     output:
         "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
     log:
@@ -118,10 +124,12 @@ rule merge_by_statistics:
         "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("statistics")),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=of(plan.methods.gpus, most=GPU),
         mem_mb=of(plan.resources.memory, work="merge"),
         runtime=of(plan.resources.minutes, work="merge"),
     params:
@@ -131,6 +139,43 @@ rule merge_by_statistics:
         merging=of(plan.merging.parameters),
     script:
         "../../scripts/merge_by_statistics.py"
+
+
+rule merge_with_exemplars:
+    """Merge a suite's task vectors into one, with validation images of all tasks at hand."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vectors=of(plan.merging.task_vectors),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.of_suite, split="validation"),
+        gate=of(plan.merging.gate),
+        own=of(plan.methods.files),
+    output:
+        "results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
+    log:
+        "logs/{pool}/merge_with_exemplars/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/merge_with_exemplars/{suite}/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(plan.methods.of_kind("exemplars")),
+    priority: MAIN_TABLE
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=of(plan.resources.memory, work="adapt"),
+        runtime=of(plan.resources.minutes, work="adapt"),
+    params:
+        code=code("scripts/merge_with_exemplars.py", of(plan.methods.modules)),
+        tasks=of(plan.tasks.in_suite),
+        algorithm=of(plan.methods.algorithm),
+        images=of(plan.methods.images),
+        seed=of(plan.pools.seed),
+        merging=of(plan.merging.parameters),
+        scoring=settings.scoring.model_dump(),
+    script:
+        "../../scripts/merge_with_exemplars.py"
 
 
 rule merge:
@@ -148,6 +193,7 @@ rule merge:
         "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.merging()),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -1,8 +1,10 @@
 """Merged results that keep a part for every task beside the weights that all share.
 
 needs  results/{pool}/weights/pretrained.safetensors, results/{pool}/task_vectors/{task}.safetensors; methods that adapt
-       another's encoder: that encoder, experts and test images (labels unused)
+       another's encoder: that encoder, experts and test images (labels unused); methods with a router: heads and
+       validation or test images (labels unused)
 makes  results/{pool}/adapters/{suite}/{method}.safetensors       of all tasks, as they are learned
+       results/{pool}/routers/{suite}/{method}.safetensors        learned, between all tasks
        results/{pool}/merged/{suite}/{method}.safetensors         what all tasks share
        results/{pool}/merged/{suite}/{method}/{task}.safetensors  what a task has besides
 """
@@ -39,6 +41,41 @@ rule learn_adapters:
         "../../scripts/learn_adapters.py"
 
 
+rule learn_router:
+    """Learn the router between a method's parts on images of the tasks, without their labels."""
+    input:
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+        task_vectors=of(plan.merging.task_vectors),
+        heads=of(plan.scores.heads),
+        images=of(plan.images.learned_from),
+        gate=of(plan.merging.gate),
+        own=of(plan.methods.files),
+    output:
+        "results/{pool}/routers/{suite}/{method}.safetensors",
+    log:
+        "logs/{pool}/learn_router/{suite}/{method}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/learn_router/{suite}/{method}.tsv"
+    wildcard_constraints:
+        method=any_of(plan.methods.of_kind("routers")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=of(plan.resources.memory, work="adapt"),
+        runtime=of(plan.resources.minutes, work="adapt"),
+    params:
+        code=code("scripts/learn_router.py", of(plan.methods.modules)),
+        tasks=of(plan.tasks.in_suite),
+        seed=of(plan.pools.seed),
+        algorithm=of(plan.methods.algorithm),
+        merging=of(plan.merging.parameters),
+        learning=of(plan.methods.learning_parameters),
+    script:
+        "../../scripts/learn_router.py"
+
+
 # An output cannot depend on wildcards, and how many parts there are depends on the suite: a rule for each.
 for suite in settings.suites:
 
@@ -48,6 +85,7 @@ for suite in settings.suites:
         input:
             pretrained="results/{pool}/weights/pretrained.safetensors",
             task_vectors=of(plan.merging.task_vectors, suite=suite),
+            router=of(plan.merging.router, suite=suite),
             gate=of(plan.merging.gate, suite=suite),
             own=of(plan.methods.files),
         output:
@@ -60,7 +98,7 @@ for suite in settings.suites:
         benchmark:
             f"benchmarks/jobs/{{pool}}/merge_into_parts/{suite}/{{method}}.tsv"
         wildcard_constraints:
-            method=any_of(plan.methods.of_kind("parts")),
+            method=any_of(plan.methods.of_kind("parts", "routers")),
         conda:
             "../../envs/torch.yaml"
         threads: 1

@@ -25,6 +25,7 @@ rule score:
     wildcard_constraints:
         suite=any_of(settings.suites),
         method=any_of(plan.methods.with_encoder()),
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -39,6 +40,13 @@ rule score:
         scoring=settings.scoring.model_dump(),
     script:
         "../../scripts/score.py"
+
+
+# Methods wait for the verdict on it, so that it cannot be in one group with them.
+use rule score as score_pretrained with:
+    wildcard_constraints:
+        suite=any_of(settings.suites),
+        method=any_of(plan.methods.of_algorithm("pretrained")),
 
 
 rule score_expert:
@@ -108,6 +116,7 @@ rule sweep:
         "logs/{pool}/sweep/{suite}/{method}/{split}.log",
     benchmark:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
+    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -4,7 +4,7 @@ needs  results/{pool}/task_vectors, heads; results/images/{size}/{task}/{test,va
        original test images, where they are corrupted
 makes  results/images/{size}/{task}/corrupted/{corruption}-{severity}.safetensors
        results/{pool}/studies/{study}/{part}.csv            correct answers and n of every encoder
-       results/{pool}/tables/{suite}/{study}.{csv,md}       their tables
+       results/{pool}/tables/{suite}/{study}.{csv,md,tex}   their tables
        results/{pool}/figures/{suite}/{study}.{svg,png}
 """
 
@@ -122,6 +122,7 @@ rule study_table:
             subcategory="{pool}",
             labels={"suite": "{suite}", "table": "{study}"},
         ),
+        latex="results/{pool}/tables/{suite}/{study}.tex",
     log:
         "logs/{pool}/study_table/{suite}/{study}.log",
     benchmark:

@@ -2,6 +2,7 @@
 
 needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/expert_scores/{task}.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
+       results/{pool}/tables/{suite}/leaderboard.{csv,md,tex}  methods by what they need
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    our numbers and the published ones
        results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
@@ -42,6 +43,7 @@ rule main_table:
     params:
         code=code("scripts/main_table.py"),
         origins=of(plan.tasks.origins),
+        remarks=of(plan.tasks.remarks),
         methods=of(plan.methods.rows),
     script:
         "../../scripts/main_table.py"
@@ -112,6 +114,7 @@ rule experts_table:
     params:
         code=code("scripts/experts_table.py"),
         tasks=of(plan.tasks.in_suite),
+        remarks=of(plan.tasks.remarks),
     script:
         "../../scripts/experts_table.py"
 
@@ -149,6 +152,7 @@ rule comparison_table:
     params:
         code=code("scripts/comparison_table.py"),
         tasks=of(plan.tasks.in_suite),
+        remarks=of(plan.tasks.remarks),
         origin=of(plan.pools.origin),
         architecture=of(plan.pools.architecture),
         methods=of(plan.methods.described),
@@ -376,6 +380,44 @@ rule cost_table:
         "../../scripts/cost_table.py"
 
 
+rule leaderboard_table:
+    """Methods by what they need: this run's averages beside those published for every family of checkpoints."""
+    input:
+        scores=of(plan.scores.of_suite),
+        costs="results/{pool}/tables/{suite}/cost.csv",
+        published=f"{PUBLISHED}/main.csv",
+        measured=f"{PUBLISHED}/methods.yaml",
+        standard=f"{PUBLISHED}/fidelity.yaml",
+    output:
+        csv="results/{pool}/tables/{suite}/leaderboard.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/leaderboard.md",
+            caption="../report/leaderboard_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "leaderboard"},
+        ),
+        latex="results/{pool}/tables/{suite}/leaderboard.tex",
+    log:
+        "logs/{pool}/leaderboard_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/leaderboard_table/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
+    params:
+        code=code("scripts/leaderboard_table.py"),
+        tasks=of(plan.tasks.in_suite),
+        methods=of(plan.methods.rows),
+        described=of(plan.methods.unlabelled),
+    script:
+        "../../scripts/leaderboard_table.py"
+
+
 rule tables:
     """All tables."""
     input:
@@ -388,7 +430,7 @@ rule tables:
             "results/{pool}/tables/{suite}/{table}.csv",
             pool=settings.pools,
             suite=settings.suites,
-            table=["main", "experts", "cosine", "claims", "cost"],
+            table=plan.tables.of_every_suite(),
         ),
         expand(
             "results/{pool}/tables/{suite}/{table}_over_seeds.csv",
