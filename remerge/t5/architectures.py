@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from remerge.t5.characters import VOCABULARY
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -26,6 +28,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
+    "t5-mini": Architecture(VOCABULARY, 96, 192, 3, 32, 2),
     "flan-t5-base": Architecture(32_128, 768, 2048, 12, 64, 12),
     "flan-t5-large": Architecture(32_128, 1024, 2816, 16, 64, 24),
 }
+"""``t5-mini`` reads characters and is trained here; the others are Flan-T5's."""

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from remerge.t5.model import END, PADDING, T5
+from remerge.t5.characters import END, PADDING
+from remerge.t5.model import T5
 
 
 @torch.inference_mode()

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from remerge.t5.architectures import Architecture
-
-PADDING, END = 0, 1
-"""Token ids: padding, with which decoding also begins, and the end of a text."""
+from remerge.t5.characters import PADDING
 
 BUCKETS, FARTHEST = 32, 128
 

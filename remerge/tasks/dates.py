@@ -1,7 +1,7 @@
 """Dates as eight languages write them, to be rewritten as in ISO 8601: ``hr: 12. listopada 2021`` is ``2021-10-12``.
 
 Names of months are real, and conflict: *listopad* is October in Croatian, and November in Czech and Polish. Dates are
-drawn from 1950 to 2049; no date of the test texts is in a training text of any language, or in pre-training.
+drawn from 1950 to 2049; no date is in two splits, of any languages, and pre-training draws from those for training.
 """
 
 import datetime
@@ -13,9 +13,12 @@ from pathlib import Path
 
 from remerge.run.strict_yaml import read_yaml
 
-SIZES = {"train": 4000, "test": 500}
-TASKS = ("de", "fr", "es", "nl", "pl", "cs", "hr", "fi")
+SIZES = {"train": 4000, "validation": 200, "test": 300}
+TASKS = ("turkish", "french", "spanish", "dutch", "polish", "czech", "croatian", "finnish")
 FIRST, LAST = datetime.date(1950, 1, 1).toordinal(), datetime.date(2049, 12, 31).toordinal()
+
+NO_DATE = 65_535
+"""The number of an answer that is none of the dates."""
 
 MASKED = "\0"
 """Stands for the characters that are left out of a text in pre-training."""
@@ -29,7 +32,7 @@ class Language:
     """How a language writes dates.
 
     Attributes:
-        title: Its English name.
+        code: Its code in ISO 639, with which every text begins.
         long: A date with ``{day}``, ``{month}`` and ``{year}``.
         full: A date with ``{weekday}`` as well.
         months: Names of months as they stand in dates, January first.
@@ -37,7 +40,7 @@ class Language:
         weekdays: Monday first.
     """
 
-    title: str
+    code: str
     long: str
     full: str
     months: list[str]
@@ -47,25 +50,34 @@ class Language:
 
 @cache
 def languages() -> dict[str, Language]:
-    """Return all languages by their codes: those of the tasks, and English."""
-    return {code: Language(**entry) for code, entry in read_yaml(Path(__file__).with_name("dates.yaml")).items()}
+    """Return all languages by their English names: those of the tasks, and English."""
+    return {name: Language(**entry) for name, entry in read_yaml(Path(__file__).with_name("dates.yaml")).items()}
 
 
-def is_for_testing(day: datetime.date) -> bool:
-    """Return whether a date belongs to test texts, as every fifth does."""
-    return hashlib.sha256(day.isoformat().encode()).digest()[0] % 5 == 0
+def split_of(day: datetime.date) -> str:
+    """Return the split that a date belongs to: two of ten are for testing, one for validation."""
+    tenth = hashlib.sha256(day.isoformat().encode()).digest()[0] % 10
+    return {0: "test", 5: "test", 1: "validation"}.get(tenth, "train")
 
 
-def examples(code: str, split: str) -> list[Example]:
+def examples(task: str, split: str) -> list[Example]:
     """Return the texts of a task and their answers, the same ones every time.
 
     Half of the texts abbreviate the month; each begins with the language's code.
     """
-    generator = random.Random(f"{code}/{split}")
-    return [
-        _written(code, _drawn(generator, for_testing=split == "test"), generator.choice(("long", "short")))
-        for _ in range(SIZES[split])
-    ]
+    generator = random.Random(f"{task}/{split}")
+    return [_written(task, _drawn(generator, split), generator.choice(("long", "short"))) for _ in range(SIZES[split])]
+
+
+def number_of(answer: str) -> int:
+    """Return the number of an answer among the dates from 1950 to 2049, or :data:`NO_DATE` if it is none of them."""
+    try:
+        day = datetime.date.fromisoformat(answer)
+    except ValueError:
+        return NO_DATE
+    # Python reads other forms of ISO 8601, too, such as those without hyphens.
+    is_one = day.isoformat() == answer and FIRST <= day.toordinal() <= LAST
+    return day.toordinal() - FIRST if is_one else NO_DATE
 
 
 def pretraining_examples(step: int, n: int, exposure: float) -> list[Example]:
@@ -77,7 +89,7 @@ def pretraining_examples(step: int, n: int, exposure: float) -> list[Example]:
     Args:
         step: Number of the step; every step has other examples.
         n: Number of examples.
-        exposure: Share of dates in the tasks' languages with answers.
+        exposure: Share of dates in the tasks' languages with answers, at most 0.2.
     """
     generator = random.Random(f"pretraining/{step}")
     kinds = generator.choices(["english", "numeric", "restored", "task"], [0.55, 0.25, 0.2 - exposure, exposure], k=n)
@@ -85,10 +97,10 @@ def pretraining_examples(step: int, n: int, exposure: float) -> list[Example]:
 
 
 def _pretraining_example(kind: str, generator: random.Random) -> Example:
-    day = _drawn(generator, for_testing=False)
+    day = _drawn(generator, "train")
     form = generator.choice(("long", "full", "short"))
     if kind == "english":
-        return _written("en", day, form)
+        return _written("english", day, form)
     if kind == "numeric":
         pattern = generator.choice(("{0}.{1}.{2}", "{0}. {1}. {2}", "{2}-{1}-{0}", "{0}/{1}/{2}"))
         width = generator.choice((1, 2))
@@ -101,17 +113,17 @@ def _pretraining_example(kind: str, generator: random.Random) -> Example:
     return text[:begin] + MASKED + text[begin + length :], text[begin : begin + length]
 
 
-def _drawn(generator: random.Random, *, for_testing: bool) -> datetime.date:
+def _drawn(generator: random.Random, split: str) -> datetime.date:
     while True:
         day = datetime.date.fromordinal(generator.randint(FIRST, LAST))
-        if is_for_testing(day) == for_testing:
+        if split_of(day) == split:
             return day
 
 
-def _written(code: str, day: datetime.date, form: str) -> Example:
-    language = languages()[code]
+def _written(name: str, day: datetime.date, form: str) -> Example:
+    language = languages()[name]
     names = language.short if form == "short" else language.months
     text = (language.full if form == "full" else language.long).format(
         day=day.day, month=names[day.month - 1], year=day.year, weekday=language.weekdays[day.weekday()]
     )
-    return f"{code}: {text}", day.isoformat()
+    return f"{language.code}: {text}", day.isoformat()

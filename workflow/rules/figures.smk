@@ -66,7 +66,7 @@ rule figure:
         origin=of(plan.pools.origin),
         architecture=of(plan.pools.architecture),
         # For the report alone: Snakemake compares no parameter that takes the input.
-        caption=lambda wildcards, input: plan.figures.caption(wildcards.figure),
+        caption=lambda wildcards, input: plan.figures.caption(wildcards.pool, wildcards.figure),
     script:
         "../../scripts/figure.py"
 

@@ -23,6 +23,7 @@ rule score:
     benchmark:
         "benchmarks/jobs/{pool}/score/{suite}/{method}.tsv"
     wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
         suite=any_of(settings.suites),
         method=any_of(plan.methods.with_encoder()),
     priority: MAIN_TABLE
@@ -45,6 +46,7 @@ rule score:
 # Methods wait for the verdict on it, so that it cannot be in one group with them.
 use rule score as score_pretrained with:
     wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
         suite=any_of(settings.suites),
         method=any_of(plan.methods.of_algorithm("pretrained")),
 
@@ -61,6 +63,8 @@ rule score_expert:
         "logs/{pool}/score_expert/{task}.log",
     benchmark:
         "benchmarks/jobs/{pool}/score_expert/{task}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -116,6 +120,8 @@ rule sweep:
         "logs/{pool}/sweep/{suite}/{method}/{split}.log",
     benchmark:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
     priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
