@@ -68,7 +68,7 @@ rule pretrain_t5:
     priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=GPU,
         mem_mb=of(plan.resources.memory, work="pretrain"),
