@@ -18,7 +18,7 @@ from remerge.clip.packed import token_embeddings
 from remerge.images.store import ImageSet
 from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
-from remerge.training.loop import finite, keep, resumed, warmup_cosine
+from remerge.training.loop import finite, keep, resumed, train, warmup_cosine
 from remerge.training.muon import Muon
 
 
@@ -90,30 +90,15 @@ def pretrain(
         Muon(matrices, lr=learning_rate, momentum=0.9, weight_decay=0.0),
         torch.optim.AdamW(others, lr=learning_rate / 20, weight_decay=0.0),
     ]
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps, steps // 20 + 1))
-        for optimizer in optimizers
-    ]
-    parts: dict[str, Any] = {"clip": clip}
-    parts |= {f"optimizer {k}": optimizer for k, optimizer in enumerate(optimizers)}
-    parts |= {f"schedule {k}": schedule for k, schedule in enumerate(schedules)}
-    begin = resumed(progress, parts)
     batches = _batches(image_set, batch_size, steps, seed)
-    with ProgressBar(total=steps, initial=begin, desc="pre-train", unit="step") as bar:
-        for step in range(begin, steps):
-            images, labels = _tensors(image_set, batches[step], device)
-            texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
-            scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
-            loss = cross_entropy(scores, labels)
-            clip.zero_grad(set_to_none=True)
-            loss.backward()
-            for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-            bar.update()
-            if step % 10 == 0:
-                bar.set_postfix(loss=f"{finite(loss, step):.3f}")
-            keep(progress, step + 1, parts)
+
+    def loss_of(step: int) -> Tensor:
+        images, labels = _tensors(image_set, batches[step], device)
+        texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
+        scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
+        return cross_entropy(scores, labels)
+
+    train(clip, optimizers, loss_of, steps=steps, progress=progress, shown="pre-train")
     return clip.cpu().eval()
 
 

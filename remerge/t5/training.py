@@ -2,14 +2,11 @@
 
 import copy
 import random
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
 from remerge.t5.architectures import ARCHITECTURES
 from remerge.t5.characters import PADDING, encoded
@@ -18,7 +15,7 @@ from remerge.t5.model import T5
 from remerge.t5.models import padded
 from remerge.tasks.dates import Example, pretraining_examples
 from remerge.texts.store import TextSet
-from remerge.training.loop import finite, keep, resumed, warmup_cosine
+from remerge.training.loop import train
 from remerge.training.muon import Muon
 
 LINEAR = ("q", "k", "v", "o", "wi_0", "wi_1", "wo")
@@ -66,10 +63,10 @@ def pretrain(
         torch.optim.AdamW(others, lr=learning_rate / 20, weight_decay=0.0),
     ]
 
-    def batch(step: int) -> list[Example]:
-        return pretraining_examples(step, batch_size, exposure)
+    def loss_of(step: int) -> Tensor:
+        return _loss(model, pretraining_examples(step, batch_size, exposure), device)
 
-    _train(model, optimizers, batch, steps=steps, device=device, progress=progress, shown="pre-train")
+    train(model.train(), optimizers, loss_of, steps=steps, progress=progress, shown="pre-train")
     return model.cpu().eval()
 
 
@@ -114,48 +111,15 @@ def finetune(
     optimizer = torch.optim.AdamW(changes, lr=learning_rate, weight_decay=0.0)
     known = list(zip(texts.texts, texts.answers, strict=True))
 
-    def batch(step: int) -> list[Example]:
-        return random.Random(f"{task}/{seed}/{step}").sample(known, batch_size)
+    def loss_of(step: int) -> Tensor:
+        return _loss(expert, random.Random(f"{task}/{seed}/{step}").sample(known, batch_size), device)
 
-    _train(
-        expert.to(device), [optimizer], batch, steps=steps, device=device, progress=progress, shown=f"fine-tune {task}"
-    )
+    train(expert.to(device).train(), [optimizer], loss_of, steps=steps, progress=progress, shown=f"fine-tune {task}")
     merge_lora(expert)
     return expert.cpu().eval()
 
 
-def _train(
-    model: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
-    batch: Callable[[int], list[Example]],
-    *,
-    steps: int,
-    device: str,
-    progress: Progress | None,
-    shown: str,
-) -> None:
-    """Train a model by the likelihood of answers' tokens, with linear warm-up over a twentieth of the steps."""
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps, steps // 20 + 1))
-        for optimizer in optimizers
-    ]
-    parts: Mapping[str, Any] = {
-        "model": model,
-        **{f"optimizer {k}": optimizer for k, optimizer in enumerate(optimizers)},
-        **{f"schedule {k}": schedule for k, schedule in enumerate(schedules)},
-    }
-    begin = resumed(progress, parts)
-    model.train()
-    with ProgressBar(total=steps, initial=begin, desc=shown, unit="step") as bar:
-        for step in range(begin, steps):
-            texts, answers = (padded(encoded(each)).to(device) for each in zip(*batch(step), strict=True))
-            loss = cross_entropy(model(texts, answers).flatten(0, 1), answers.flatten(), ignore_index=PADDING)
-            model.zero_grad(set_to_none=True)
-            loss.backward()
-            for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-            bar.update()
-            if step % 10 == 0:
-                bar.set_postfix(loss=f"{finite(loss, step):.3f}")
-            keep(progress, step + 1, parts)
+def _loss(model: T5, batch: list[Example], device: str) -> Tensor:
+    """The mean cross-entropy of the answers' tokens."""
+    texts, answers = (padded(encoded(each)).to(device) for each in zip(*batch, strict=True))
+    return cross_entropy(model(texts, answers).flatten(0, 1), answers.flatten(), ignore_index=PADDING)

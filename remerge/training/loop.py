@@ -1,13 +1,59 @@
-"""Parts of training loops: learning rates, and states from which an interrupted run continues."""
+"""The training loop, and its parts: learning rates, and states from which an interrupted run continues."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from remerge.errors import RemergeError
+from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
+
+
+def train(
+    model: nn.Module,
+    optimizers: Sequence[Optimizer],
+    loss_of: Callable[[int], Tensor],
+    *,
+    steps: int,
+    progress: Progress | None,
+    shown: str,
+) -> None:
+    """Train a model in place, with linear warm-up over a twentieth of the steps and cosine decay to zero.
+
+    Args:
+        model: The model, in training mode.
+        optimizers: What changes its parameters, at peak learning rates.
+        loss_of: Returns the loss of a step, which depends on the model and the step's number alone.
+        steps: Number of steps.
+        progress: Saved state to resume from and to save to, if the work may be interrupted.
+        shown: What the progress bar says.
+
+    Raises:
+        RemergeError: The loss is no longer a finite number.
+    """
+    schedules = [
+        LambdaLR(optimizer, lambda step: warmup_cosine(step, steps, steps // 20 + 1)) for optimizer in optimizers
+    ]
+    parts: dict[str, Any] = {"model": model}
+    parts |= {f"optimizer {k}": optimizer for k, optimizer in enumerate(optimizers)}
+    parts |= {f"schedule {k}": schedule for k, schedule in enumerate(schedules)}
+    begin = resumed(progress, parts)
+    with ProgressBar(total=steps, initial=begin, desc=shown, unit="step") as bar:
+        for step in range(begin, steps):
+            loss = loss_of(step)
+            model.zero_grad(set_to_none=True)
+            loss.backward()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+            bar.update()
+            if step % 10 == 0:
+                bar.set_postfix(loss=f"{finite(loss, step):.3f}")
+            keep(progress, step + 1, parts)
 
 
 def warmup_cosine(step: int, steps: int, warmup: int) -> float:
