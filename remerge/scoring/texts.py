@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from remerge.errors import RemergeError
 from remerge.merging.assemblies import MergedFiles
 from remerge.merging.merged import Rebuilt, load_merged
 from remerge.run.progress import ProgressBar
@@ -31,13 +32,15 @@ def load_models(path: str | Path) -> ModelFor:
         path: The shared file of a result whose assembly is plain or rebuilds weights for a task.
 
     Raises:
-        RemergeError: See :func:`remerge.merging.merged.load_merged` and :func:`remerge.t5.models.load_t5`.
+        RemergeError: Its assembly is another, or it cannot be read; see :func:`remerge.merging.merged.load_merged` and
+            :func:`remerge.t5.models.load_t5`.
     """
     if not MergedFiles(path).parts:
         model = load_t5(path)
         return lambda task: model
     merged, rebuilt = load_merged(path), build_t5(path).eval()
-    assert isinstance(merged, Rebuilt)
+    if not isinstance(merged, Rebuilt):
+        raise RemergeError(f"{path}: its parts are modules of an image encoder, which a T5 is not")
 
     def model_for(task: str) -> T5:
         rebuilt.load_state_dict(dict(merged.weights_for(task)))

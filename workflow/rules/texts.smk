@@ -35,7 +35,7 @@ rule draw_texts:
         code=code("scripts/draw_texts.py"),
         splits=SPLITS,
         # The library reads them from its file; an edit of it runs this again.
-        languages=plan.tasks.languages(),
+        languages=of(plan.tasks.languages),
     script:
         "../../scripts/draw_texts.py"
 
@@ -77,7 +77,7 @@ rule pretrain_t5:
         code=code("scripts/pretrain_t5.py"),
         architecture=of(plan.pools.architecture),
         seed=0,
-        languages=plan.tasks.languages(),
+        languages=of(plan.tasks.languages),
         training=settings.training.text_pretraining.model_dump(),
     script:
         "../../scripts/pretrain_t5.py"
