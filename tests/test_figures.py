@@ -77,7 +77,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 
 def test_valid_answers_are_drawn_as_shares() -> None:
     (line,) = FIGURES["valid_answers"]().axes[0].get_lines()
-    assert [list(values) for values in line.get_data()] == [[0.0, 0.5, 1.0], [90.0, 70.0, 50.0]]
+    assert np.array_equal(line.get_xydata(), [(0.0, 90.0), (0.5, 70.0), (1.0, 50.0)])
 
 
 @pytest.mark.parametrize("name", FIGURES)

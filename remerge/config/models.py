@@ -69,7 +69,7 @@ class Pool(Strict):
     def _of_one_origin(self) -> "Pool":
         if self.origin == "trained" and not self.is_small:
             raise ValueError(
-                f"origin `trained` is for architectures {' and '.join(SMALL)}; add origin: task-vectors, or another"
+                f"origin `trained` is for architecture {' or '.join(SMALL)}; add origin: task-vectors, or another"
             )
         if self.origin != "trained" and self.reads == "texts":
             raise ValueError(f"architecture {self.architecture} is only trained here; remove the origin")
