@@ -39,6 +39,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     drop_default_limit()
+    end_at_sigterm()
     if message := space_for_results(settings):
         logger.info(message)
 

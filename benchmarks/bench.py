@@ -1,6 +1,7 @@
 """Measure speed and memory at full size and add the figures to benchmarks/results.csv: ``make bench``.
 
 Random weights in true shapes; ratios are of cases that ran one after the other, so that a noisy machine shows in both.
+FusionBench is installed from PyPI in an environment of its own, unless FUSIONBENCH_PYTHON names the Python of one.
 """
 
 import argparse
@@ -102,23 +103,35 @@ def merging(results: Results, folder: Path) -> None:
         results.add(f"{algorithm} 8 x ViT-B-32", "anonymous memory", merged["anonymous_gb"], "GB")
 
 
-def written(results: Results, own: Path, tasks: int, method: dict[str, Any], **targets: str) -> None:
-    """A method on checkpoints on disk, files read and written."""
+def written(
+    results: Results, own: Path, tasks: int, method: dict[str, Any], theirs: Path | None = None, **targets: str
+) -> None:
+    """A method on checkpoints on disk, files read and written, and FusionBench's merge of these in memory."""
     found = run("written", own, tasks, json.dumps(method))
     around = f" ({each})" if (each := method.get("around")) else ""
     case = f"{method['algorithm']}{around} {tasks} checkpoints of {own.name}"
     results.add(case, "seconds", found["seconds"], "s", targets.get("seconds", ""))
     results.add(case, "anonymous memory", found["anonymous_gb"], "GB", targets.get("memory", ""))
+    if theirs and (other := run_in(theirs, "fusionbench.py", own, method["algorithm"]))["finished"]:
+        results.add(case, f"{FUSIONBENCH}, merging alone", other["seconds"], "s")
+        results.add(case, f"{FUSIONBENCH} / here", other["seconds"] / found["seconds"], "x", targets.get("ratio", ""))
+        results.add(case, f"{FUSIONBENCH} resident memory", other["resident_gb"], "GB")
 
 
 def families(results: Results, folder: Path, architecture: str = "ViT-B-32") -> None:
-    """A method of every family, files read and written; targets are from FusionBench, 94.5 and 11.3 s."""
-    own = task_vectors(folder, architecture)
-    written(results, own, 8, {"algorithm": "tsv_m"}, seconds="at most 47", memory="at most 2")
-    written(results, own, 8, {"algorithm": "iso_c"}, seconds="at most 11.3", memory="at most 2")
-    for algorithm in ("task_arithmetic", "ties", "breadcrumbs", "dppa", "magmax", "pcb", "karcher"):
+    """A method of every family, files read and written, beside FusionBench where it has the method.
+
+    It has TIES too, which takes more memory there than most machines have: see the part ``fusionbench``.
+    """
+    own, theirs = task_vectors(folder, architecture), fusionbench_python(folder)
+    written(results, own, 8, {"algorithm": "tsv_m"}, theirs, ratio="at least 2", memory="at most 2")
+    written(results, own, 8, {"algorithm": "iso_c"}, theirs, ratio="at least 1", memory="at most 2")
+    written(results, own, 8, {"algorithm": "task_arithmetic"}, theirs, ratio="at least 1", memory="at most 2")
+    dare = {"algorithm": "dare", "around": "task_arithmetic"}
+    written(results, own, 8, dare, theirs, ratio="at least 1", memory="at most 2")
+    for algorithm in ("ties", "breadcrumbs", "dppa", "magmax", "pcb", "karcher"):
         written(results, own, 8, {"algorithm": algorithm}, memory="at most 2")
-    for algorithm in ("dare", "consensus", "lines"):
+    for algorithm in ("consensus", "lines"):
         written(results, own, 8, {"algorithm": algorithm, "around": "task_arithmetic"}, memory="at most 2")
 
 
@@ -234,21 +247,26 @@ def sharing(results: Results, folder: Path) -> None:
         results.add(case, "spinning / asleep", seconds["spinning"] / seconds["asleep"], "x")
 
 
-def fusionbench(results: Results, folder: Path) -> None:
-    """FusionBench from PyPI, installed in an environment of its own, on the same checkpoints in the same minutes."""
+def fusionbench_python(folder: Path) -> Path:
+    """The Python of an environment with FusionBench: that of FUSIONBENCH_PYTHON, or of one installed from PyPI."""
+    if given := os.environ.get("FUSIONBENCH_PYTHON"):
+        return Path(given)
     environment = folder / "fusionbench"
-    uv = Path(sys.executable).with_name("uv")
+    python, uv = environment / "bin" / "python", Path(sys.executable).with_name("uv")
     if not (environment / "installed").exists():
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-        subprocess.run(
-            [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python", FUSIONBENCH], check=True
-        )
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, FUSIONBENCH], check=True)
         (environment / "installed").touch()
-    checkpoints = task_vectors(folder, "ViT-B-32")
+    return python
+
+
+def fusionbench(results: Results, folder: Path) -> None:
+    """FusionBench on the same checkpoints in the same minutes."""
+    python, checkpoints = fusionbench_python(folder), task_vectors(folder, "ViT-B-32")
     for name in ("task_arithmetic", "ties"):
         case = f"{name} 8 checkpoints of ViT-B-32"
         ours = run("checkpoints", checkpoints, name)
-        theirs = run_in(environment / "bin" / "python", "fusionbench.py", checkpoints, name)
+        theirs = run_in(python, "fusionbench.py", checkpoints, name)
         results.add(case, "seconds", ours["seconds"], "s")
         results.add(case, "anonymous memory", ours["anonymous_gb"], "GB")
         results.add(case, f"{FUSIONBENCH} finished in 22 GB", float(theirs["finished"]), "")

@@ -1,6 +1,6 @@
 """FusionBench's merging of eight checkpoints, in an environment of its own; prints JSON.
 
-python benchmarks/fusionbench.py FOLDER task_arithmetic|ties
+python benchmarks/fusionbench.py FOLDER task_arithmetic|ties|tsv_m|iso_c|dare
 
 The models are loaded before the clock starts, as are the files that this library reads while it runs.
 """
@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fusion_bench.method import TaskArithmeticAlgorithm, TiesMergingAlgorithm
+from fusion_bench import BaseModelPool
+from fusion_bench.method import (
+    DareTaskArithmetic,
+    ISO_C_Merge,
+    TaskArithmeticAlgorithm,
+    TaskSingularVectorMerging,
+    TiesMergingAlgorithm,
+)
 from safetensors.torch import load_file
 from torch import nn
 
@@ -33,10 +40,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_GB * 10**9, MOST_GB * 10**9))
     algorithms: dict[str, Any] = {
         "task_arithmetic": lambda: TaskArithmeticAlgorithm(scaling_factor=0.3),
+        "tsv_m": lambda: TaskSingularVectorMerging(),
+        "iso_c": lambda: ISO_C_Merge(scaling_factor=1.0),
+        "dare": lambda: DareTaskArithmetic(scaling_factor=0.3, sparsity_ratio=0.5, only_on_linear_weights=False),
         "ties": lambda: TiesMergingAlgorithm(scaling_factor=0.3, threshold=20, remove_keys=[], merge_func="sum"),
     }
-    pool = {f"task-{index}": model(folder / f"{index}.safetensors") for index in range(8)}
-    pool["_pretrained_"] = model(folder / "pretrained.safetensors")
+    models = {f"task-{index}": model(folder / f"{index}.safetensors") for index in range(8)}
+    pool = BaseModelPool(models | {"_pretrained_": model(folder / "pretrained.safetensors")})
     begin = time.perf_counter()
     try:
         merged = algorithms[name]().run(pool)

@@ -4,13 +4,16 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
+from remerge.checkpoints.lora import Adapter, is_adapter
 from remerge.checkpoints.weights import Weights, check_compatible
 from remerge.errors import MismatchError, ParameterError
 from remerge.merging import coefficients, task_vectors
+from remerge.merging.lora import of_adapter
 from remerge.merging.rules import Merge, Scope
 from remerge.merging.streaming import merged_by
 from remerge.merging.ties import trimmed_and_elected
@@ -109,12 +112,13 @@ def ties(
     return _rebuilt(pretrained, merged_by(load("ties").merge_rule(kept, keep, merge, scope), kept), scaling)
 
 
-def merge(pretrained: Model, finetuned: Sequence[Model], method: str, **parameters: Any) -> Model:
+def merge(pretrained: Model, finetuned: Sequence[Model | str | Path], method: str, **parameters: Any) -> Model:
     """Return models merged by any method that looks at nothing but their weights.
 
     Args:
         pretrained: A module or state dict; the merged model comes back in its kind and dtype.
-        finetuned: One model per task, of equal keys, shapes and dtypes.
+        finetuned: One model per task, of equal keys, shapes and dtypes, or the path of a LoRA adapter of the
+            pre-trained model, as for ``remerge merge --finetuned`` (:mod:`remerge.checkpoints.lora`).
         method: Its algorithm, as for ``remerge merge --method``.
         parameters: The algorithm's parameters, with ``scaling``; see config/README.md. The method that a plug-in wraps
             is an algorithm, ``around="ties"``, or has parameters, ``around={"algorithm": "ties", "keep": 0.1}``.
@@ -122,6 +126,7 @@ def merge(pretrained: Model, finetuned: Sequence[Model], method: str, **paramete
     Raises:
         MismatchError: ``finetuned`` is empty, or keys, shapes or dtypes differ.
         ParameterError: The method is unknown, or a parameter unknown, missing or out of range.
+        RemergeError: A path is no adapter's, or the adapter is damaged or of a kind that is not supported.
     """
     if method not in (known := algorithms_of_kind("rule")):
         raise ParameterError(f"method must be one of {', '.join(known)}, got {method!r}")
@@ -171,12 +176,31 @@ def _weights(model: Any) -> Weights:
     return model.state_dict() if isinstance(model, nn.Module) else model
 
 
-def _task_vectors(pretrained: Model, finetuned: Sequence[Model]) -> list[dict[str, Tensor]]:
-    if isinstance(finetuned, nn.Module | Mapping):
+def _task_vectors(pretrained: Model, finetuned: Sequence[Model | str | Path]) -> list[dict[str, Tensor]]:
+    if isinstance(finetuned, nn.Module | Mapping | str | Path):
         raise ParameterError("finetuned must be a list of models, got one model")
-    start, tuned = _weights(pretrained), [_weights(model) for model in finetuned]
-    check_compatible(start, tuned)
-    return [task_vectors.task_vector(start, weights) for weights in tuned]
+    start = _weights(pretrained)
+    tuned = [_adapter(start, each) if isinstance(each, str | Path) else _weights(each) for each in finetuned]
+    # An adapter has the tensors of its pre-trained model.
+    check_compatible(start, [start if isinstance(each, Adapter) else each for each in tuned])
+    return [
+        _of_adapter(start, each) if isinstance(each, Adapter) else task_vectors.task_vector(start, each)
+        for each in tuned
+    ]
+
+
+def _adapter(start: Weights, path: str | Path) -> Adapter:
+    if not is_adapter(path):
+        raise ParameterError(f"{path}: not a LoRA adapter; load the checkpoint, and give its module or state dict")
+    adapter = Adapter(path)
+    adapter.check_fits(start)
+    return adapter
+
+
+def _of_adapter(start: Weights, adapter: Adapter) -> dict[str, Tensor]:
+    # Adapters are read to the CPU, wherever the model is.
+    vector = of_adapter({key: tensor.cpu() for key, tensor in start.items()}, adapter)
+    return {key: vector[key].to(start[key].device) for key in vector}
 
 
 def _rebuilt(pretrained: Model, merged_task_vector: Weights, scaling: float) -> Model:

@@ -7,16 +7,19 @@ from remerge.checkpoints.weights import load_weights, save_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
 from remerge.images.store import load_image_sets
+from remerge.merging.decompositions import with_decompositions
 from remerge.methods import load
-from remerge.run.devices import device_for
+from remerge.run.devices import device_for, device_for_float64
 from remerge.run.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    method, task_vectors = load(params.algorithm), load_available(params.tasks, inputs.task_vectors)
-    shared, parts = method.parts(load_weights(inputs.pretrained), task_vectors, **params.merging)
+    method, available = load(params.algorithm), load_available(params.tasks, inputs.task_vectors)
+    task_vectors = with_decompositions(available, params.tasks, inputs.svds)
+    pretrained, device = load_weights(inputs.pretrained), device_for_float64(snakemake.resources)
+    shared, parts = method.parts(pretrained, task_vectors, device=device, **params.merging)
     learned = method.learn(
         shared,
         parts,

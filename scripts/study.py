@@ -7,6 +7,7 @@ from remerge.checkpoints.weights import load_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads
 from remerge.images.store import load_image_sets
+from remerge.merging.decompositions import with_decompositions
 from remerge.run.devices import device_for
 from remerge.run.job import job
 from remerge.scoring.bench import Bench
@@ -25,7 +26,8 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
         splits["validation"] = load_image_sets(params.tasks, inputs.validation, params.images)
     pretrained, encoder = load_weights(inputs.pretrained), load_encoder(inputs.pretrained)
     bench = Bench(encoder, pretrained, heads, splits, device_for(snakemake.resources), params.scoring)
-    task_vectors = load_available(params.tasks, inputs.task_vectors)
+    available = load_available(params.tasks, inputs.task_vectors)
+    task_vectors = with_decompositions(available, params.tasks, inputs.svds)
     merging = Merging(params.methods, bench, params.seed, params.frozen_entries, ".snakemake/remerge")
     scores = bench.score(load(params.kind).variants(task_vectors, merging, **params.study))
     columns = {"pool": wildcards.pool, "study": wildcards.study, "part": wildcards.part}

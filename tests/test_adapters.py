@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import remerge
 from remerge.checkpoints import lora
 from remerge.checkpoints.lora import Adapter, LowRank
 from remerge.checkpoints.sets import CheckpointSet
-from remerge.errors import MismatchError, RemergeError
+from remerge.errors import MismatchError, ParameterError, RemergeError
 from remerge.merging.checkpoints import merge_checkpoints
 from remerge.methods import task_arithmetic, ties
 
@@ -162,6 +163,34 @@ def test_an_adapter_beside_a_checkpoint_merges_as_its_dense_model(tmp_path: Path
     merged, expected = (CheckpointSet(tmp_path / out) for out in ("of-adapter", "of-dense"))
     for key in start:
         torch.testing.assert_close(merged[key], expected[key], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_library_merges_adapters_and_models_as_the_command_does(tmp_path: Path, dtype: torch.dtype) -> None:
+    start, tuned = base(dtype), {key: tensor + 0.5 for key, tensor in base(dtype).items()}
+    folder = write_adapter(tmp_path / "a", plain())
+    for name, weights in (("base", start), ("tuned", tuned)):
+        save_file(weights, tmp_path / f"{name}.safetensors")
+    files = [folder, tmp_path / "tuned.safetensors"]
+    merge_checkpoints(ties.merge_rule, tmp_path / "base.safetensors", files, tmp_path / "out", scaling=0.4)
+    expected = load_file(tmp_path / "out" / "base.safetensors")
+    for adapter in (folder, str(folder), folder / "adapter_model.safetensors"):
+        merged = remerge.merge(start, [adapter, tuned], "ties", scaling=0.4)
+        assert merged.keys() == expected.keys()
+        assert all(torch.equal(merged[key], tensor) for key, tensor in expected.items())
+
+
+def test_the_library_refuses_what_is_no_adapter_or_of_another_model(tmp_path: Path) -> None:
+    save_file(base(), tmp_path / "base.safetensors")
+    with pytest.raises(
+        ParameterError, match=r"base\.safetensors: not a LoRA adapter; load the checkpoint, and give its"
+    ):
+        remerge.merge(base(), [tmp_path / "base.safetensors"], "ties")
+    adapter = write_adapter(tmp_path / "a", renamed("layers.0", "layers.7")(plain()))
+    with pytest.raises(MismatchError, match="the adapter does not fit the pre-trained"):
+        remerge.merge(base(), [adapter], "ties")
+    with pytest.raises(ParameterError, match="finetuned must be a list of models, got one model"):
+        remerge.merge(base(), str(adapter), "ties")
 
 
 @given(data=st.data())

@@ -162,21 +162,36 @@ def test_presets_of_fourteen_tasks_are_the_first_of_those_of_twenty(architecture
         values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
         update_config(values, yaml.safe_load(preset.read_text(encoding="utf-8")))
         config = load_config(values, [SHIPPED, preset])
-        ((_, suites[count]),) = config.suites.items()
+        name, suites[count] = list(config.suites.items())[-1]
         assert len(suites[count]) == count
+        assert config.has_curves(name)
         assert not config.cross_scores
         assert not {study.kind for study in config.studies.values()} & {"pairs"}
     assert suites[14] == suites[20][:14]
+    # Of the three suites of the larger preset, only twenty has curves.
+    assert config.suites == {"eight": suites[20][:8], "fourteen": suites[14], "twenty": suites[20]}
+    assert not config.has_curves("eight")
 
 
-def test_mini_has_suites_of_twenty() -> None:
+def test_mini_has_suites_of_eight_fourteen_and_twenty() -> None:
     preset = ROOT / "config" / "mini-20.yaml"
     values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     eight = values["suites"]["eight"]
     update_config(values, yaml.safe_load(preset.read_text(encoding="utf-8")))
     config = load_config(values, [SHIPPED, preset])
-    assert config.suites == {"twenty": list(MINI_TASKS)}
-    assert eight == list(MINI_TASKS)[:8]
+    tasks = list(MINI_TASKS)
+    assert config.suites == {"eight": eight, "fourteen": tasks[:14], "twenty": tasks}
+    assert eight == tasks[:8]
+
+
+def test_curves_are_of_suites_that_there_are(values: dict[str, Any], tmp_path: Path) -> None:
+    values["figures"]["curves"] = ["eight", "eigth"]
+    told = faults_of(values, tmp_path)
+    assert "config.yaml: figures.curves: unknown suite 'eigth'; did you mean 'eight'?" in told
+    values["figures"]["curves"] = []
+    assert not load_config(values, [SHIPPED]).has_curves("eight")
+    del values["figures"]["curves"]
+    assert load_config(values, [SHIPPED]).has_curves("eight")
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,20 @@ def test_axes_say_what_they_show(name: str, words: list[str]) -> None:
 def test_a_heat_map_has_every_accuracy_and_methods_with_parts_last() -> None:
     absent = scores(list(LABELS))
     absent = absent[~((absent["method"] == "fisher") & (absent["task"] == "latin"))]
-    summary, by_task, _ = heat_map_figure(absent, LABELS, TASKS, ["ties"]).axes
+    summary, by_task, _ = heat_map_figure(absent, LABELS, TASKS, ["ties"], "individual").axes
     names = [text.get_text() for text in summary.get_yticklabels()]
     assert names == [label for name, label in LABELS.items() if name != "ties"] + [LABELS["ties"]]
     row = names.index(LABELS["fisher"])
     told = {int(text.get_position()[0]): text.get_text() for text in by_task.texts if text.get_position()[1] == row}
     first = 30 + 3 * list(LABELS).index("fisher")
     assert told == {0: str(first), 2: str(first + 2)}
-    assert [text.get_text() for text in summary.texts][row] == f"{first + 1}.0"
+    assert [text.get_text() for text in summary.get_xticklabels()] == ["average", "worst", "spread", "normalised"]
+    # The experts have 33, 34 and 35 %.
+    share = 100 * (first / 33 + (first + 2) / 35) / 2
+    summed = [text.get_text() for text in summary.texts if text.get_position()[1] == row]
+    assert summed == [f"{first + 1}.0", f"{first}.0", "1.0", f"{share:.1f}"]
+    without, *_ = heat_map_figure(absent, LABELS, TASKS).axes
+    assert [text.get_text() for text in without.get_xticklabels()] == ["average", "worst", "spread"]
     assert [text.get_text() for text in by_task.get_xticklabels()] == TASKS
     (divided,) = by_task.get_lines()
     assert np.asarray(divided.get_ydata()).tolist() == [len(names) - 1.5] * 2

@@ -206,6 +206,24 @@ def test_routers_are_learned_from_the_images_that_their_method_names() -> None:
     assert plan.merging.router("mini", "one", "ties") == []
 
 
+def test_task_vectors_are_decomposed_where_a_method_merges_by_that() -> None:
+    tsv = {"label": "T", "algorithm": "tsv_m"}
+    lines = {"label": "L", "algorithm": "lines", "around": {"algorithm": "dc_merge", "qkv": "fused"}}
+    smile = {"label": "S", "algorithm": "smile"}
+    study = STUDIES["unseen"] | {"methods": ["ties", "lines"]}
+    plan = plan_of(
+        methods={"ties": METHODS["ties"], "tsv": tsv, "lines": lines, "smile": smile},
+        studies={"unseen": study, "plain": STUDIES["unseen"]},
+    )
+    both = [f"results/mini/svd/{task}.safetensors" for task in ("latin", "digits")]
+    assert [plan.merging.svds("mini", "two", name) for name in ("ties", "tsv", "lines", "smile")] == [[], *3 * [both]]
+    assert (plan.studies.svds("mini", "unseen"), plan.studies.svds("mini", "plain")) == (both, [])
+    assert plan.methods.svd_layouts() == ["fused", "split", "stored"]
+    job = ("tsv", "benchmarks/jobs/mini/task_vector_svd/digits.tsv")
+    assert job in plan.tables.costs("mini", "one")
+    assert plan_of(studies=STUDIES).methods.svd_layouts() == []
+
+
 def test_a_method_reruns_when_its_parameters_change_and_not_when_its_label_does() -> None:
     relabelled = plan_of(methods=METHODS | {"ties": METHODS["ties"] | {"label": "Other"}})
     trimmed = plan_of(methods=METHODS | {"ties": METHODS["ties"] | {"keep": 0.5}})
@@ -260,7 +278,7 @@ def test_tables_over_seeds_read_the_pools_of_one_family() -> None:
     ("methods", "suite", "missing"),
     [
         (tuple(METHODS), "two", {"layerwise_coefficients"}),
-        (tuple(METHODS), "one", {"layerwise_coefficients", "conflicts"}),
+        (tuple(METHODS), "one", {"layerwise_coefficients", "conflicts", "suites"}),
         (
             ("pretrained", "ties"),
             "two",
@@ -271,6 +289,49 @@ def test_tables_over_seeds_read_the_pools_of_one_family() -> None:
 def test_figures_are_those_with_evidence(methods: tuple[str, ...], suite: str, missing: set[str]) -> None:
     never = {"fidelity_over_seeds", "heat_map", "valid_answers"}
     assert set(plan_of(*methods).figures.of_suite("mini", suite)) == set(FIGURES) - missing - never
+
+
+SUITES = {
+    "pair": ["digits", "latin"],
+    "other": ["greek", "arrows", "latin"],
+    "three": ["latin", "greek", "digits"],
+    "again": ["digits", "latin", "greek"],
+    "five": ["greek", "latin", "digits", "arrows", "games"],
+}
+
+
+@pytest.mark.parametrize(
+    ("suite", "nested"),
+    [
+        ("pair", ["pair"]),
+        ("other", ["other"]),
+        ("three", ["pair", "three"]),
+        ("again", ["pair", "again"]),
+        ("five", ["other", "five"]),
+    ],
+)
+def test_nested_suites_are_a_chain(suite: str, nested: list[str]) -> None:
+    plan = plan_of("pretrained", "ties", suites=SUITES)
+    assert plan.tasks.nested(suite) == {name: SUITES[name] for name in nested}
+    assert plan.scores.of_nested("mini", suite) == [
+        f"results/mini/scores/{name}/{method}.csv" for name in nested for method in ("pretrained", "ties")
+    ]
+    table = f"results/mini/tables/{suite}/suites.csv"
+    assert (table in plan.tables.suites()) == (len(nested) > 1)
+    assert plan.figures.sources["suites"]("mini", suite) == ([table] if len(nested) > 1 else [])
+
+
+def test_a_suite_without_curves_has_none_and_keeps_what_is_tuned() -> None:
+    plan = plan_of(figures={"curves": ["two"]})
+    assert plan.scores.swept("two") == plan.methods.swept()
+    assert plan.scores.learned("two") == plan.methods.learning()
+    assert plan.scores.swept("one") == plan.scores.sweeps("mini", "one") == []
+    assert plan.scores.learned("one") == plan.scores.trajectories("mini", "one") == []
+    assert set(plan_of().figures.of_suite("mini", "one")) - set(plan.figures.of_suite("mini", "one")) == {
+        "scalings",
+        "steps",
+    }
+    assert plan.merging.validation_sweep("mini", "one", "arithmetic-tuned")
 
 
 def test_small_pools_are_compared_with_the_papers_alone_and_over_seeds() -> None:
@@ -505,6 +566,19 @@ def test_what_jobs_ask_for_follows_the_number_of_tasks_as_the_documentation_says
         assert resources.memory(work, 2, "ViT-B-32") == 2 * needs[work]["ViT-B-32"][0]
 
 
+def test_no_other_job_depends_on_the_number_of_tasks() -> None:
+    documented = set(re.findall(r"\(`(\w+)`\)", (ROOT / "docs/cluster.md").read_text(encoding="utf-8")))
+    texts = [path.read_text(encoding="utf-8") for path in RULES]
+    rules = [rule for text in texts for rule in re.split(r"^(?:use )?rule ", text, flags=re.MULTILINE)[1:]]
+    # Local jobs, such as tables, are not submitted.
+    submitted = [rule for rule in rules if "localrule" not in rule and re.search(r"/\{(suite|study)\}", rule)]
+    asked = [arguments for rule in submitted for arguments in re.findall(r"of\(plan\.resources\.\w+, (.*)\)", rule)]
+    assert len(asked) > 20
+    for arguments in asked:
+        (work,) = re.findall(r'work="(\w+)"', arguments)
+        assert work in documented or "suite=None" in arguments, work
+
+
 def test_without_cross_scores_nothing_grows_with_the_square_of_the_tasks() -> None:
     suites = {"s": ["latin", "digits", "greek"]}
     plan = plan_of(suites=suites, cross_scores=False)
@@ -558,7 +632,7 @@ def test_the_report_has_a_section_for_every_pool_and_suite() -> None:
         "claims_over_seeds", "claims", "forget", "experts", "cost",
     ]  # fmt: skip
     assert list(sections["clip", "two"]["tables"]) == [
-        "main", "leaderboard", "comparison", "claims", "noise", "unseen", "experts", "cost",
+        "main", "suites", "leaderboard", "comparison", "claims", "noise", "unseen", "experts", "cost",
     ]  # fmt: skip
     assert "forget" in sections["late", "one"]["figures"]
     assert plan.report.files()["audits"] == ["results/images/32/audit.csv", "results/images/224/audit.csv"]

@@ -257,3 +257,19 @@ def test_an_archive_of_a_run_in_any_folder_makes_its_tables_again(
     provenance.record(own)
     pack(Path("results"), tmp_path / "a.zip")
     assert rebuild(tmp_path / "a.zip", tmp_path / "again", project) == ([str(table)], [])
+
+
+def test_a_result_that_was_only_touched_is_read_no_more_once_its_record_has_the_date(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "results/mini/scores/a.csv"
+    whole = provenance.untouched([path, "results/nothing.csv"])
+    os.utime(path, (1, 1))
+    assert (whole, provenance.untouched([path])) == ([path], [])
+    before = provenance.read_record(path)
+    provenance.redate(whole)
+    after = provenance.read_record(path)
+    assert before and after == before | {"mtime_ns": 10**9}
+    monkeypatch.setattr(provenance, "_hash", None)
+    assert not provenance.is_damaged(path)
+    assert provenance.sha256_of(path) == after["sha256"]

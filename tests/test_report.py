@@ -1,6 +1,7 @@
 """The report needs nothing beside itself, is valid, says what was run, and takes foreign text as text."""
 
 import json
+import re
 import subprocess
 import tempfile
 from collections import Counter
@@ -209,6 +210,21 @@ def test_the_best_is_bold_and_the_experts_are_a_line(text: str) -> None:
     assert table.count("<strong>70.0</strong>") == 3
     assert 'style="--v:70.0;--e:90.0"><strong>70.0</strong>' in table
     assert table.count('class="reference"') == 2
+
+
+def test_what_sums_up_many_tasks_stands_first_and_the_spread_is_no_bar(tmp_path: Path) -> None:
+    tasks = [f"t{index}" for index in range(9)]
+    accuracies = {"ind": [90.0 + index for index in range(9)], "ties": [50.0 + 2 * index for index in range(9)]}
+    path = tmp_path / "results/report.html"
+    write_report(path, TEMPLATES, [make_section(tmp_path / "results", accuracies, tasks=tasks)])
+    table = path.read_text(encoding="utf-8").split('<table class="bars">')[1].split("</table>")[0]
+    headers = [line.split(">")[1].split("<")[0] for line in table.splitlines() if 'scope="col"' in line]
+    assert headers == ["Method", "Average", "Worst task", "Spread", "Normalised", *tasks, "Looks at"]
+    _, ties = table.split("TIES")
+    cells = re.findall(r"<td.*?</td>", ties)
+    assert ["--v:58.0;--e:94.0" in cells[0], "--v:50.0;--e:90.0" in cells[1]] == [True, True]
+    assert "5.2" in cells[2]
+    assert "--v" not in cells[2]
 
 
 def test_several_sections_have_an_index_with_all_averages(tmp_path: Path) -> None:

@@ -210,6 +210,18 @@ def test_experts_are_averaged_on_their_task_and_on_others_apart(tmp_path: Path) 
     )
 
 
+def test_more_tasks_are_said_to_cost_what_merged_encoders_lose(tmp_path: Path) -> None:
+    lost = {"pre": (50, 45), "ind": (100, 100), "avg": (80, 60), "ties": (82, 70), "ada": (90, 91), "emr": (99, 10)}
+    rows = [(tasks, name, value) for name, ends in lost.items() for tasks, value in zip((8, 20), ends, strict=True)]
+    table = pd.DataFrame([*rows, (14, "avg", 99)], columns=["tasks", "method", "normalised"])
+    write_csv(tmp_path / "suites.csv", table)
+    section = make_section(tmp_path, tables={"suites": [str(tmp_path / "suites.csv")]})
+    assert topics.suites(section) == (
+        "From 8 to 20 tasks, normalised accuracy changes by −20.0 points with Averaging, which loses most, "
+        "and by +1.0 with AdaMerging, which loses least."
+    )
+
+
 @pytest.mark.parametrize("topic", topics.TOPICS.values(), ids=topics.TOPICS)
 def test_a_topic_without_its_tables_has_no_answer(tmp_path: Path, topic: topics.Topic) -> None:
     assert topic.answer(make_section(tmp_path, {"pre": 40.0})) == ""

@@ -268,9 +268,10 @@ def test_missing_tasks_of_many_are_counted_beside_the_average(of_many: pd.DataFr
 
 def test_latex_of_many_tasks_is_two_tables_no_wider_than_the_text(of_many: pd.DataFrame) -> None:
     latex = main_table_latex(main_table(of_many, METHODS, MANY), METHODS, dict.fromkeys(MANY, "real"), {})
-    summary, by_task = latex.split(r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%")
+    _, summary, by_task = latex.split(r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%")
     assert summary.count(r"\begin{tabular}") == by_task.count(r"\begin{tabular}") == 1
-    assert "Worst task" in summary
+    assert r"Method & \rotatebox{90}{Average} & \rotatebox{90}{Worst task}" in summary
+    assert r"{lrrrrl}" in summary
     assert "t19" not in summary.split(r"\par")[0]
     assert all(rf"\rotatebox{{90}}{{{task}}}" in by_task for task in MANY)
     assert by_task.rstrip().endswith("}")

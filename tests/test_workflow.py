@@ -17,6 +17,8 @@ import yaml
 from project import copy_project, planned, snakemake, started
 from safetensors.torch import load_file
 
+from remerge.run import provenance
+
 TABLES = "results/mini/tables/three"
 MERGED = "results/mini/merged/three"
 
@@ -192,6 +194,25 @@ def test_a_changed_image_re_runs_its_task(made: Path) -> None:
         path.write_bytes(before)
 
 
+def test_a_suite_nested_in_another_gives_accuracy_against_the_number_of_tasks(
+    made: Path, config: dict[str, Any]
+) -> None:
+    config["suites"]["pair"] = ["arrows", "digits"]
+    config["figures"]["curves"] = ["three"]
+    write_config(made, config)
+    figure, claims = "results/mini/figures/three/suites.svg", "results/mini/tables/pair/claims.csv"
+    snakemake(made, figure, claims, one_process=True)
+    table = pd.read_csv(made / TABLES / "suites.csv")
+    assert table.groupby("suite", sort=False)["tasks"].first().to_dict() == {"pair": 2, "three": 3}
+    main = pd.read_csv(made / TABLES / "main.csv")
+    of_three = table[table["suite"] == "three"]
+    assert of_three["average"].tolist() == main["average"].tolist()
+    assert of_three["normalised"].tolist() == main["normalised"].tolist()
+    assert {path.name for path in (made / "results/mini/sweeps/pair").rglob("*.csv")} == {"validation.csv"}
+    assert not (made / "results/mini/trajectories/pair").exists()
+    assert ">tasks merged</text>" in (made / figure).read_text(encoding="utf-8")
+
+
 @pytest.mark.whole
 def test_the_same_seed_gives_the_same_bytes(made: Path) -> None:
     patterns = (
@@ -337,6 +358,12 @@ def test_the_terminal_shows_the_main_table(made: Path) -> None:
     assert "AdaMerging++ (layer-wise)" in shown
     assert TABLES in shown
     assert "results/report.html" in shown
+
+
+def test_results_are_not_read_again_to_see_that_they_are_whole(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake touches what a job has made; on terabytes, reading all of it before every command would take hours."""
+    monkeypatch.setattr(provenance, "_hash", None)
+    assert provenance.damaged_results(made / "results") == []
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from remerge.run.provenance import read_record, sha256_of
 METHODS = {
     "emr": {"label": "EMR", "algorithm": "emr"},
     "surgery": {"label": "Surgery", "algorithm": "surgery", "around": "arithmetic", "steps": 2, "rank": 2},
+    "tsv": {"label": "TSV-Compress", "algorithm": "tsv_compress"},
     "twin": {"label": "Twin", "algorithm": "twin", "around": "ties", "images": 8, "epochs": 2},
 }
 TABLES = "results/mini/tables/two"
@@ -47,11 +48,13 @@ def part(made: Path) -> Iterator[Path]:
 
 def test_tables_show_two_blocks_and_what_each_task_stores(made: Path) -> None:
     table = pd.read_csv(made / TABLES / "main.csv").set_index("method")
-    assert table.loc[["EMR", "Surgery", "Twin"], "block"].unique().tolist() == ["a shared encoder and parts per task"]
+    assert table.loc[["EMR", "Surgery", "TSV-Compress", "Twin"], "block"].unique().tolist() == [
+        "a shared encoder and parts per task"
+    ]
     assert table.loc["Task Arithmetic", "block"] == "one encoder"
     assert table["task_name"].fillna("").to_dict() == {
         **dict.fromkeys(["Pretrained", "Individual", "Task Arithmetic", "Twin"], ""),
-        **dict.fromkeys(["EMR", "Surgery"], "needed"),
+        **dict.fromkeys(["EMR", "Surgery", "TSV-Compress"], "needed"),
     }
     assert "| *A shared encoder and parts per task* |" in (made / TABLES / "main.md").read_text(encoding="utf-8")
     cost = pd.read_csv(made / TABLES / "cost.csv").set_index("method")
@@ -74,6 +77,17 @@ def test_every_part_has_a_record_and_scores_name_them_all(made: Path, monkeypatc
             assert told
             assert told["sha256"] == sha256_of(path) == scored["inputs"][path]
             assert json.dumps(told["output"]["parts"]) == json.dumps(parts)
+
+
+def test_task_vectors_are_decomposed_once_for_the_methods_that_merge_by_that(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made)
+    files = [f"results/mini/svd/{task}.safetensors" for task in ("digits", "shapes")]
+    for name, read in (("tsv", files), ("emr", [])):
+        told = read_record(f"{MERGED}/{name}.safetensors")
+        assert told
+        assert [path for path in told["inputs"] if "/svd/" in path] == read
 
 
 def test_a_second_run_has_nothing_to_do(made: Path) -> None:

@@ -5,7 +5,9 @@ from remerge.run.provenance import (
     damaged_results,
     is_damaged,
     missing_since_set_aside,
+    redate,
     set_aside,
+    untouched,
 )
 
 
@@ -35,6 +37,19 @@ def mend_and_plan_jobs():
         set_aside(filter(is_damaged, damaged))
         remove_leftovers("results")
     plan_jobs()
+    keep_dates(workflow.dag)
+
+
+def keep_dates(dag):
+    """Have records follow when Snakemake touches what a job has made; else every command would read all results."""
+    touch_outputs = dag.check_and_touch_output
+
+    async def touch_outputs_and_redate(job, *arguments, **given):
+        whole = untouched(job.output)
+        await touch_outputs(job, *arguments, **given)
+        redate(whole)
+
+    dag.check_and_touch_output = touch_outputs_and_redate
 
 
 # Snakemake's own hook, onstart, comes after the jobs are planned.

@@ -56,9 +56,6 @@ except RemergeError as error:
 os.environ[SETTING] = settings.device
 let_threads_yield(os.environ)
 
-# Jobs of the main table start before others that are ready, such as studies.
-MAIN_TABLE = 1
-
 # A request for a GPU where there is none would make jobs wait for each other; a cluster profile asks for its own.
 GPU = 0 if settings.device == "cpu" else min(1, local_gpus())
 

@@ -146,7 +146,7 @@ def finetune(
     """
     expert = copy.deepcopy(encoder).to(device).train()
     heads = [head.to(device) for head in heads]
-    optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps, warmup))
     parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
     begin = resumed(progress, parts)

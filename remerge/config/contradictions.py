@@ -45,6 +45,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_experts(sections)
     yield from _in_gates(sections)
     yield from _in_numbers_of_tasks(sections)
+    yield from _in_curves(_mapping(values.get("figures")), list(sections["suites"]))
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -277,3 +278,10 @@ def _in_numbers_of_tasks(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[
                         f"{method['algorithm']} merges at most {most} tasks, and suite {suite!r} has {len(tasks)}; "
                         "name another algorithm, or leave the method or the suite out (set it to null)",
                     )
+
+
+def _in_curves(figures: Mapping[str, Any], suites: Sequence[str]) -> Iterator[Fault]:
+    """Curves are of suites."""
+    for suite in _list(figures.get("curves")):
+        if isinstance(suite, str) and suite not in suites:
+            yield ("figures", "curves"), f"unknown suite {suite!r}; {did_you_mean(suite, suites)}"

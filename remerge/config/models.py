@@ -264,6 +264,11 @@ class Figures(Strict):
         description="Values of lambda at which the curves of test accuracy against lambda are measured.",
     )
     every: int = Field(10, ge=1, description="AdaMerging steps between two points of the curve of accuracy over steps.")
+    curves: list[Name] | None = Field(
+        None,
+        description="Suites for which curves of accuracy over lambda and over AdaMerging's steps are measured. "
+        "Default: all.",
+    )
 
 
 if TYPE_CHECKING:
@@ -322,6 +327,10 @@ class Config(Strict):
         """Return the methods of some kinds, by name."""
         algorithms = algorithms_of_kind(*kinds)
         return {name: method for name, method in self.methods.items() if method.algorithm in algorithms}
+
+    def has_curves(self, suite: str) -> bool:
+        """Return whether a suite has curves of accuracy over lambda and over AdaMerging's steps."""
+        return self.figures.curves is None or suite in self.figures.curves
 
     def looks_of(self, method: str) -> str:
         """Return the family of looks that a method belongs to in figures."""

@@ -11,6 +11,7 @@ from remerge.doctor.estimates import HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
 from remerge.doctor.work import images
 from remerge.methods.registry import MERGING, WITH_PARTS
 from remerge.plan.downloads import OPENAI, Downloads
+from remerge.plan.methods import Methods
 from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS
 from remerge.tasks.clip import CLIP_TASKS
@@ -89,6 +90,9 @@ def pool_bytes(config: Config, pool: Pool) -> dict[str, int]:
         taken["merged results with parts"] = 3 * len(config.suites) * len(parted) * encoder
     if statistics := len(config.methods_of_kind("statistics")):
         taken["statistics"] = statistics * count * encoder
+    if layouts := Methods(config).svd_layouts():
+        # Of every matrix eight bytes for each entry of a square with its shorter side.
+        taken["decompositions"] = len(layouts) * count * encoder
     if pool.origin == "task-vectors" and pool.folder is None:
         taken["pickles"] = (count + 1) * (encoder + BYTES * pool.frozen_entries)
     return taken

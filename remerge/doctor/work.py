@@ -74,7 +74,7 @@ def _main(config: Config, pool: str) -> float:
 
 def _curves_and_studies(config: Config) -> float:
     passes = 0.0
-    for suite in config.suites.values():
+    for suite in (tasks for name, tasks in config.suites.items() if config.has_curves(name)):
         passes += len(Methods(config).swept()) * len(config.figures.scalings) * _count(config, suite)
         for method in config.methods.values():
             if method.learns:

@@ -42,8 +42,14 @@ FIGURES = {
     ),
     "heat_map": Figure(
         ("scores",),
-        "The main table as a picture: accuracy of every method (rows) on every task (columns), and on average.",
+        "The main table as a picture: accuracy of every method (rows) on every task (columns), and its average, worst "
+        "task, spread (standard deviation over tasks) and normalised average.",
         tasks=range(FEW_TASKS + 1, 1000),
+    ),
+    "suites": Figure(
+        ("suites",),
+        "Average accuracy of suites nested in each other, against their number of tasks; on the right, divided by the "
+        "experts'. The flatter a line on the right, the less of each task is lost as tasks are added.",
     ),
     "fidelity": Figure(
         ("fidelity",),

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
+from remerge.figures.few import FEW_TASKS
 from remerge.figures.style import Look, legend_below_or_beside, new_figure, reference_line, tell_absent
 from remerge.methods.measured import curves_as, read_measured
 from remerge.scoring.coverage import scored_tasks
@@ -81,7 +82,8 @@ def scaling_figure(
     for name, value in references.items():
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")
-    legend_below_or_beside(figure, main)
+    # The panels of many tasks take the room beside the curves.
+    legend_below_or_beside(figure, main, below=len(tasks) > FEW_TASKS)
     percent = sweeps.assign(accuracy=accuracy(sweeps))
     for index, task in enumerate(tasks):
         panel = figure.add_subplot(grid[1 + index // 4, index % 4])

@@ -170,10 +170,16 @@ def save_figure(figure: Figure, svg: str | Path, png: str | Path) -> None:
         figure.savefig(temporary, dpi=200, metadata={"Software": None})
 
 
-def legend_below_or_beside(figure: Figure, axes: Axes) -> None:
-    """Put the legend of curves beside them or, as that of many would take their room, below the figure."""
+def legend_below_or_beside(figure: Figure, axes: Axes, *, below: bool = False) -> None:
+    """Put the legend of curves beside them or, as that of many would take their room, below the figure.
+
+    Args:
+        figure: The figure.
+        axes: Where the curves are.
+        below: Whether even the legend of few is to be below.
+    """
     handles, names = axes.get_legend_handles_labels()
-    if len(handles) > MANY:
+    if below or len(handles) > MANY:
         figure.set_figheight(figure.get_figheight() + 0.15 * len(handles) / 3)
         figure.legend(handles, names, loc="outside lower center", ncols=3)
     else:

@@ -17,12 +17,13 @@ HEADERS = [
     "Looks at",
 ]
 NOTE = (
-    "Seconds: wall time of the jobs that make the encoder, start-up included, other jobs running beside them. Memory: "
-    "resident, memory-mapped files included. Shared, per task: what is stored for all tasks together and for each task "
-    "besides. More per image: the multiply-adds of adapters and routing, in percent of the encoder's own, counted from "
-    "the shapes of matrices; weights that differ between tasks are made once for all images of a task. Task's name: "
-    "whether the encoder, and not only the zero-shot head, depends on the name of the image's task. Task vectors and "
-    "experts, which all merging needs, are not counted."
+    "Seconds: wall time of the jobs that make the encoder, start-up included, other jobs running beside them; "
+    "decompositions that several methods share count for each. Memory: resident, memory-mapped files included. "
+    "Shared, per task: what is stored for all tasks together and for each task besides. More per image: the multiply-"
+    "adds of adapters, of routing and of mixing weights for every image, in percent of the encoder's own, counted "
+    "from the shapes of matrices; weights that differ between tasks are made once for all images of a task. Task's "
+    "name: whether the encoder, and not only the zero-shot head, depends on the name of the image's task. Task "
+    "vectors and experts, which all merging needs, are not counted."
 )
 
 

@@ -10,8 +10,8 @@ from remerge.findings.published import averages
 from remerge.findings.tables import (
     Row,
     divider,
+    fitted_latex_table,
     in_blocks,
-    latex_table,
     mark_blocks,
     notes_on_tasks,
     number,
@@ -134,9 +134,9 @@ def leaderboard_markdown(table: pd.DataFrame, scores: pd.DataFrame, tasks: Seque
 
 
 def leaderboard_latex(table: pd.DataFrame, scores: pd.DataFrame, tasks: Sequence[str]) -> str:
-    """Return the leaderboard in LaTeX (package booktabs); arguments as for :func:`leaderboard_markdown`."""
+    """Return the leaderboard in LaTeX (packages booktabs, graphicx); arguments as for :func:`leaderboard_markdown`."""
     headers, blocks = _layout(table, len(tasks), LATEX)
-    return latex_table(headers, blocks, LATEX.plain(_note(scores, tasks)))
+    return fitted_latex_table(headers, blocks, LATEX.plain(_note(scores, tasks)))
 
 
 def _note(scores: pd.DataFrame, tasks: Sequence[str]) -> str:

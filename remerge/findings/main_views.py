@@ -9,7 +9,9 @@ from markupsafe import Markup, escape
 from remerge.findings.markdown import Cell, Table
 from remerge.findings.section import Section
 
-AVERAGES = ("Average", "Normalised")
+AVERAGES = ("Average", "Worst task", "Spread", "Normalised")
+NO_BAR = "Spread"
+"""The one that is not an accuracy."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,13 @@ def main_as_figure(table: Table, section: Section) -> Shaded:
     order = sorted(range(len(names)), key=lambda index: ("name", "average", "task", "text").index(kinds[index]))
     experts = section.main[section.main["algorithm"] == "individual"] if len(section.main) else section.main
     ticks = dict(experts.iloc[0].dropna()) if len(experts) else {}
-    ticks |= {"Average": ticks.get("average"), "Normalised": 100.0 if len(experts) else None}
+    worst = min((ticks[task] for task in section.tasks if task in ticks), default=None)
+    ticks |= {"Average": ticks.get("average"), "Worst task": worst, "Normalised": 100.0 if len(experts) else None}
     rows = [
         [
-            Bar(row[index].html, ticks.get(names[index])) if kinds[index] in ("average", "task") else row[index]
+            Bar(row[index].html, ticks.get(names[index]))
+            if kinds[index] in ("average", "task") and names[index] != NO_BAR
+            else row[index]
             for index in order
         ]
         for row in table.rows

@@ -37,6 +37,10 @@ TABLES = {
         "Leaderboard, by what methods need",
         "Best first in each block, beside the averages published for every family of checkpoints and every encoder.",
     ),
+    "suites": (
+        "Accuracy against the number of tasks",
+        "Suites nested in each other: what does each method lose as tasks are added?",
+    ),
     "comparison": ("Beside the published numbers", "The same checkpoints, scored by others; differences in points."),
     "fidelity_over_seeds": (
         "As on ViT-B/32, over training seeds?",

@@ -188,7 +188,7 @@ def main_table_latex(
 ) -> str:
     """Return the main table in LaTeX (package booktabs), with the same marks as in Markdown.
 
-    With more than eight tasks, these are a second table, as wide as the text at most (package graphicx).
+    With more than eight tasks, these are a second table, and both are as wide as the text at most (package graphicx).
     """
     headers, blocks = _main_layout(table, methods, list(origins), LATEX)
     note = LATEX.plain(" ".join(_notes(table, methods, origins, flags, remarks or {})))
@@ -198,8 +198,8 @@ def main_table_latex(
     last = first + len(origins)
     summary = {title: [[*row[:first], *row[last:]] for row in rows] for title, rows in blocks.items()}
     by_task = {title: [[row[0], *row[first:last]] for row in rows] for title, rows in blocks.items()}
-    whole = latex_table([*headers[:first], *headers[last:]], summary, note)
-    return f"{whole}\n\\par\\medskip\n{_fitted(['Method', *headers[first:last]], by_task)}"
+    whole = fitted_latex_table([*headers[:first], *headers[last:]], summary, note)
+    return f"{whole}\n\\par\\medskip\n{fitted_latex_table(['Method', *headers[first:last]], by_task)}"
 
 
 def experts_table_markdown(
@@ -217,7 +217,7 @@ def experts_table_latex(table: pd.DataFrame, flags: Mapping[str, str], remarks: 
     note = LATEX.plain(" ".join(_experts_notes(table, flags, remarks or {})))
     if len(body) <= FEW_TASKS:
         return latex_table(headers, {"": body}, note)
-    return f"{_fitted(headers, {'': body})}{_below(note)}\n"
+    return fitted_latex_table(headers, {"": body}, note)
 
 
 def divider(block: str, columns: int) -> list[str]:
@@ -452,12 +452,17 @@ def latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[s
     return "\n".join(lines) + "\n"
 
 
-def _fitted(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]]) -> str:
-    """Return a table in LaTeX (also package graphicx) with upright headers, shrunk if it is wider than the text."""
+def fitted_latex_table(headers: Sequence[str], blocks: Mapping[str, Sequence[Sequence[str]]], note: str = "") -> str:
+    """Return a table in LaTeX (also package graphicx) with upright headers, shrunk if it is wider than the text.
+
+    Arguments are those of :func:`latex_table`.
+    """
     first, *others = headers
-    table = latex_table([first, *(rf"\rotatebox{{90}}{{{header}}}" for header in others)], blocks)
+    upright = [header if header == "Looks at" else rf"\rotatebox{{90}}{{{header}}}" for header in others]
+    table = latex_table([first, *upright], blocks)
     width = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
-    return f"% needs \\usepackage{{graphicx}}\n\\resizebox{{{width}}}{{!}}{{%\n{table}}}\n"
+    below = f"{_below(note)}\n" if note else ""
+    return f"% needs \\usepackage{{graphicx}}\n\\resizebox{{{width}}}{{!}}{{%\n{table}}}\n{below}"
 
 
 def _below(note: str) -> str:

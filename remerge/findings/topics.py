@@ -106,6 +106,23 @@ def nearly_orthogonal(section: Section) -> str:
     return "Task vectors are nearly orthogonal" if len(cosines) and cosines.abs().max() < 0.2 else ""
 
 
+def suites(section: Section) -> str:
+    """Say which merged encoders lose least and most from the smallest of nested suites to the largest."""
+    table, competing = section.table("suites"), section.merged()
+    if table.empty:
+        return ""
+    wide = table.pivot(index="method", columns="tasks", values="normalised").reindex(competing["id"])
+    first, last = wide.columns[0], wide.columns[-1]
+    changes = (wide[last] - wide[first]).dropna()
+    if len(changes) < 2:
+        return ""
+    most, least = section.labels[changes.idxmin()], section.labels[changes.idxmax()]
+    return (
+        f"From {first} to {last} tasks, normalised accuracy changes by {sentences.points(changes.min())} points with "
+        f"{most}, which loses most, and by {sentences.points(changes.max())} with {least}, which loses least."
+    )
+
+
 def experts(section: Section) -> str:
     """Say what experts reach on their task and on the others."""
     table = section.table("experts")
@@ -164,11 +181,12 @@ def compared(section: Section) -> str:
 
 TOPICS = {
     "main": Topic(
-        "Which method merges best?", sentences.gap, ("main_over_seeds", "main"), ("accuracies", "radar")
+        "Which method merges best?", sentences.gap, ("main_over_seeds", "main"), ("accuracies", "heat_map", "radar")
     ),
     "leaderboard": Topic("Which method is best at which price?", sentences.prices, ("leaderboard",)),
     "claims": Topic("Do the papers' claims hold?", sentences.claims, ("claims_over_seeds", "claims")),
     "comparison": Topic("Do the published numbers come out again?", compared, ("comparison",)),
+    "suites": Topic("What do more tasks cost?", suites, ("suites",), ("suites",)),
     "scalings": Topic("How long should the step be?", scalings, (), ("scalings", "valid_answers")),
     "steps": Topic(
         "What does adaptation without labels gain?", steps, (),

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from remerge.checkpoints.headers import SEPARATOR, merged_of, read_metadata, read_shapes
 from remerge.errors import RemergeError
-from remerge.merging.multiply_adds import Shapes, of_adapter, of_encoder, of_nothing, of_routing
+from remerge.merging.multiply_adds import (
+    Shapes,
+    of_adapter,
+    of_encoder,
+    of_mixing,
+    of_nothing,
+    of_routing,
+    of_twins,
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,8 @@ ASSEMBLIES = {
     "low_rank": Assembly("remerge.merging.low_rank", "LowRank", needs_task_name=True, added=of_nothing),
     "routed": Assembly("remerge.merging.routed", "Routed", added=of_routing),
     "adapted": Assembly("remerge.merging.adapted", "Adapted", needs_task_name=True, added=of_adapter),
-    "twin": Assembly("remerge.merging.twins", "Twin"),
-    "ensembled": Assembly("remerge.merging.ensembled", "Ensembled"),
+    "twin": Assembly("remerge.merging.twins", "Twin", added=of_twins),
+    "ensembled": Assembly("remerge.merging.ensembled", "Ensembled", added=of_mixing),
 }
 """Assemblies by the name in the shared file's header; the default is ``plain``."""
 

@@ -9,10 +9,11 @@ from torch import Tensor
 from remerge.checkpoints.differences import explanations, listed
 from remerge.checkpoints.lora import Adapter, is_adapter
 from remerge.checkpoints.sets import CheckpointSet, CheckpointWriter, files_in
-from remerge.checkpoints.weights import Weights, check_compatible, computing_dtype
+from remerge.checkpoints.weights import Weights, check_compatible
 from remerge.errors import MismatchError, RemergeError
+from remerge.merging.lora import of_adapter
 from remerge.merging.rules import MergeRule, Place
-from remerge.merging.streaming import Computed, Difference, merge_tiles
+from remerge.merging.streaming import Difference, merge_tiles
 
 
 def merge_checkpoints(
@@ -55,7 +56,7 @@ def merge_checkpoints(
     read = [file for given in (start, *tuned) for file in given.files]
     _check_folder(Path(out), read, start)
     _check_fit(start, tuned)
-    vectors = [_of_adapter(start, each) if isinstance(each, Adapter) else Difference(start, each) for each in tuned]
+    vectors = [of_adapter(start, each) if isinstance(each, Adapter) else Difference(start, each) for each in tuned]
     rule = merge_rule(vectors)
     with CheckpointWriter(start, out, dtype) as writer:
 
@@ -98,16 +99,3 @@ def _check_fit(start: CheckpointSet, tuned: Sequence[CheckpointSet | Adapter]) -
         full = [each for each in tuned if isinstance(each, CheckpointSet)]
         found = [f"{each.path}: {explanation}" for each in full for explanation in explanations(start, each)]
         raise MismatchError(f"{error}{listed(found)}") from None
-
-
-def _of_adapter(start: CheckpointSet, adapter: Adapter) -> Computed:
-    """The task vector of an adapter, each entry computed on access; it is zero wherever nothing was trained."""
-    unchanged = Difference(start, start)
-    replaced = Difference({key: start[key] for key in adapter.whole}, adapter.whole)
-
-    def entries(key: str) -> Callable[[int, int], Tensor]:
-        if change := adapter.low_rank.get(key):
-            return change.entries(computing_dtype(start[key].dtype))
-        return (replaced if key in adapter.whole else unchanged).entries(key)
-
-    return Computed(unchanged, entries)

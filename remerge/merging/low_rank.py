@@ -2,8 +2,10 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from remerge.merging.merged import Rebuilt
+from remerge.merging.singular import thin_svd
 
 LEFT, RIGHT = "left.", "right."
 
@@ -35,7 +37,17 @@ def truncated(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
         rank: k, from 1 to the smaller side.
 
     Returns:
-        ``[out, k]`` and ``[k, in]``, in the matrix's dtype.
+        ``[out, k]`` and ``[k, in]``, in the matrix's dtype, on the CPU.
     """
-    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    return (left[:, :rank] * values[:rank]).contiguous(), right[:rank].contiguous()
+    return in_factors(thin_svd(matrix, rank), rank, matrix.dtype)
+
+
+def in_factors(svd: tuple[Tensor, Tensor, Tensor], rank: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return what :func:`truncated` does, given left vectors, at most ``rank`` singular values, and right vectors.
+
+    Where a matrix has a lower rank, the factors have zeros.
+    """
+    left, values, right = svd
+    missing = rank - len(values)
+    factors = pad(left * values, (0, missing)), pad(right.T, (0, 0, 0, missing))
+    return factors[0].to("cpu", dtype).contiguous(), factors[1].to("cpu", dtype).contiguous()

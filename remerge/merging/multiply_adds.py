@@ -12,6 +12,8 @@ Shapes = Mapping[str, Sequence[int]]
 BLOCKS = "transformer.resblocks."
 GATE = "gate."
 """What keys of the matrices that route tokens begin with, in the parts of a routed result."""
+ROUTER = "router."
+"""What keys of a router begin with, in the shared file of a result that has one."""
 
 
 def of_encoder(shapes: Shapes) -> int:
@@ -45,3 +47,24 @@ def of_routing(shared: Shapes, parts: Sequence[Shapes]) -> int:
         for part in parts
     ]
     return shared["positional_embedding"][0] * (gates + max(factors, default=0))
+
+
+def of_twins(shared: Shapes, parts: Sequence[Shapes]) -> int:
+    """Return those of Twin-Merging.
+
+    An image passes the shared expert, whose features are routed once, and every weight of the encoder that encodes it
+    is a mean over tasks. What tasks keep in factors is multiplied once, for all images.
+    """
+    encoder = {key: shape for key, shape in shared.items() if not key.startswith(ROUTER)}
+    return of_encoder(shared) + _of_routers(shared) + len(parts) * sum(map(prod, encoder.values()))
+
+
+def of_mixing(shared: Shapes, parts: Sequence[Shapes]) -> int:
+    """Return those of WEMoE: in every block, all tokens are routed, and every weight is a sum over the tasks' parts."""
+    weights = sum(prod(shape) for part in parts for shape in part.values())
+    return shared["positional_embedding"][0] * _of_routers(shared) + weights
+
+
+def _of_routers(shared: Shapes) -> int:
+    """Those of one pass through all routers' matrices."""
+    return sum(prod(shape) for key, shape in shared.items() if key.startswith(ROUTER) and len(shape) == 2)

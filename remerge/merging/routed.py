@@ -1,6 +1,6 @@
 """Routed results: in every linear layer each token takes the low-rank expert that it is closest to (SMILE)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -8,9 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from remerge.checkpoints.weights import Weights
-from remerge.merging.low_rank import LEFT, RIGHT, truncated
+from remerge.merging.decompositions import thin_svds
+from remerge.merging.low_rank import LEFT, RIGHT, in_factors
+from remerge.merging.matrices import matrices_in
 from remerge.merging.merged import Plain
 from remerge.merging.multiply_adds import GATE
+from remerge.merging.rules import Matrix
+from remerge.merging.streaming import TasksOfMatrix
 
 BIAS = "bias."
 PROJECTIONS = ("query", "key", "value")
@@ -94,31 +98,34 @@ class RoutedAttention(nn.Module):
         return self.out(attended.transpose(1, 2).flatten(2)), None
 
 
-def expert_weights(vector: Weights, rank: int, gate_rank: int) -> dict[str, Tensor]:
+def expert_weights(vector: Weights, rank: int, gate_rank: int, device: str = "cpu") -> dict[str, Tensor]:
     """Return the content of a task's part: of every linear layer the factors, the gate and the bias's movement.
 
     Args:
         vector: The task vector.
         rank: Of the factors.
         gate_rank: How many of the first right singular vectors make the gate.
+        device: Where to decompose.
     """
     part: dict[str, Tensor] = {}
     for name, matrix, bias in _layers(vector):
-        left, right = truncated(matrix, min(rank, *matrix.shape))
+        kept = min(rank, *matrix.shape)
+        (svd,) = thin_svds(TasksOfMatrix([vector], matrix, device), kept)
+        left, right = in_factors(svd, kept, bias.dtype)
         gate = right[:gate_rank].clone()
         part |= {LEFT + name: left, RIGHT + name: right, GATE + name: gate, BIAS + name: bias.clone()}
     return part
 
 
-def _layers(vector: Weights) -> list[tuple[str, Tensor, Tensor]]:
+def _layers(vector: Weights) -> Iterator[tuple[str, Matrix, Tensor]]:
     """The name, matrix and bias of every linear layer."""
-    found = []
     for key in vector:
         if key.endswith(".in_proj_weight"):
             layer = key.removesuffix(".in_proj_weight")
-            pairs = zip(vector[key].chunk(3), vector[f"{layer}.in_proj_bias"].chunk(3), strict=True)
-            found += [(f"{layer}.{name}", *pair) for name, pair in zip(PROJECTIONS, pairs, strict=True)]
+            names, biases = [f"{layer}.{name}" for name in PROJECTIONS], vector[f"{layer}.in_proj_bias"].chunk(3)
         elif key.endswith(".weight") and vector[key].ndim == 2:
             layer = key.removesuffix(".weight")
-            found.append((layer, vector[key], vector[f"{layer}.bias"]))
-    return found
+            names, biases = [layer], (vector[f"{layer}.bias"],)
+        else:
+            continue
+        yield from zip(names, matrices_in({key: vector[key].shape}, "all", "split"), biases, strict=True)

@@ -9,8 +9,7 @@ from remerge.checkpoints.weights import load_weights
 from remerge.clip.encoders import architecture_in, build_clip
 from remerge.errors import RemergeError
 from remerge.merging.merged import Merged
-
-ROUTER = "router."
+from remerge.merging.multiply_adds import ROUTER
 
 
 class WithRouter(Merged):

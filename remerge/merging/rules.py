@@ -125,8 +125,12 @@ class Around(MergeRule):
         device = tasks[0].device
         flat = [task.reshape(-1).cpu() for task in tasks]
         entries = {place: [each[part] for each in flat] for place, part in matrix.parts()}
-        given = zip(*(self.before(place, entries[place]) for place in matrix.places), strict=True)
-        merged = self.rule.merge_matrix(matrix, [torch.cat(rows).view(matrix.shape).to(device) for rows in given])
+        given = {place: self.before(place, entries[place]) for place in matrix.places}
+        # What was not changed may have been decomposed already.
+        if any(given[place] is not entries[place] for place in matrix.places):
+            rows = zip(*given.values(), strict=True)
+            tasks = [torch.cat(each).view(matrix.shape).to(device) for each in rows]
+        merged = self.rule.merge_matrix(matrix, tasks)
         merged = merged.reshape(-1).cpu().to(flat[0].dtype)
         changed = [self.after(place, merged[part], entries[place]) for place, part in matrix.parts()]
         return torch.cat(changed).view(matrix.shape).to(device)

@@ -31,20 +31,44 @@ def thin_svd(matrix: Tensor, rank: int | None = None, zero: float | None = None)
     Returns:
         Left vectors ``[rows, k]``, singular values ``[k]``, descending, and right vectors ``[columns, k]``, float64.
     """
+    if matrix.dtype != torch.float64:
+        return from_shorter_side(matrix, *of_shorter_side(matrix, zero), rank)
     if matrix.shape[0] < matrix.shape[1]:
         right, values, left = thin_svd(matrix.T, rank, zero)
         return left, values, right
-    zero = rounding(matrix) if zero is None else zero
-    if matrix.dtype == torch.float64:
-        left, values, rows = torch.linalg.svd(matrix, full_matrices=False)
-        kept = int((values > zero).sum())
-        return left[:, :kept][:, :rank], values[:kept][:rank], rows[:kept][:rank].T
-    exact = matrix.double()
-    squares, right = torch.linalg.eigh(exact.T @ exact)
-    squares, right = squares.flip(0), right.flip(1)
-    kept = int((squares > zero**2).sum())
-    values, right = squares[:kept][:rank].sqrt(), right[:, :kept][:, :rank]
-    return exact @ right / values, values, right
+    left, values, rows = torch.linalg.svd(matrix, full_matrices=False)
+    kept = int((values > (rounding(matrix) if zero is None else zero)).sum())
+    return left[:, :kept][:, :rank], values[:kept][:rank], rows[:kept][:rank].T
+
+
+def of_shorter_side(matrix: Tensor, zero: float | None = None) -> tuple[Tensor, Tensor]:
+    """Return the half of a decomposition that takes time: the eigenvectors of the inner products along the longer side.
+
+    Args:
+        matrix: ``[rows, columns]``, float32 or shorter.
+        zero: See :func:`thin_svd`.
+
+    Returns:
+        All singular values that are not zero, ``[k]``, descending, and the singular vectors of the shorter side, a
+        vector per row, ``[k, min(rows, columns)]``; float64.
+    """
+    exact = _upright(matrix).double()
+    squares, vectors = torch.linalg.eigh(exact.T @ exact)
+    kept = int((squares > (rounding(matrix) if zero is None else zero) ** 2).sum())
+    return squares.flip(0)[:kept].sqrt(), vectors.T.flip(0)[:kept].contiguous()
+
+
+def from_shorter_side(
+    matrix: Tensor, values: Tensor, vectors: Tensor, rank: int | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the decomposition of a matrix, as :func:`thin_svd` does, given what :func:`of_shorter_side` returned."""
+    values, shorter = values[:rank], vectors[:rank].T
+    longer = _upright(matrix).double() @ shorter / values
+    return (shorter, values, longer) if matrix.shape[0] < matrix.shape[1] else (longer, values, shorter)
+
+
+def _upright(matrix: Tensor) -> Tensor:
+    return matrix.T if matrix.shape[0] < matrix.shape[1] else matrix
 
 
 def polar(columns: Tensor) -> Tensor:

@@ -65,15 +65,17 @@ class TwinEncoder(nn.Module):
             }
 
 
-def compressed(vector: Weights, rank: float) -> dict[str, Tensor]:
+def compressed(vector: Weights, rank: float, device: str = "cpu") -> dict[str, Tensor]:
     """Return the content of a task's part: matrices of low rank in factors, everything else whole.
 
     Args:
         vector: What the task's expert has beyond the shared one.
         rank: Share of the rank that matrices keep; at least one direction is kept.
+        device: Where to decompose.
     """
     matrices = {key: tensor for key, tensor in vector.items() if tensor.ndim == 2}
-    factors = {key: truncated(tensor, max(1, int(rank * min(tensor.shape)))) for key, tensor in matrices.items()}
+    ranks = {key: max(1, int(rank * min(tensor.shape))) for key, tensor in matrices.items()}
+    factors = {key: truncated(tensor.to(device), ranks[key]) for key, tensor in matrices.items()}
     return factors_of(factors) | {WHOLE + key: vector[key].clone() for key in vector.keys() - matrices.keys()}
 
 

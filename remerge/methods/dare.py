@@ -42,6 +42,11 @@ class Dare(PlugIn):
     seed: int = parameter(0, ge=0, description="Seed of which entries are dropped.")
     scaling: Scaling = parameter(0.3, description="The merging coefficient lambda.")
 
+    @property
+    def svd_layout(self) -> str:
+        """Empty: the wrapped method decomposes what is left of the task vectors."""
+        return ""
+
 
 class Dropping(Around):
     """The wrapped rule, given entries of which some are dropped and the others rescaled."""

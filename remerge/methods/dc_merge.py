@@ -31,6 +31,11 @@ class DcMerge(MatrixMethod):
     )
     scaling: Scaling = parameter(1.0, description="The merging coefficient alpha.")
 
+    @property
+    def svd_layout(self) -> str:
+        """As the parameter says."""
+        return self.qkv
+
 
 class CoverSpace(MatrixRule):
     """Truncated matrices in the space of all tasks' singular vectors, merged there by TIES with disjoint mean."""
@@ -45,10 +50,11 @@ class CoverSpace(MatrixRule):
         """Return the merged matrix."""
         import torch
 
-        from remerge.merging.singular import polar, side_by_side, thin_svd
+        from remerge.merging.decompositions import thin_svds
+        from remerge.merging.singular import polar, side_by_side
 
         rank = min(matrix.shape) // len(tasks)
-        triplets = [thin_svd(task, rank) for task in tasks]
+        triplets = list(thin_svds(tasks, rank))
         stacked, _, stacked_right = side_by_side(triplets)
         left, right = polar(stacked), polar(stacked_right)
         trimmed = torch.stack([self._trimmed((left.T @ u * s) @ (v.T @ right)) for u, s, v in triplets])

@@ -47,7 +47,7 @@ class Elected(MergeRule):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], rescaler: Rescaler
+    pretrained: Weights, task_vectors: Mapping[str, Weights], rescaler: Rescaler, device: str = "cpu"
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the pre-trained weights with the elected task vector, and by task its mask and rescaler.
 
@@ -55,6 +55,7 @@ def parts(
         pretrained: The weights that task vectors start from.
         task_vectors: By task, with the same keys and shapes.
         rescaler: See :class:`Emr`.
+        device: Passed on to :func:`remerge.merging.streaming.merged_by`.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
@@ -62,7 +63,7 @@ def parts(
     from remerge.merging.masked import part_weights, shared_weights
     from remerge.merging.streaming import merged_by
 
-    elected = merged_by(Elected(), list(task_vectors.values()))
+    elected = merged_by(Elected(), list(task_vectors.values()), device)
     made = {}
     for task, vector in task_vectors.items():
         masks, before, after = {}, 0.0, 0.0

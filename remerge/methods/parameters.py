@@ -82,6 +82,15 @@ class Method:
         return [self.algorithm]
 
     @property
+    def svd_layout(self) -> str:
+        """How attention's projections are taken apart in the task vectors whose decompositions it merges by.
+
+        One of :data:`remerge.merging.matrices.Qkv`; empty if it merges by none. The workflow makes these decompositions
+        once, for all methods; see :mod:`remerge.merging.decompositions`.
+        """
+        return ""
+
+    @property
     def files(self) -> list[str]:
         """Files of the user's that it merges by."""
         return []

@@ -59,6 +59,11 @@ class PlugIn(Method):
         return [self.algorithm, *self.wrapped.algorithms]
 
     @property
+    def svd_layout(self) -> str:
+        """That of the wrapped method, which merges the same task vectors."""
+        return self.wrapped.svd_layout
+
+    @property
     def files(self) -> list[str]:
         """Files of the user's that the wrapped method merges by."""
         return self.wrapped.files

@@ -13,8 +13,8 @@ Plain data. Each is merged by the file of its name in this folder, which offers,
 ``exemplars``
     ``merge(task_vectors, exemplars, **parameters)``, both by task: see :class:`remerge.merging.exemplars.Exemplars`.
 ``parts``
-    ``parts(pretrained, task_vectors, **parameters)``, which returns the weights that all tasks share and those of each
-    task, by task, for the entry's assembly to read.
+    ``parts(pretrained, task_vectors, device=device, **parameters)``, which returns the weights that all tasks share
+    and those of each task, by task, for the entry's assembly to read. Matrices are decomposed on the device.
 ``adapters``
     ``learn(encoder, expert, images, **parameters)``, which returns a task's adapter of another method's encoder.
 ``routers``
@@ -105,10 +105,17 @@ ALGORITHMS = {
     "adamerging": Algorithm("learned", "arXiv:2310.02575", ("unlabeled test images",), looks="adamerging"),
     "emr": Algorithm("parts", "arXiv:2405.17461", looks="parts", assembly="masked"),
     "tall_masks": Algorithm("parts", "arXiv:2405.07813", looks="parts", assembly="masked"),
-    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank"),
-    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed"),
+    "tsv_compress": Algorithm("parts", "arXiv:2412.00081", looks="parts", assembly="low_rank", decomposes=True),
+    "smile": Algorithm("parts", "arXiv:2408.10174", looks="parts", assembly="routed", decomposes=True),
     "surgery": Algorithm("adapters", "arXiv:2402.02705", ("unlabeled test images",), looks="parts", assembly="adapted"),
-    "twin": Algorithm("routers", "arXiv:2406.15479", ("unlabeled validation images",), looks="parts", assembly="twin"),
+    "twin": Algorithm(
+        "routers",
+        "arXiv:2406.15479",
+        ("unlabeled validation images",),
+        looks="parts",
+        assembly="twin",
+        decomposes=True,
+    ),
     "wemoe": Algorithm("routers", "arXiv:2402.00433", ("unlabeled test images",), looks="parts", assembly="ensembled"),
 }
 

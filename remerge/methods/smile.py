@@ -30,9 +30,14 @@ class Smile(Method):
         16, ge=1, description="Right singular vectors that tokens are routed by; at most `rank`."
     )
 
+    @property
+    def svd_layout(self) -> str:
+        """A matrix each."""
+        return "split"
+
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], rank: int, gate_rank: int
+    pretrained: Weights, task_vectors: Mapping[str, Weights], rank: int, gate_rank: int, device: str = "cpu"
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the pre-trained weights, and by task the experts of its linear layers.
 
@@ -41,6 +46,7 @@ def parts(
         task_vectors: By task, with the same keys and shapes.
         rank: See :class:`Smile`.
         gate_rank: See :class:`Smile`.
+        device: Where to decompose.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
@@ -51,4 +57,5 @@ def parts(
     vectors = list(task_vectors.values())
     for key in vectors[0]:
         check_finite(vectors, key)
-    return dict(pretrained), {task: expert_weights(vector, rank, gate_rank) for task, vector in task_vectors.items()}
+    experts = {task: expert_weights(vector, rank, gate_rank, device) for task, vector in task_vectors.items()}
+    return dict(pretrained), experts

@@ -34,7 +34,11 @@ class TallMasks(PlugIn):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], around: Mapping[str, Any], threshold: float
+    pretrained: Weights,
+    task_vectors: Mapping[str, Weights],
+    around: Mapping[str, Any],
+    threshold: float,
+    device: str = "cpu",
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the pre-trained weights with the merged task vector, and by task its mask.
 
@@ -43,6 +47,7 @@ def parts(
         task_vectors: By task, with the same keys and shapes.
         around: The method that merges them; see :func:`remerge.methods.plug_ins.wrapped_rule`.
         threshold: See :class:`TallMasks`.
+        device: Where the wrapped method merges matrices.
 
     Raises:
         ParameterError: A parameter of the wrapped method is out of range.
@@ -52,7 +57,7 @@ def parts(
     from remerge.merging.streaming import merged_by
 
     vectors = list(task_vectors.values())
-    merged = merged_by(wrapped_rule(vectors, around), vectors)
+    merged = merged_by(wrapped_rule(vectors, around), vectors, device)
     made = {
         task: part_weights({key: mask(own[key], merged[key], threshold) for key in merged}, 1.0)
         for task, own in task_vectors.items()

@@ -28,6 +28,11 @@ class TsvM(MatrixMethod):
     algorithm: Literal["tsv_m"]
     scaling: Scaling = parameter(1.0, description="The merging coefficient alpha.")
 
+    @property
+    def svd_layout(self) -> str:
+        """As the parameter says."""
+        return self.qkv
+
 
 class OrthogonalSingularVectors(MatrixRule):
     """Truncated decompositions, whose singular vectors are made orthogonal across tasks."""
@@ -36,10 +41,11 @@ class OrthogonalSingularVectors(MatrixRule):
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the sum of all tasks' truncated matrices with orthogonal singular vectors."""
-        from remerge.merging.singular import polar, side_by_side, thin_svd
+        from remerge.merging.decompositions import thin_svds
+        from remerge.merging.singular import polar, side_by_side
 
         rank = min(matrix.shape) // len(tasks)
-        left, values, right = side_by_side(thin_svd(task, rank) for task in tasks)
+        left, values, right = side_by_side(thin_svds(tasks, rank))
         return polar(left) * values @ polar(right).T
 
 

@@ -57,7 +57,12 @@ class Twin(PlugIn):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], around: Mapping[str, Any], coefficient: float, rank: float
+    pretrained: Weights,
+    task_vectors: Mapping[str, Weights],
+    around: Mapping[str, Any],
+    coefficient: float,
+    rank: float,
+    device: str = "cpu",
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return the shared expert and, by task, what its expert has beyond that, of low rank.
 
@@ -67,6 +72,7 @@ def parts(
         around: The method that merges the shared expert; see :func:`remerge.methods.plug_ins.wrapped_rule`.
         coefficient: See :class:`Twin`.
         rank: See :class:`Twin`.
+        device: Where to decompose.
 
     Raises:
         ParameterError: A parameter of the wrapped method is out of range.
@@ -77,11 +83,11 @@ def parts(
     from remerge.merging.twins import compressed
 
     vectors = list(task_vectors.values())
-    merged = merged_by(wrapped_rule(vectors, around), vectors)
+    merged = merged_by(wrapped_rule(vectors, around), vectors, device)
     exclusive = (
         {key: vector[key] - coefficient * tensor for key, tensor in merged.items()} for vector in task_vectors.values()
     )
-    twins = {task: compressed(each, rank) for task, each in zip(task_vectors, exclusive, strict=True)}
+    twins = {task: compressed(each, rank, device) for task, each in zip(task_vectors, exclusive, strict=True)}
     return apply_task_vector(pretrained, merged, coefficient), twins
 
 

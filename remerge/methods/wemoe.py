@@ -47,7 +47,7 @@ class Wemoe(Method):
 
 
 def parts(
-    pretrained: Weights, task_vectors: Mapping[str, Weights], coefficient: float
+    pretrained: Weights, task_vectors: Mapping[str, Weights], coefficient: float, device: str = "cpu"
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Return pre-trained MLP blocks in an encoder merged by Task Arithmetic, and by task how it moved these blocks.
 
@@ -55,6 +55,7 @@ def parts(
         pretrained: The weights that task vectors start from.
         task_vectors: By task, with the same keys and shapes.
         coefficient: See :class:`Wemoe`.
+        device: Passed on to :func:`remerge.merging.streaming.merged_by`.
 
     Raises:
         RemergeError: A task vector holds NaN or infinity.
@@ -66,7 +67,7 @@ def parts(
 
     moved = {task: moved_in_mlps(vector) for task, vector in task_vectors.items()}
     blocks = next(iter(moved.values()))
-    merged = merged_by(Sum(), list(task_vectors.values()))
+    merged = merged_by(Sum(), list(task_vectors.values()), device)
     others = {key: tensor for key, tensor in merged.items() if key not in blocks}
     return apply_task_vector(pretrained, others, coefficient), moved
 

@@ -16,7 +16,7 @@ from remerge.plan.pools import OVER_SEEDS, Pools
 from remerge.plan.scores import Scores
 from remerge.plan.tasks import Tasks
 
-SHOWS_ALL = frozenset(["scores", "fidelity", "fidelity_over_seeds"])
+SHOWS_ALL = frozenset(["scores", "suites", "fidelity", "fidelity_over_seeds"])
 """What tells of every method, where other evidence tells of those that learn coefficients."""
 DRAWN_BY = Path(__file__).parent.parent / "figures"
 
@@ -59,6 +59,7 @@ class Figures:
             "cosine": lambda pool, suite: [_table(pool, suite, "cosine")],
             "conflicts": self._conflicts,
             "entropy": self._entropy,
+            "suites": self._suites,
             "fidelity": lambda pool, suite: self._fidelity(pool, suite, ""),
             "fidelity_over_seeds": lambda pool, suite: self._fidelity(pool, suite, OVER_SEEDS),
         }
@@ -75,6 +76,9 @@ class Figures:
     def _entropy(self, pool: str, suite: str) -> list[str]:
         reads_images = self.pools.reads(pool) == "images"
         return [_table(pool, suite, "entropy")] if reads_images and self.methods.plain_task_arithmetic() else []
+
+    def _suites(self, pool: str, suite: str) -> list[str]:
+        return [_table(pool, suite, "suites")] if len(self.tasks.nested(suite)) > 1 else []
 
     def _fidelity(self, pool: str, suite: str, over: str) -> list[str]:
         """A table of averages beside published ones, and that of the correlation."""

@@ -25,6 +25,10 @@ class Merging:
         """Return the statistics of a suite's experts that a method merges by."""
         return [f"results/{pool}/statistics/{method}/{task}.safetensors" for task in self.tasks.in_suite(suite)]
 
+    def svds(self, pool: str, suite: str, method: str) -> list[str]:
+        """Return the decompositions of a suite's task vectors, if a method merges by them."""
+        return svds(pool, self.tasks.in_suite(suite)) if method in self.methods.by_svds() else []
+
     def parameters(self, pool: str, method: str) -> dict[str, Any]:
         """Return the parameters that a merged task vector depends on."""
         return self.config.methods[method].merging_parameters(self.config.pools[pool].frozen_entries)
@@ -99,3 +103,8 @@ class Merging:
 def task_vectors(pool: str, tasks: list[str]) -> list[str]:
     """Return the task vectors of tasks."""
     return [f"results/{pool}/task_vectors/{task}.safetensors" for task in tasks]
+
+
+def svds(pool: str, tasks: list[str]) -> list[str]:
+    """Return the singular value decompositions of tasks' task vectors."""
+    return [f"results/{pool}/svd/{task}.safetensors" for task in tasks]

@@ -105,6 +105,14 @@ class Methods:
         decomposes = any(ALGORITHMS[algorithm].decomposes for algorithm in self.config.methods[method].algorithms)
         return most if decomposes else 0
 
+    def by_svds(self) -> list[str]:
+        """Return the methods that merge by the singular value decompositions of task vectors."""
+        return [name for name, method in self.config.methods.items() if method.svd_layout]
+
+    def svd_layouts(self) -> list[str]:
+        """Return how these take attention's projections apart."""
+        return sorted({self.config.methods[name].svd_layout for name in self.by_svds()})
+
     def assembly(self, method: str) -> str:
         """Return what makes encoders of a method's files."""
         return ALGORITHMS[self.algorithm(method)].assembly

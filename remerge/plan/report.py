@@ -13,7 +13,7 @@ from remerge.plan.studies import Studies
 from remerge.plan.tasks import Tasks
 from remerge.studies.kind import module_of
 
-WITH_LATEX = ("main", "leaderboard", "experts", "fidelity", f"fidelity{OVER_SEEDS}")
+WITH_LATEX = ("main", "leaderboard", "suites", "experts", "fidelity", f"fidelity{OVER_SEEDS}")
 """Tables, beside the studies', that are also made in LaTeX."""
 SHOWN = ("sweeps", "trajectories", "cosine", "conflicts", "entropy", "fidelity", "fidelity_over_seeds")
 """Evidence of figures that the page reads, too."""
@@ -78,8 +78,9 @@ class Report:
         )
         comparison = ["comparison"] if pool in self.pools.from_openai() else []
         comparison += [*fidelity, *regime] if pool in self.pools.small() else []
+        nested = ["suites"] if len(self.tasks.nested(suite)) > 1 else []
         experts = ["experts"] if self.config.cross_scores else []
-        return [*main, "leaderboard", *comparison, *claims, *self.studies.of_suite(suite), *experts, "cost"]
+        return [*main, *nested, "leaderboard", *comparison, *claims, *self.studies.of_suite(suite), *experts, "cost"]
 
     def _formats(self, table: str) -> list[str]:
         has_latex = table in WITH_LATEX or table in self.config.studies

@@ -35,6 +35,10 @@ class Scores:
         """Return the scores of every method."""
         return self._of(pool, suite, self.methods.names(pool))
 
+    def of_nested(self, pool: str, suite: str) -> list[str]:
+        """Return the scores of every method on a suite and on those nested in it."""
+        return [path for each in self.tasks.nested(suite) for path in self.of_suite(pool, each)]
+
     def of_pretrained(self, pool: str, suite: str) -> list[str]:
         """Return the scores of the pre-trained encoder, where it is among the methods."""
         return self._of(pool, suite, self.methods.of_algorithm("pretrained")[:1])
@@ -60,13 +64,21 @@ class Scores:
             return list(self.methods.parameters(method)["scaling"]["grid"])
         return self.config.figures.scalings
 
+    def swept(self, suite: str) -> list[str]:
+        """Return the methods with a curve of accuracy against scaling, where a suite has curves."""
+        return self.methods.swept() if self.config.has_curves(suite) else []
+
     def sweeps(self, pool: str, suite: str) -> list[str]:
         """Return the scores against the scaling, on test images."""
-        return [f"results/{pool}/sweeps/{suite}/{method}/test.csv" for method in self.methods.swept()]
+        return [f"results/{pool}/sweeps/{suite}/{method}/test.csv" for method in self.swept(suite)]
+
+    def learned(self, suite: str) -> list[str]:
+        """Return the methods with a curve of accuracy over AdaMerging's steps, where a suite has curves."""
+        return self.methods.learning() if self.config.has_curves(suite) else []
 
     def trajectories(self, pool: str, suite: str) -> list[str]:
         """Return the scores of the encoders that AdaMerging passes through."""
-        return [f"results/{pool}/trajectories/{suite}/{method}.csv" for method in self.methods.learning()]
+        return [f"results/{pool}/trajectories/{suite}/{method}.csv" for method in self.learned(suite)]
 
 
 def heads(pool: str, tasks: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from remerge.config.models import Config
 from remerge.plan.images import Images
-from remerge.plan.merging import Merging, task_vectors
+from remerge.plan.merging import Merging, svds, task_vectors
 from remerge.plan.methods import Methods, library_file
 from remerge.plan.scores import heads
 from remerge.studies.kind import figure_of, load, module_of
@@ -28,6 +28,11 @@ class Studies:
     def task_vectors(self, pool: str, study: str) -> list[str]:
         """Return the task vectors that a study merges."""
         return task_vectors(pool, self.tasks(study))
+
+    def svds(self, pool: str, study: str) -> list[str]:
+        """Return the decompositions of these, if a method of the study merges by them."""
+        merges_by_them = set(self.methods.by_svds()) & set(self.config.studies[study].applied)
+        return svds(pool, self.tasks(study)) if merges_by_them else []
 
     def heads(self, pool: str, study: str) -> list[str]:
         """Return the zero-shot heads of a study's tasks."""

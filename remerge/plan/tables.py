@@ -45,6 +45,7 @@ class Tables:
                 for name in methods.of_kind("statistics")
                 for task in tasks
             ),
+            *((name, f"{jobs}/task_vector_svd/{task}.tsv") for name in methods.by_svds() for task in tasks),
         ]
         # An adapter needs the encoder that it adapts.
         adapted = [
@@ -67,6 +68,15 @@ class Tables:
     def cosines(self, pool: str, suite: str, over: str) -> list[str]:
         """Return the cosines between task vectors of every pool that a table is of."""
         return [f"results/{each}/tables/{suite}/cosine.csv" for each in self.pools.joined(pool, over)]
+
+    def suites(self) -> list[str]:
+        """Return the tables of suites in which others are nested."""
+        return [
+            f"results/{pool}/tables/{suite}/suites.csv"
+            for pool in self.pools.config.pools
+            for suite in self.pools.config.suites
+            if len(self.tasks.nested(suite)) > 1
+        ]
 
     def fidelity(self) -> list[str]:
         """Return the tables that compare small pools, alone and over seeds, with ViT-B/32."""

@@ -38,6 +38,18 @@ class Tasks:
         """Return the tasks of a suite, in the configuration's order."""
         return self.config.suites[suite]
 
+    def nested(self, suite: str) -> dict[str, list[str]]:
+        """Return the suites that are nested in a suite, each in the next, with their tasks, and the suite itself last.
+
+        Of suites that would do, the one with the most tasks is taken, and of these the first.
+        """
+        suites = self.config.suites
+        chain = [suite]
+        for name in sorted(suites, key=lambda name: len(suites[name]), reverse=True):
+            if set(suites[name]) < set(suites[chain[-1]]):
+                chain.append(name)
+        return {name: suites[name] for name in reversed(chain)}
+
     def up_to(self, task: str) -> list[str]:
         """Return the tasks that suites name before a task, and the task itself; without cross scores, the task alone.
 

@@ -80,9 +80,7 @@ def record(job: Any) -> None:
     }
     for output in job.output:
         path = Path(output)
-        of_file = {"file": str(path), **_contents(path)}
-        with atomic_path(record_of(path)) as temporary:
-            temporary.write_text(json.dumps(of_file | of_job, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_record(path, {"file": str(path), **_contents(path), **of_job})
 
 
 def record_merge(
@@ -159,11 +157,22 @@ def is_damaged(path: str | Path, *, thorough: bool = False) -> bool:
     record = read_record(path)
     if record is None or not path.is_file():
         return False
-    stat = path.stat()
-    untouched = (record["bytes"], record["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
-    if untouched and not (thorough and stat.st_size <= READ_AGAIN):
+    if _is_untouched(path, record) and not (thorough and record["bytes"] <= READ_AGAIN):
         return False
     return _hash(path) != record["sha256"]
+
+
+def untouched(paths: Iterable[str]) -> list[str]:
+    """Return the results that have the size and date of their records."""
+    made = {path: read_record(path) for path in paths if record_of(path).is_file() and Path(path).is_file()}
+    return [path for path, of_file in made.items() if of_file and _is_untouched(Path(path), of_file)]
+
+
+def redate(paths: Iterable[str]) -> None:
+    """Write the dates of results into their records, after nothing but the dates has changed."""
+    for path in map(Path, paths):
+        of_file = _read_json(record_of(path)) | {"mtime_ns": path.stat().st_mtime_ns}
+        _write_record(path, of_file)
 
 
 def record_of(path: str | Path) -> Path:
@@ -177,8 +186,7 @@ def record_of(path: str | Path) -> Path:
 def sha256_of(path: str | Path) -> str:
     """Return a file's SHA-256, taken from its record if size and date still match."""
     record = read_record(path)
-    stat = Path(path).stat()
-    if record and (record["bytes"], record["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
+    if record and _is_untouched(Path(path), record):
         return str(record["sha256"])
     return _hash(Path(path))
 
@@ -309,6 +317,16 @@ def _environment() -> dict[str, Any]:
         "device": _device(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _is_untouched(path: Path, record: Mapping[str, Any]) -> bool:
+    stat = path.stat()
+    return (record["bytes"], record["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
+
+
+def _write_record(path: Path, of_file: Mapping[str, Any]) -> None:
+    with atomic_path(record_of(path)) as temporary:
+        temporary.write_text(json.dumps(of_file, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _contents(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The source files that a script's result depends on, determined from its imports."""
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def source_files(script: str | Path, root: str | Path, without: Collection[str] 
 def _imported_modules(code: str) -> list[str]:
     """Names of library modules in import statements; ``from a import b`` gives both ``a`` and ``a.b``."""
     found: list[str] = []
-    for node in _executed(ast.parse(code)):
+    for node in _executed(ast.parse(code).body):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -95,13 +95,15 @@ def _imported_modules(code: str) -> list[str]:
     return found
 
 
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes except those under ``if TYPE_CHECKING:``, which never run."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+def _executed(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements except those under ``if TYPE_CHECKING:``, which never run."""
+    for statement in statements:
+        if isinstance(statement, ast.If) and getattr(statement.test, "id", "") == "TYPE_CHECKING":
             continue
-        yield child
-        yield from _executed(child)
+        yield statement
+        for part in (statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            for block in ("body", "orelse", "finalbody"):
+                yield from _executed(getattr(part, block, ()))
 
 
 # Every rule asks for the same modules, which neither come nor go while the workflow is planned.

@@ -1,6 +1,7 @@
 """Drawing code shared by the figures of all kinds of studies."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -51,12 +52,20 @@ def against_share_kept(table: pd.DataFrame) -> Figure:
         axes.plot(share, table[task], color="0.7", linewidth=0.8)
     span = table[tasks].to_numpy().max() - table[tasks].to_numpy().min()
     level = float("-inf")
+    many = len(tasks) > FEW_TASKS
     # Place labels from the bottom up, each as close to the end of its line as the label below allows.
     for task in sorted(tasks, key=lambda name: float(table[name].iloc[-1])):
-        level = max(float(table[task].iloc[-1]), level + 0.045 * span)
-        axes.annotate(task, (share.iloc[-1], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
-    if len(tasks) > FEW_TASKS:
-        # So many labels may end above the lines.
+        end = (share.iloc[-1], float(table[task].iloc[-1]))
+        level = max(end[1], level + 0.045 * span)
+        if many:
+            # So many labels end up away from their lines.
+            beside: dict[str, Any] = {"xytext": (1.02, level), "textcoords": axes.get_yaxis_transform()}
+            line: dict[str, Any] = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 0}
+            beside["arrowprops"] = line | {"relpos": (0, 0.5)}
+            axes.annotate(task, end, fontsize=6, va="center", **beside)
+        else:
+            axes.annotate(task, (end[0], level), xytext=(4, 0), textcoords="offset points", fontsize=6, va="center")
+    if many:
         axes.set_ylim(top=level + 0.045 * span)
     axes.plot(share, table["average"], color="black", marker="o", label="average")
     axes.set(xlabel="entries kept (%)", ylabel="accuracy (%)", xlim=(0, None))

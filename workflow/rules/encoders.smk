@@ -100,7 +100,6 @@ rule finetune:
         "benchmarks/jobs/{pool}/finetune/{task}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.trained()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -131,6 +130,11 @@ use rule finetune as finetune_jointly with:
     wildcard_constraints:
         pool=any_of(plan.pools.trained()),
         method=any_of(plan.methods.of_kind("joint")),
+    # As many steps for any number of tasks.
+    resources:
+        gpu=GPU,
+        mem_mb=of(plan.resources.memory, work="train", suite=None),
+        runtime=of(plan.resources.minutes, work="train", suite=None),
     params:
         code=code("scripts/finetune.py"),
         seed=of(plan.pools.seed),

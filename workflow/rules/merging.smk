@@ -1,7 +1,7 @@
 """Merged encoders: the pre-trained weights plus a scaled merged task vector of a method.
 
-needs  results/{pool}/task_vectors/{task}.safetensors; methods that learn also heads and test images (labels unused); others
-       validation images
+needs  results/{pool}/task_vectors/{task}.safetensors; methods that merge by its singular value decompositions also these;
+       methods that learn also heads and test images (labels unused); others validation images
 makes  results/{pool}/statistics/{method}/{task}.safetensors         of experts, for methods that use them
        results/{pool}/coefficients/{suite}/{method}.csv              learned: step, task, layer, value
        results/{pool}/costs/learn_coefficients/{suite}/{method}.tsv  seconds before an interruption
@@ -27,7 +27,6 @@ rule learn_coefficients:
         "benchmarks/jobs/{pool}/learn_coefficients/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.learning()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -50,6 +49,7 @@ rule merge_task_vectors:
     """Merge a suite's task vectors into one."""
     input:
         task_vectors=of(plan.merging.task_vectors),
+        svds=of(plan.merging.svds),
         coefficients=of(plan.merging.coefficients),
         gate=of(plan.merging.gate),
         own=of(plan.methods.files),
@@ -61,7 +61,6 @@ rule merge_task_vectors:
         "benchmarks/jobs/{pool}/merge_task_vectors/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("rule", "learned")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -93,7 +92,6 @@ rule expert_statistics:
         "benchmarks/jobs/{pool}/expert_statistics/{method}/{task}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("statistics")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -124,7 +122,6 @@ rule merge_by_statistics:
         "benchmarks/jobs/{pool}/merge_by_statistics/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("statistics")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -158,7 +155,6 @@ rule merge_with_exemplars:
         "benchmarks/jobs/{pool}/merge_with_exemplars/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.of_kind("exemplars")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -193,7 +189,6 @@ rule merge:
         "benchmarks/jobs/{pool}/merge/{suite}/{method}.tsv"
     wildcard_constraints:
         method=any_of(plan.methods.merging()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -1,8 +1,8 @@
 """Merged results that keep a part for every task beside the weights that all share.
 
-needs  results/{pool}/weights/pretrained.safetensors, results/{pool}/task_vectors/{task}.safetensors; methods that adapt
-       another's encoder: that encoder, experts and test images (labels unused); methods with a router: heads and
-       validation or test images (labels unused)
+needs  results/{pool}/weights/pretrained.safetensors, results/{pool}/task_vectors/{task}.safetensors; methods that merge by
+       singular value decompositions of task vectors: these; methods that adapt another's encoder: that encoder, experts
+       and test images (labels unused); methods with a router: heads and validation or test images (labels unused)
 makes  results/{pool}/adapters/{suite}/{method}.safetensors       of all tasks, as they are learned
        results/{pool}/routers/{suite}/{method}.safetensors        learned, between all tasks
        results/{pool}/merged/{suite}/{method}.safetensors         what all tasks share
@@ -46,6 +46,7 @@ rule learn_router:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vectors=of(plan.merging.task_vectors),
+        svds=of(plan.merging.svds),
         heads=of(plan.scores.heads),
         images=of(plan.images.learned_from),
         gate=of(plan.merging.gate),
@@ -85,6 +86,7 @@ for suite in settings.suites:
         input:
             pretrained="results/{pool}/weights/pretrained.safetensors",
             task_vectors=of(plan.merging.task_vectors, suite=suite),
+            svds=of(plan.merging.svds, suite=suite),
             router=of(plan.merging.router, suite=suite),
             gate=of(plan.merging.gate, suite=suite),
             own=of(plan.methods.files),
@@ -103,6 +105,7 @@ for suite in settings.suites:
             "../../envs/torch.yaml"
         threads: 1
         resources:
+            gpu=of(plan.methods.gpus, most=GPU),
             mem_mb=of(plan.resources.memory, work="merge"),
             runtime=of(plan.resources.minutes, work="merge"),
         params:

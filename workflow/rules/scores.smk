@@ -26,7 +26,6 @@ rule score:
         pool=any_of(plan.pools.reading("images")),
         suite=any_of(settings.suites),
         method=any_of(plan.methods.with_encoder()),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -122,7 +121,6 @@ rule sweep:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.reading("images")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -153,6 +151,7 @@ rule trajectory:
         "logs/{pool}/trajectory/{suite}/{method}.log",
     benchmark:
         "benchmarks/jobs/{pool}/trajectory/{suite}/{method}.tsv"
+    priority: 1  # longer than most studies' jobs, and several figures and tables wait for them
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -75,6 +75,7 @@ rule study:
     input:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vectors=of(plan.studies.task_vectors),
+        svds=of(plan.studies.svds),
         heads=of(plan.studies.heads),
         images=of(plan.studies.test_images),
         validation=of(plan.studies.validation_images),

@@ -3,6 +3,7 @@
 needs  results/{pool}/scores/{suite}/{method}.csv, results/{pool}/expert_scores/{task}.csv
 makes  results/{pool}/tables/{suite}/main.{csv,md,tex}      methods by tasks
        results/{pool}/tables/{suite}/leaderboard.{csv,md,tex}  methods by what they need
+       results/{pool}/tables/{suite}/suites.{csv,md,tex}    methods by suites nested in each other
        results/{pool}/tables/{suite}/experts.{csv,md,tex}   experts by tasks
        results/{pool}/tables/{suite}/comparison.{csv,md}    our numbers and the published ones
        results/{pool}/tables/{suite}/claims.{csv,md}        verdicts on the papers' claims
@@ -83,6 +84,39 @@ rule main_over_seeds:
         methods=of(plan.methods.rows),
     script:
         "../../scripts/main_over_seeds.py"
+
+
+rule suites_table:
+    """Every method's average on a suite and on those nested in it: accuracy against the number of tasks."""
+    input:
+        scores=of(plan.scores.of_nested),
+    output:
+        csv="results/{pool}/tables/{suite}/suites.csv",
+        markdown=report(
+            "results/{pool}/tables/{suite}/suites.md",
+            caption="../report/suites_table.rst",
+            category="Tables",
+            subcategory="{pool}",
+            labels={"suite": "{suite}", "table": "suites"},
+        ),
+        latex="results/{pool}/tables/{suite}/suites.tex",
+    log:
+        "logs/{pool}/suites_table/{suite}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/suites_table/{suite}.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="table"),
+        runtime=of(plan.resources.minutes, work="table"),
+    params:
+        code=code("scripts/suites_table.py"),
+        suites=of(plan.tasks.nested),
+        methods=of(plan.methods.rows),
+    script:
+        "../../scripts/suites_table.py"
 
 
 rule experts_table:
@@ -194,8 +228,8 @@ rule claims_table:
         code=code("scripts/claims_table.py", of(plan.studies.encoders_code)),
         methods=of(plan.methods.names),
         described=of(plan.methods.unlabelled),
-        swept=plan.methods.swept(),
-        learned=plan.methods.learning(),
+        swept=of(plan.scores.swept),
+        learned=of(plan.scores.learned),
         studies=of(plan.studies.studies_of_scores),
         kinds=of(plan.studies.kinds),
         merged=plan.methods.merging(),
@@ -247,8 +281,8 @@ rule claims_over_seeds:
         tasks=of(plan.tasks.in_suite),
         methods=of(plan.methods.names),
         described=of(plan.methods.unlabelled),
-        swept=plan.methods.swept(),
-        learned=plan.methods.learning(),
+        swept=of(plan.scores.swept),
+        learned=of(plan.scores.learned),
         studies=of(plan.studies.studies_of_scores),
         kinds=of(plan.studies.kinds),
         merged=plan.methods.merging(),
@@ -337,8 +371,8 @@ rule regime_table:
         seeds=of(plan.pools.joined),
         methods=of(plan.methods.names),
         described=of(plan.methods.unlabelled),
-        swept=plan.methods.swept(),
-        learned=plan.methods.learning(),
+        swept=of(plan.scores.swept),
+        learned=of(plan.scores.learned),
         studies=of(plan.studies.studies_of_scores),
         kinds=of(plan.studies.kinds),
         merged=plan.methods.merging(),
@@ -440,4 +474,5 @@ rule tables:
             table=["main", "claims"],
         ),
         plan.tables.fidelity(),
+        plan.tables.suites(),
     localrule: True

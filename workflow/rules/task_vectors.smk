@@ -2,6 +2,7 @@
 
 needs  results/{pool}/weights/{task}.safetensors, results/{pool}/weights/pretrained.safetensors
 makes  results/{pool}/task_vectors/{task}.safetensors
+       results/{pool}/svd/{task}.safetensors    only where a method merges by decompositions of task vectors
        results/{pool}/tables/{suite}/cosine.csv
        results/{pool}/tables/{suite}/conflicts.csv
 """
@@ -28,6 +29,30 @@ rule task_vector:
         code=code("scripts/task_vector.py"),
     script:
         "../../scripts/task_vector.py"
+
+
+rule task_vector_svd:
+    """Decompose a task vector's matrices, for all methods that merge by their singular values and vectors."""
+    input:
+        task_vector="results/{pool}/task_vectors/{task}.safetensors",
+    output:
+        "results/{pool}/svd/{task}.safetensors",
+    log:
+        "logs/{pool}/task_vector_svd/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/task_vector_svd/{task}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=of(plan.resources.memory, work="merge"),
+        runtime=of(plan.resources.minutes, work="merge"),
+    params:
+        code=code("scripts/task_vector_svd.py"),
+        layouts=plan.methods.svd_layouts(),
+    script:
+        "../../scripts/task_vector_svd.py"
 
 
 rule task_vector_cosine:

@@ -65,7 +65,6 @@ rule pretrain_t5:
         "benchmarks/jobs/{pool}/pretrain_t5.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.reading("texts")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -96,7 +95,6 @@ rule finetune_lora:
         "benchmarks/jobs/{pool}/finetune_lora/{task}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.reading("texts")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -129,7 +127,6 @@ rule score_texts:
         method=any_of(
             [*plan.methods.with_encoder(), *plan.methods.of_algorithm("pretrained")]
         ),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -159,7 +156,6 @@ rule score_text_expert:
         "benchmarks/jobs/{pool}/score_text_expert/{task}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.reading("texts")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -189,7 +185,6 @@ rule sweep_texts:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
     wildcard_constraints:
         pool=any_of(plan.pools.reading("texts")),
-    priority: MAIN_TABLE
     conda:
         "../../envs/torch.yaml"
     threads: 1
