@@ -19,4 +19,4 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     scores = Scores.declared(dict(inputs.items()), dict(params.items()))
     table = claims_table(claims, scores, flags, params.architecture, params.origin, params.tasks)
     write_csv(outputs.csv, table)
-    write_text(outputs.markdown, claims_markdown(table, len(claims)))
+    write_text(outputs.markdown, claims_markdown(table, len(claims), params.reads))

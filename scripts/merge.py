@@ -3,8 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import merged_of
-from remerge.checkpoints.headers import read_metadata, split_tasks
+from remerge.checkpoints.headers import merged_of, read_metadata, split_tasks
 from remerge.checkpoints.weights import load_weights
 from remerge.merging.merged import save_merged
 from remerge.merging.task_vectors import apply_task_vector

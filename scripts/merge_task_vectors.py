@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from remerge.checkpoints.experts import load_available, merged_field
+from remerge.checkpoints.headers import architecture_fields
 from remerge.checkpoints.weights import save_weights
-from remerge.clip.architectures import described
 from remerge.merging.decompositions import with_decompositions
 from remerge.merging.streaming import merged_by
 from remerge.methods import load
@@ -22,5 +22,5 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
         parameters |= {"coefficients": inputs.coefficients, "tasks": tasks}
     rule = load(params.algorithm).merge_rule(task_vectors, **parameters)
     merged = merged_by(rule, task_vectors, device_for_float64(snakemake.resources))
-    metadata = described(available[tasks[0]].metadata["architecture"]) | merged_field(tasks, params.tasks)
+    metadata = architecture_fields(available[tasks[0]].metadata) | merged_field(tasks, params.tasks)
     save_weights(outputs[0], merged, metadata)

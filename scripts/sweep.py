@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from remerge.checkpoints.experts import merged_of
+from remerge.checkpoints.headers import merged_of
 from remerge.checkpoints.weights import load_weights
 from remerge.clip.encoders import load_encoder
 from remerge.clip.heads import load_heads

@@ -128,6 +128,23 @@ def test_null_leaves_out_what_an_earlier_file_names_and_nothing_else(values: dic
         ("clip_tasks: {mnist: {source: hub}}", "clip_tasks.mnist"),
         ("clip_tasks: {MNIST: {test_images: 0}}", "clip_tasks.MNIST.test_images"),
         ("tasks: {MNIST: {folder: x}}", "the name 'MNIST' is taken"),
+        ("tasks: {polish: {folder: x}}", "the name 'polish' is taken"),
+        ("pools: {mini: {architecture: t5-mini, origin: random}}", "t5-mini is only trained here; remove the origin"),
+        (
+            "pools: {b: {architecture: t5-mini}}",
+            "suites.eight: digits, .*: of images, which pool b does not read",
+        ),
+        ("suites: {eight: [polish, latin]}", "suites.eight: polish: of texts, which pool mini does not read"),
+        ("pools: {mini: {architecture: t5-mini}}", "methods.regmean.algorithm: regmean merges image encoders only"),
+        ("pools: {mini: {architecture: t5-mini}}", "studies.pairs: studies score images, .* set the study to null"),
+        (
+            "pools: {mini: {architecture: t5-mini}}\nmethods: {s: {label: S, algorithm: smile}}",
+            "methods.s.algorithm: smile merges image encoders only",
+        ),
+        (
+            "pools: {mini: {architecture: t5-mini}}\nscoring: {precision: bfloat16}",
+            "scoring.precision: pool mini reads texts, which are scored in float32",
+        ),
     ],
 )
 def test_origins_and_images_that_do_not_fit_are_refused(

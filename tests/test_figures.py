@@ -22,6 +22,7 @@ from remerge.figures.scalings import scaling_figure
 from remerge.figures.steps import steps_figure
 from remerge.figures.style import looks, new_figure, save_figure, tell_absent
 from remerge.figures.taskwise_coefficients import taskwise_figure
+from remerge.figures.valid_answers import valid_figure
 from remerge.tasks import render
 
 CONFIG = load_config(yaml.safe_load((Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")))
@@ -59,6 +60,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         LOOKS,
         TASKS,
     ),
+    "valid_answers": lambda: valid_figure(
+        scores(["ties"], scaling=[0.0, 0.5, 1.0]).assign(valid=lambda rows: 90 - 40 * rows["scaling"]), LABELS, LOOKS
+    ),
     "steps": lambda: steps_figure(scores(["adamerging-layer"], step=[0, 5]), {"ties": 33.0}, LABELS, LOOKS),
     "taskwise": lambda: taskwise_figure({"plain": history(["all"]), "++": history(["all"])}, TASKS),
     "layerwise": lambda: layerwise_figure({"plain": history(LAYERS)}, TASKS),
@@ -69,6 +73,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "heat_map": lambda: heat_map_figure(scores(list(LABELS)), LABELS, TASKS, ["ties"]),
     "samples": lambda: samples_figure([render("latin")["test"]]),
 }
+
+
+def test_valid_answers_are_drawn_as_shares() -> None:
+    (line,) = FIGURES["valid_answers"]().axes[0].get_lines()
+    assert np.array_equal(line.get_xydata(), [(0.0, 90.0), (0.5, 70.0), (1.0, 50.0)])
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from remerge.clip.muon import Muon, orthogonalised
+from remerge.training.muon import Muon, orthogonalised
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 

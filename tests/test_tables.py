@@ -158,6 +158,19 @@ def test_a_shorter_precision_is_said_with_what_it_changed(scores: pd.DataFrame) 
     assert "on 190 of the 200 images compared, float32 predicts the same" in markdown
 
 
+def test_texts_have_a_column_of_valid_answers_and_are_no_images(scores: pd.DataFrame) -> None:
+    valid = scores.assign(valid=scores["correct"] + 5)
+    table = main_table(valid, METHODS, list(ORIGINS))
+    # 85 of 100, and 35 of 50.
+    assert table.set_index("method").loc["Task_Arithmetic & co", "valid"] == pytest.approx((85 + 70) / 2)
+    markdown = main_table_markdown(table, METHODS, dict.fromkeys(ORIGINS, "generated"), {})
+    assert cells(markdown, "Task_Arithmetic")[-2:] == ["77.5", "–"]
+    assert cells(markdown, "Looks at")[-2:] == ["Valid", "Looks at"]
+    assert "Valid: answers that have the form" in markdown
+    assert "Texts generated: digits, greek." in markdown
+    assert "images" not in markdown.replace("unlabeled test images", "")
+
+
 def test_latex_is_escaped_and_balanced(scores: pd.DataFrame) -> None:
     latex = main_table_latex(main_table(scores, METHODS, list(ORIGINS)), METHODS, ORIGINS, {})
     assert r"Task\_Arithmetic \& co & " in latex

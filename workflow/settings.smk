@@ -10,12 +10,12 @@ from remerge.checkpoints.headers import read_metadata
 from remerge.config import inspect_tasks, load_config
 from remerge.errors import RemergeError
 from remerge.plan import Plan
-from remerge.plan.images import SPLITS
 from remerge.plan.pretraining import Shipped
 from remerge.plan.pools import OVER_SEEDS
+from remerge.plan.tasks import SPLITS
 from remerge.run.devices import SETTING, local_gpus
 from remerge.run.threads import let_threads_yield
-from remerge.tasks import MINI_TASKS
+from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS
 
 ROOT = Path(workflow.basedir)

@@ -52,8 +52,3 @@ def load_available(tasks: Sequence[str], paths: Sequence[str | Path]) -> dict[st
 def merged_field(some: Sequence[str], tasks: Sequence[str]) -> dict[str, str]:
     """Return the header field ``merged`` of an encoder that merges only some of the tasks; empty if it merges all."""
     return {} if len(some) == len(tasks) else {"merged": SEPARATOR.join(some)}
-
-
-def merged_of(path: str | Path) -> dict[str, str]:
-    """Return the field of :func:`merged_field` from the header of a task vector or an encoder."""
-    return {key: value for key, value in read_metadata(path).items() if key == "merged"}

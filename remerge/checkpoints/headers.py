@@ -36,6 +36,16 @@ def split_tasks(merged: str) -> list[str]:
     return merged.split(SEPARATOR)
 
 
+def architecture_fields(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a header that describe the architecture."""
+    return {key: metadata[key] for key in ("architecture", "activation") if key in metadata}
+
+
+def merged_of(path: str | Path) -> dict[str, str]:
+    """Return the field ``merged``, the tasks if some were skipped, from the header of a task vector or an encoder."""
+    return {key: value for key, value in read_metadata(path).items() if key == "merged"}
+
+
 def open_file(path: str | Path, framework: str) -> safe_open:
     """Open a safetensors file, memory-mapped.
 

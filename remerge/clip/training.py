@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,12 @@ from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from remerge.clip.encoders import build_clip, to_input, tokenizer
 from remerge.clip.heads import logits
-from remerge.clip.muon import Muon
 from remerge.clip.packed import token_embeddings
-from remerge.errors import RemergeError
 from remerge.images.store import ImageSet
 from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
-
-
-def _warmup_cosine(step: int, steps: int, warmup: int) -> float:
-    """Learning-rate factor: linear warm-up, then cosine decay to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+from remerge.training.loop import finite, keep, resumed, train, warmup_cosine
+from remerge.training.muon import Muon
 
 
 def _batches(image_set: ImageSet, batch_size: int, steps: int, seed: int) -> "list[np.ndarray]":
@@ -40,30 +33,6 @@ def _batches(image_set: ImageSet, batch_size: int, steps: int, seed: int) -> "li
 def _tensors(image_set: ImageSet, chosen: "np.ndarray", device: str) -> tuple[Tensor, Tensor]:
     images = torch.from_numpy(image_set.images[chosen]).to(device)
     return to_input(images), torch.from_numpy(image_set.labels[chosen]).to(device)
-
-
-def _resumed(progress: Progress | None, parts: Mapping[str, Any]) -> int:
-    """Restore the state of an interrupted training run, and return the step to continue with."""
-    kept = progress.load() if progress else None
-    if kept is None:
-        return 0
-    for name, part in parts.items():
-        part.load_state_dict(kept[name])
-    return int(kept["step"])
-
-
-def _keep(progress: Progress | None, step: int, parts: Mapping[str, Any]) -> None:
-    """Save the state of a training run, if it is time."""
-    if progress:
-        progress.save(lambda: {"step": step, **{name: part.state_dict() for name, part in parts.items()}})
-
-
-def _finite(loss: Tensor, step: int) -> float:
-    """Return the loss, or stop a training run whose loss is not finite."""
-    value = loss.item()
-    if not math.isfinite(value):
-        raise RemergeError(f"the loss is {value} at step {step}; lower the learning_rate in training")
-    return value
 
 
 def pretrain(
@@ -121,30 +90,15 @@ def pretrain(
         Muon(matrices, lr=learning_rate, momentum=0.9, weight_decay=0.0),
         torch.optim.AdamW(others, lr=learning_rate / 20, weight_decay=0.0),
     ]
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, steps // 20 + 1))
-        for optimizer in optimizers
-    ]
-    parts: dict[str, Any] = {"clip": clip}
-    parts |= {f"optimizer {k}": optimizer for k, optimizer in enumerate(optimizers)}
-    parts |= {f"schedule {k}": schedule for k, schedule in enumerate(schedules)}
-    begin = _resumed(progress, parts)
     batches = _batches(image_set, batch_size, steps, seed)
-    with ProgressBar(total=steps, initial=begin, desc="pre-train", unit="step") as bar:
-        for step in range(begin, steps):
-            images, labels = _tensors(image_set, batches[step], device)
-            texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
-            scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
-            loss = cross_entropy(scores, labels)
-            clip.zero_grad(set_to_none=True)
-            loss.backward()
-            for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-            bar.update()
-            if step % 10 == 0:
-                bar.set_postfix(loss=f"{_finite(loss, step):.3f}")
-            _keep(progress, step + 1, parts)
+
+    def loss_of(step: int) -> Tensor:
+        images, labels = _tensors(image_set, batches[step], device)
+        texts = normalize(clip.encode_text(captions[step % len(captions)]), dim=-1)
+        scores = logits(clip.encode_image(images), texts.T * clip.logit_scale.exp())
+        return cross_entropy(scores, labels)
+
+    train(clip, optimizers, loss_of, steps=steps, progress=progress, shown="pre-train")
     return clip.cpu().eval()
 
 
@@ -193,9 +147,9 @@ def finetune(
     expert = copy.deepcopy(encoder).to(device).train()
     heads = [head.to(device) for head in heads]
     optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmup_cosine(step, steps, warmup))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps, warmup))
     parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
-    begin = _resumed(progress, parts)
+    begin = resumed(progress, parts)
     share = max(1, batch_size // len(image_sets))
     batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
     names = ", ".join(image_set.task for image_set in image_sets)
@@ -219,8 +173,8 @@ def finetune(
             schedule.step()
             bar.update()
             if step % 10 == 0:
-                bar.set_postfix(loss=f"{_finite(loss, step):.3f}")
-            _keep(progress, step + 1, parts)
+                bar.set_postfix(loss=f"{finite(loss, step):.3f}")
+            keep(progress, step + 1, parts)
     return expert.cpu().eval()
 
 

@@ -13,8 +13,14 @@ from remerge.methods.parameters import parameters_in
 from remerge.methods.registry import ALGORITHMS, MERGING, WITH_PARTS, Kind
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
-from remerge.tasks import MINI_TASKS
+from remerge.t5 import architectures as t5
+from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS, clip_task
+
+DATA_FREE: tuple[Kind, ...] = ("reference", "rule", "parts")
+"""Kinds of methods that look at weights alone."""
+REBUILT = ("plain", "masked", "low_rank")
+"""Assemblies that change a model's weights and add no modules to it."""
 
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -27,13 +33,15 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     sections = {kind: _mapping(values.get(kind)) for kind in RESERVED}
     for suite, tasks in sections["suites"].items():
         if isinstance(tasks, list):
-            yield from _in_suite(suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]])
+            yield from _in_suite(suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *sections["tasks"]])
     for kind, section in sections.items():
         yield from faults_in_names(kind, list(section))
     yield from _in_methods(sections["methods"])
     yield from _in_studies(sections)
     yield from _in_clip_tasks(_mapping(values.get("clip_tasks")))
     yield from _in_sizes(sections)
+    yield from _in_reading(sections)
+    yield from _with_texts(values, sections)
     yield from _in_experts(sections)
     yield from _in_gates(sections)
     yield from _in_numbers_of_tasks(sections)
@@ -170,7 +178,8 @@ def _in_clip_tasks(tasks: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
     """Drawn tasks only come in the mini encoder's image size."""
-    large = [name for name, pool in sections["pools"].items() if _mapping(pool).get("architecture", "mini") != "mini"]
+    images = {name: _mapping(pool) for name, pool in sections["pools"].items() if _reads(pool) == "images"}
+    large = [name for name, pool in images.items() if pool.get("architecture", "mini") != "mini"]
     if not large:
         return
     for suite, tasks in sections["suites"].items():
@@ -181,6 +190,45 @@ def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
                 f"{', '.join(drawn)}: drawn for architecture mini, and pool {', '.join(large)} needs larger images; "
                 "name other tasks, or leave the pool or the suite out (set it to null)",
             )
+
+
+def _in_reading(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """Every pool merges every suite, so all must read the same."""
+    known = {"images": {*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]}, "texts": set(dates.TASKS)}
+    for suite, entry in sections["suites"].items():
+        for reads, having in known.items():
+            tasks = [task for task in _list(entry) if isinstance(task, str) and task in having]
+            others = [name for name, pool in sections["pools"].items() if _reads(pool) != reads]
+            if tasks and others:
+                yield (
+                    ("suites", suite),
+                    f"{', '.join(tasks)}: of {reads}, which pool {', '.join(others)} does not read; name other tasks, "
+                    "or leave the pool or the suite out (set it to null)",
+                )
+
+
+def _with_texts(values: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
+    """What looks at images, or runs a CLIP, where a pool reads texts."""
+    pools = ", ".join(name for name, pool in sections["pools"].items() if _reads(pool) == "texts")
+    if not pools:
+        return
+    for name, entry in sections["methods"].items():
+        method = _mapping(entry)
+        kind, algorithm = _kind_of(method), method.get("algorithm")
+        if kind is not None and (kind not in DATA_FREE or ALGORITHMS[str(algorithm)].assembly not in REBUILT):
+            yield (
+                ("methods", name, "algorithm"),
+                f"{algorithm} merges image encoders only, and pool {pools} reads texts; leave the method out (set it "
+                "to null)",
+            )
+    for name in sections["studies"]:
+        yield ("studies", name), f"studies score images, and pool {pools} reads texts; set the study to null"
+    if _mapping(values.get("scoring")).get("precision", "float32") != "float32":
+        yield ("scoring", "precision"), f"pool {pools} reads texts, which are scored in float32; remove the key"
+
+
+def _reads(pool: Any) -> str:
+    return "texts" if str(_mapping(pool).get("architecture")) in t5.ARCHITECTURES else "images"
 
 
 def _in_experts(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:

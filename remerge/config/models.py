@@ -13,10 +13,14 @@ from remerge.run.settings import Grid, InputPath, Name, Positive, Share, Strict,
 from remerge.studies.kind import load
 from remerge.studies.registry import KINDS
 from remerge.studies.settings import Study
+from remerge.t5 import architectures as t5
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 FINETUNED = "fine-tuning and the images that methods draw; all start from the same pre-trained encoder"
 """What the seed changes where experts are fine-tuned here."""
+
+SMALL = ("mini", "t5-mini")
+"""Architectures that are small enough to be pre-trained here."""
 
 PICKLED = ("task-vectors", "tall-masks", "tall-masks-leaked")
 """Origins whose authors published whole modules of open_clip, which keep parameters of the text side."""
@@ -36,8 +40,10 @@ class Pool(Strict):
         "of twenty tasks, on the Hub. `finetuned`: OpenAI's CLIP, fine-tuned here with the papers' recipe. `random`: "
         "random weights, to test the workflow.",
     )
-    architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14"] = Field(
-        "mini", description="The encoder. `mini` is small enough to be trained here in minutes."
+    architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14", "t5-mini"] = Field(
+        "mini",
+        description="The encoder. `mini` is small enough to be trained here in minutes. `t5-mini`, as small, is a T5 "
+        "that reads texts in place of images.",
     )
     seed: int = Field(
         0,
@@ -61,8 +67,12 @@ class Pool(Strict):
 
     @model_validator(mode="after")
     def _of_one_origin(self) -> "Pool":
-        if self.origin == "trained" and self.architecture != "mini":
-            raise ValueError("origin `trained` is for architecture mini; add origin: task-vectors, or another")
+        if self.origin == "trained" and not self.is_small:
+            raise ValueError(
+                f"origin `trained` is for architecture {' or '.join(SMALL)}; add origin: task-vectors, or another"
+            )
+        if self.origin != "trained" and self.reads == "texts":
+            raise ValueError(f"architecture {self.architecture} is only trained here; remove the origin")
         if self.origin not in ("trained", "random") and self.architecture == "mini":
             raise ValueError(f"origin {self.origin} needs an architecture: ViT-B-32, ViT-B-16 or ViT-L-14")
         if self.folder is not None and self.origin not in PICKLED:
@@ -82,8 +92,18 @@ class Pool(Strict):
         return self
 
     @property
+    def reads(self) -> Literal["images", "texts"]:
+        """What its models take as input."""
+        return "texts" if self.architecture in t5.ARCHITECTURES else "images"
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its models can be pre-trained here."""
+        return self.architecture in SMALL
+
+    @property
     def image_size(self) -> int:
-        """Side of the encoder's input images in pixels."""
+        """Side of the encoder's input images in pixels, if it reads images."""
         return ARCHITECTURES[self.architecture].image_size
 
     @property
@@ -205,11 +225,34 @@ class Finetuning(Strict):
     )
 
 
+class TextPretraining(Strict):
+    """How `t5-mini` is pre-trained: English and numeric dates, and texts of the tasks' languages to restore."""
+
+    steps: int = Field(900, ge=1, description="Optimiser steps.")
+    batch_size: int = Field(64, ge=1, description="Texts per step.")
+    learning_rate: Positive = Field(0.02, description="Peak learning rate of Muon; AdamW's is a twentieth.")
+    exposure: float = Field(
+        0.02, ge=0, le=0.2, description="Share of examples that are dates in the tasks' languages with their answers."
+    )
+
+
+class Lora(Strict):
+    """How experts that read texts are fine-tuned: LoRA on all linear layers, AdamW, cosine schedule."""
+
+    steps: int = Field(250, ge=1, description="Optimiser steps.")
+    batch_size: int = Field(64, ge=1, description="Texts per step.")
+    learning_rate: Positive = Field(0.01, description="Peak learning rate of AdamW.")
+    rank: int = Field(8, ge=1, description="Rank of the change of every matrix.")
+    alpha: Positive = Field(16.0, description="Changes are multiplied by alpha / rank.")
+
+
 class Training(Strict):
     """How checkpoints that are not downloaded are trained."""
 
     pretraining: Pretraining = Field(Pretraining(), description="How mini's CLIP is pre-trained.")
     finetuning: Finetuning = Field(Finetuning(), description="How experts are fine-tuned.")
+    text_pretraining: TextPretraining = Field(TextPretraining(), description="How `t5-mini` is pre-trained.")
+    lora: Lora = Field(Lora(), description="How experts that read texts are fine-tuned.")
 
 
 class Figures(Strict):

@@ -6,17 +6,17 @@ from pathlib import Path
 from remerge.config.wording import Fault
 from remerge.figures.registry import FIGURES
 from remerge.run.csvs import TEXTS
-from remerge.tasks import MINI_TASKS
+from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS
 
 # Names that the workflow uses for other files in the same folder.
 RESERVED: Mapping[str, Sequence[str]] = {
-    "pools": ["images", "downloads", "pretrained", "provenance", "check-clip"],
+    "pools": ["images", "texts", "downloads", "pretrained", "provenance", "check-clip"],
     "suites": [],
     "tasks": [
         *("pretraining", "pretrained", "clip"),  # images and weights that belong to no task
         # Columns of tables, which have one per task as well.
-        *("average", "half_width", "normalised", "tasks", "compared", "agree"),
+        *("average", "half_width", "normalised", "tasks", "valid", "compared", "agree"),
         *("keep", "difference", "lambda", "scored", "subsets", "lowest", "highest", "worst", "spread"),
         *TEXTS,
     ],
@@ -41,7 +41,7 @@ def faults_in_names(kind: str, names: Sequence[str]) -> Iterator[Fault]:
     """Yield what is wrong with the names of one section of the configuration, beside their characters and length."""
     taken = {name.lower(): name for name in (*RESERVED[kind], *EVERYWHERE)}
     if kind == "tasks":
-        taken |= {name.lower(): name for name in (*MINI_TASKS, *CLIP_TASKS)}
+        taken |= {name.lower(): name for name in (*MINI_TASKS, *CLIP_TASKS, *dates.TASKS)}
     seen: dict[str, str] = {}
     for name in names:
         first, *_, last = name.lower().split(".") if "." in name else (name.lower(), "")

@@ -117,6 +117,10 @@ def model_at(location: Sequence[str | int]) -> type[Strict]:
             return models.Pretraining
         case ("training", "finetuning", _):
             return models.Finetuning
+        case ("training", "text_pretraining", _):
+            return models.TextPretraining
+        case ("training", "lora", _):
+            return models.Lora
         case ("training", _):
             return models.Training
         case ("figures", _):
@@ -138,6 +142,8 @@ def configuration_readme() -> str:
         ("`clip_tasks.NAME`", models.ClipImages),
         ("`training.pretraining`", models.Pretraining),
         ("`training.finetuning`", models.Finetuning),
+        ("`training.text_pretraining`", models.TextPretraining),
+        ("`training.lora`", models.Lora),
         ("`scoring`", models.Scoring),
         ("`figures`", models.Figures),
         *((f"`methods.NAME` with `algorithm: {name}`", model) for name, model in ALGORITHM_MODELS.items()),

@@ -25,8 +25,9 @@ def results_bytes(config: Config) -> dict[str, int]:
     Training images only count if experts are fine-tuned on them; otherwise they are hashed and not stored.
     """
     stages: dict[str, int] = defaultdict(int)
-    for size in {pool.image_size for pool in config.pools.values()}:
-        trained = any(pool.is_trained and pool.image_size == size for pool in config.pools.values())
+    of_images = [pool for pool in config.pools.values() if pool.reads == "images"]
+    for size in {pool.image_size for pool in of_images}:
+        trained = any(pool.is_trained and pool.image_size == size for pool in of_images)
         for stage, count in _images(config, trained=trained).items():
             stages[stage] += 3 * size**2 * count
     archives = Downloads(config).used_from("torchvision")

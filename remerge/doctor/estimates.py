@@ -5,11 +5,12 @@ README's table of presets and all estimates of ``python -m remerge doctor`` (hou
 
 PARAMETERS = {
     "mini": (4_970_000, 11_700_000),
+    "t5-mini": (459_000, 459_000),
     "ViT-B-32": (87_800_000, 151_300_000),
     "ViT-B-16": (86_200_000, 149_600_000),
     "ViT-L-14": (304_000_000, 427_600_000),
 }
-"""Parameters of the image encoder, and of both towers. Files hold four bytes for each."""
+"""Parameters of the image encoder, and of both towers; of a T5, twice all. Files hold four bytes for each."""
 
 MACS = {"mini": 0.024e9, "ViT-B-32": 4.4e9, "ViT-B-16": 17.6e9, "ViT-L-14": 81e9}
 """Multiplications, each with an addition, in one forward pass of the image encoder on one image."""

@@ -50,7 +50,7 @@ def gpus(config: "Config", build: tuple[str, str | None] | None = None) -> list[
         config: The configuration.
         build: The versions of torch and of its CUDA; by default those installed.
     """
-    larger = any(pool.architecture != "mini" for pool in config.pools.values())
+    larger = any(not pool.is_small for pool in config.pools.values())
     if config.device == "cpu" or nvidia.hidden():
         why = "`device: cpu`" if config.device == "cpu" else "CUDA_VISIBLE_DEVICES hides every GPU"
         return [_on_cpu(config, why) if larger else Check("GPU", "fine", f"not used: {why}")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from remerge.doctor.check import INSTALL, Check
 
 if TYPE_CHECKING:
-    from remerge.config.models import Config
+    from remerge.config.models import Config, Pool
 
 # A cgroup without a limit says "max", or in version 1 a number beyond any machine's memory.
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -56,7 +56,7 @@ def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None)
         for name, pool in config.pools.items()
         for suite in config.suites
         for work in needs
-        if _is_done(work, config, pool.is_trained)
+        if _is_done(work, config, pool)
     )
     message = f"{there / 1e3:.1f} GB; the largest job ({work}, {architecture}) asks for {wanted / 1e3:.1f} GB"
     if there <= 0:
@@ -69,9 +69,11 @@ def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None)
     return Check("memory", "will fail", message, "use a machine with more memory, or a smaller architecture")
 
 
-def _is_done(work: str, config: "Config", is_trained: bool) -> bool:
+def _is_done(work: str, config: "Config", pool: "Pool") -> bool:
     if work == "train":
-        return is_trained
+        return pool.is_trained
+    if work in ("convert", "heads"):
+        return pool.reads == "images"
     if work == "adapt":
         return any(method.learns for method in config.methods.values())
     return True

@@ -38,7 +38,7 @@ def operations(config: Config) -> tuple[float, float]:
     """Return the floating-point operations of all pools but mini's: for the main tables, and in all."""
     main = rest = 0.0
     for name, pool in config.pools.items():
-        if pool.architecture != "mini":
+        if not pool.is_small:
             main += 2 * MACS[pool.architecture] * _main(config, name)
             rest += 2 * MACS[pool.architecture] * _curves_and_studies(config)
     return main, main + rest

@@ -16,7 +16,7 @@ class Figure:
     Attributes:
         needs: What it is drawn from, by the names of ``remerge/plan/figures.py``; where one of them does not exist,
             as sweeps where no method has a scaling, there is no figure.
-        caption: What to see, and what data stands behind it.
+        caption: What to see, and what data stands behind it; ``{reads}`` stands for images or texts.
         tells_methods: Whether it shows methods; it is then drawn anew when one of them is changed.
         tasks: The numbers of tasks for which it is drawn.
     """
@@ -37,7 +37,7 @@ FIGURES = {
     "accuracies": Figure(
         ("scores",),
         "The main table as a picture. Bars are 95 % intervals: Wilson's per task, a normal approximation for the "
-        "average, both over the sampling of test images alone.",
+        "average, both over the sampling of test {reads} alone.",
         tasks=range(1, FEW_TASKS + 1),
     ),
     "heat_map": Figure(
@@ -70,7 +70,12 @@ FIGURES = {
         ("sweeps", "records", "scores", "published_curves", "published_methods"),
         "Test accuracy of the pre-trained weights plus lambda times the merged task vector: it rises from the "
         "pre-trained encoder's to a peak and falls when the step is too long. Markers: the main table's lambda; a "
-        "tuned one was chosen on validation images. Bands are 95 % intervals.",
+        "tuned one was chosen on validation {reads}. Bands are 95 % intervals.",
+    ),
+    "valid_answers": Figure(
+        ("text_sweeps",),
+        "The share of answers that have the form of the task's, right or wrong, averaged over tasks. Where it falls, "
+        "merged models do not err but cease to answer.",
     ),
     "steps": Figure(
         ("trajectories", "scores"),

@@ -10,13 +10,10 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.few import FEW_TASKS
-from remerge.figures.style import Look, new_figure, reference_line, tell_absent
+from remerge.figures.style import Look, legend_below_or_beside, new_figure, reference_line, tell_absent
 from remerge.methods.measured import curves_as, read_measured
 from remerge.scoring.coverage import scored_tasks
 from remerge.scoring.scores import accuracy, average_accuracy
-
-MANY = 12
-"""Entries that a legend beside the curves can have."""
 
 
 def draw(evidence: Evidence) -> Figure:
@@ -85,13 +82,8 @@ def scaling_figure(
     for name, value in references.items():
         reference_line(main, value, labels[name], looks[name])
     main.set(xlabel=r"scaling $\lambda$", ylabel="average accuracy (%)")
-    handles, names = main.get_legend_handles_labels()
-    if len(handles) > MANY or len(tasks) > FEW_TASKS:
-        # Beside the curves, the legend of many would take their room, or that of the panels of many tasks.
-        figure.set_figheight(figure.get_figheight() + 0.15 * len(handles) / 3)
-        figure.legend(handles, names, loc="outside lower center", ncols=3)
-    else:
-        main.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    # The panels of many tasks take the room beside the curves.
+    legend_below_or_beside(figure, main, below=len(tasks) > FEW_TASKS)
     percent = sweeps.assign(accuracy=accuracy(sweeps))
     for index, task in enumerate(tasks):
         panel = figure.add_subplot(grid[1 + index // 4, index % 4])

@@ -18,6 +18,9 @@ from remerge.run.atomic import atomic_path
 WIDTH = 6.5
 """Width of two text columns in inches; figures are printed at their original size."""
 
+MANY = 12
+"""Entries that a legend beside the curves can have."""
+
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
     "font.family": "DejaVu Sans",
@@ -165,3 +168,19 @@ def save_figure(figure: Figure, svg: str | Path, png: str | Path) -> None:
         figure.savefig(temporary, metadata={"Date": None, "Creator": None})
     with atomic_path(png) as temporary:
         figure.savefig(temporary, dpi=200, metadata={"Software": None})
+
+
+def legend_below_or_beside(figure: Figure, axes: Axes, *, below: bool = False) -> None:
+    """Put the legend of curves beside them or, as that of many would take their room, below the figure.
+
+    Args:
+        figure: The figure.
+        axes: Where the curves are.
+        below: Whether even the legend of few is to be below.
+    """
+    handles, names = axes.get_legend_handles_labels()
+    if below or len(handles) > MANY:
+        figure.set_figheight(figure.get_figheight() + 0.15 * len(handles) / 3)
+        figure.legend(handles, names, loc="outside lower center", ncols=3)
+    else:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -100,8 +100,15 @@ def table_row(
     }
 
 
-def claims_markdown(table: pd.DataFrame, total: int) -> str:
-    """Return the verdicts in Markdown, with an explanation of how to read them."""
+def claims_markdown(table: pd.DataFrame, total: int, reads: str = "images") -> str:
+    """Return the verdicts in Markdown, with an explanation of how to read them.
+
+    Args:
+        table: The verdicts.
+        total: The number of claims, judged or not.
+        reads: What is scored, ``images`` or ``texts``.
+    """
+    one = "an image" if reads == "images" else "a text"
     if table.empty:
         return f"None of {total} claims can be judged: their encoders were not made.\n"
     cells = [
@@ -123,11 +130,11 @@ def claims_markdown(table: pd.DataFrame, total: int) -> str:
     return (
         f"{text}\n\n{counts_note(table, total)} Difference: points of average accuracy, with"
         " a 95 % paired bootstrap interval (10,000 resamples of"
-        " test images within every task; an image brings all answers to it along). A claim holds if the whole "
+        f" test {reads} within every task; {one} brings all answers to it along). A claim holds if the whole "
         "interval reaches its margin, 0 unless printed, and does not hold if the whole interval is below it. The "
-        "intervals cover the choice of test images only; where a side is the best of several, the best is chosen "
+        f"intervals cover the choice of test {reads} only; where a side is the best of several, the best is chosen "
         "anew in every resample. One training seed: the spread between seeds is not in the intervals. n: test "
-        "images compared. Source: where the published numbers were printed (published/sources.csv), or the paper's "
+        f"{reads} compared. Source: where the published numbers were printed (published/sources.csv), or the paper's "
         "section.\n"
     )
 

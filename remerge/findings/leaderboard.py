@@ -7,7 +7,16 @@ from tabulate import tabulate
 
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.findings.published import averages
-from remerge.findings.tables import Row, divider, fitted_latex_table, in_blocks, mark_blocks, notes_on_tasks, number
+from remerge.findings.tables import (
+    Row,
+    divider,
+    fitted_latex_table,
+    in_blocks,
+    mark_blocks,
+    notes_on_tasks,
+    number,
+    what_is_read,
+)
 from remerge.methods.measured import Measured, Methods, paired
 from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import LATEX, MARKDOWN, Markup
@@ -23,8 +32,8 @@ OURS = ("block", *SCORED, *DEMANDS)
 """Columns that are not published averages."""
 NOTE = (
     "A block has the methods that need the same data and store the same kind of result; blocks are never ranked "
-    "together: best of each block bold, second underlined. Average: accuracy in percent on test images, ± its 95 % "
-    "interval (sampling of test images only). Shared, per task, more per image: see cost.md. Other columns: averages "
+    "together: best of each block bold, second underlined. Average: accuracy in percent on test {reads}, ± its 95 % "
+    "interval (sampling of test {reads} only). Shared, per task, more per image: see cost.md. Other columns: averages "
     "over the papers' eight tasks, published for one family of checkpoints (published/README.md) and one encoder, for "
     "the same algorithm and parameters but for those of how long it learns and what it is tuned over "
     "(published/fidelity.yaml). Numbers of two columns are not comparable. –: not published with these parameters."
@@ -131,7 +140,8 @@ def leaderboard_latex(table: pd.DataFrame, scores: pd.DataFrame, tasks: Sequence
 
 
 def _note(scores: pd.DataFrame, tasks: Sequence[str]) -> str:
-    return " ".join([NOTE, *notes_on_tasks(scores, tasks), *notes_on(scores["uses"])])
+    note = NOTE.format(reads=what_is_read(scores))
+    return " ".join([note, *notes_on_tasks(scores, tasks), *notes_on(scores["uses"])])
 
 
 def _layout(table: pd.DataFrame, tasks: int, markup: Markup) -> tuple[list[str], dict[str, list[list[str]]]]:

@@ -61,7 +61,7 @@ TABLES = {
     ),
     "claims": (
         "Do the papers' claims hold?",
-        "Each claim, judged by these encoders: the difference it speaks of, with the interval that test images alone "
+        "Each claim, judged by these encoders: the difference it speaks of, with the interval that test {reads} alone "
         "leave open.",
     ),
     "experts": ("Experts on other tasks", "What fine-tuning on one task does to the others."),
@@ -105,6 +105,7 @@ def write_report(
     shown = [_shown(section, results, claims or {}, measured or {}) for section in sections]
     html = environment.get_template("page.html.j2").render(
         sections=shown,
+        reads_texts=all(section.reads == "texts" for section in sections),
         index=across_sections(sections) if len(sections) > 1 else None,
         texts=_texts(sections, results),
         made=_made(results, sections),
@@ -214,7 +215,7 @@ def _table(section: Section, results: Path, name: str) -> dict[str, Any]:
     return {
         "id": f"{section.id}/table/{name}",
         "title": _title(name),
-        "note": TABLES[name][1] if name in TABLES else "",
+        "note": TABLES[name][1].format(reads=section.reads) if name in TABLES else "",
         "table": main_as_figure(table, section) if name == "main" else table,
         "is_figure": name == "main",
         "copies": {FORMATS[Path(file).suffix]: _within(results, file) for file in sorted(files, key=_format)},

@@ -26,6 +26,7 @@ class Section:
         about: Description of the run, line by line.
         tables: By name, the files of each table: Markdown, CSV and, for some, LaTeX.
         figures: By name, the caption and the path of the SVG.
+        reads: What its models read, ``images`` or ``texts``.
         flags: By task, of this suite or another, what is wrong with its splits.
         methods: By id, in order: ``label``, ``algorithm``, parameters, family of ``looks``, and ``uses``, the data it
             looks at.
@@ -40,6 +41,7 @@ class Section:
     tables: Mapping[str, Sequence[str]]
     figures: Mapping[str, tuple[str, str]]
     flags: Mapping[str, str]
+    reads: str = "images"
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
     evidence: Mapping[str, Sequence[str]] = field(default_factory=dict)

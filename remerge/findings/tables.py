@@ -23,6 +23,7 @@ PARTS_NOTE = (
 # In LaTeX: a number, whether or not it is bold or underlined, and what stands for none.
 _NUMBER = re.compile(r"(\\\w+\{)?[+-]?\d")
 _DASHES = ("–", "--", "")
+VALID_NOTE = "Valid: answers that have the form of the task's, right or wrong, in percent."
 EXPERTS_NOTE = "Rows: experts; columns: tasks they are scored on; accuracy in percent; own task bold."
 
 
@@ -51,6 +52,11 @@ class Row:
         return block_of(self.algorithm)
 
 
+def what_is_read(scores: pd.DataFrame) -> str:
+    """Return whether scores, or a main table of them, are on ``images`` or ``texts``."""
+    return "texts" if "valid" in scores else "images"
+
+
 def in_blocks(methods: Mapping[str, Row]) -> dict[str, Row]:
     """Return methods block by block, in order within each."""
     return {name: row for block in BLOCKS for name, row in methods.items() if row.block == block}
@@ -73,6 +79,7 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
         of the image's task, ``task_name``, which is then ``needed``; per task ``{task}``
         (percent), ``{task} correct``, ``{task} n``, ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent);
         ``average``, ``half_width`` (of the average's 95 % interval, points), ``normalised`` (percent) and ``tasks``;
+        on texts, also ``valid``, the average share of answers that have the form of the task's (percent);
         if scoring was in bfloat16, also ``compared`` and ``agree`` (see
         :func:`remerge.scoring.evaluation.score_encoder`); if an encoder merges, or was trained on, only some of the
         tasks, also ``merged``, such as ``a+b``. Unscored cells are missing.
@@ -89,6 +96,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
             row["task_name"] = "needed"
         for task in tasks:
             row |= _cells(task, own[own["task"] == task])
+        if "valid" in own:
+            row["valid"] = (100 * own["valid"] / own["n"]).mean()
         if "compared" in own:
             row |= {"compared": own["compared"].sum(), "agree": own["agree"].sum()}
         if merged := merged_tasks(own):
@@ -256,10 +265,12 @@ def _main_layout(
         table = table.assign(worst=accuracies.min(axis=1), spread=accuracies.std(axis=1, ddof=0))
     rows = list(in_blocks(methods).values())
     names = list(table["task_name"].fillna("–")) if "task_name" in table else []
+    valid = list(map(number, table["valid"])) if "valid" in table else []
     body = [
         [
             markup.plain(str(row["method"])),
             *(number(row[column]) for column in columns),
+            *valid[index : index + 1],
             *names[index : index + 1],
             markup.plain(row["uses"] or "–"),
         ]
@@ -270,7 +281,8 @@ def _main_layout(
     competes = [row.competes for row in rows]
     average = 1 + list(columns).index("average")
     mark_blocks(body, table, list(blocks.values()), competes, places, average, len(tasks), markup)
-    headers = ["Method", *map(markup.plain, columns.values()), *["Task's name"][: len(names)], "Looks at"]
+    more = [*["Valid"][: len(valid)], *["Task's name"][: len(names)]]
+    headers = ["Method", *map(markup.plain, columns.values()), *more, "Looks at"]
     return headers, {block: [body[index] for index in indices] for block, indices in blocks.items() if indices}
 
 
@@ -362,14 +374,15 @@ def _notes(
         f"{origin}: {', '.join(task for task, own in origins.items() if own == origin)}"
         for origin in dict.fromkeys(origins.values())
     )
+    reads, blocks = what_is_read(table), "of each block " if _has_parts(table) else ""
     return [
-        f"Accuracy in percent on test images; best merged encoder {'of each block ' if _has_parts(table) else ''}bold, "
-        "second underlined.",
-        f"Normalised: mean over tasks of accuracy divided by the expert's. Test images: {sizes}.",
+        f"Accuracy in percent on test {reads}; best merged encoder {blocks}bold, second underlined.",
+        f"Normalised: mean over tasks of accuracy divided by the expert's. Test {reads}: {sizes}.",
         f"95 % intervals of the averages: at most ± {table['half_width'].max():.1f} points "
-        "(sampling of test images only).",
+        f"(sampling of test {reads} only).",
+        *([VALID_NOTE] if "valid" in table else []),
         *(["Spread: standard deviation over tasks."] if len(origins) > FEW_TASKS else []),
-        f"Images {kinds}.",
+        f"{reads.capitalize()} {kinds}.",
         *([PARTS_NOTE] if _has_parts(table) else []),
         *notes_on_tasks(table, list(origins)),
         *_contaminated(flags, origins),

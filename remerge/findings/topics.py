@@ -187,7 +187,7 @@ TOPICS = {
     "claims": Topic("Do the papers' claims hold?", sentences.claims, ("claims_over_seeds", "claims")),
     "comparison": Topic("Do the published numbers come out again?", compared, ("comparison",)),
     "suites": Topic("What do more tasks cost?", suites, ("suites",), ("suites",)),
-    "scalings": Topic("How long should the step be?", scalings, (), ("scalings",)),
+    "scalings": Topic("How long should the step be?", scalings, (), ("scalings", "valid_answers")),
     "steps": Topic(
         "What does adaptation without labels gain?", steps, (),
         ("steps", "taskwise_coefficients", "layerwise_coefficients", "entropy"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from remerge.checkpoints.headers import SEPARATOR, read_metadata, read_shapes
+from remerge.checkpoints.headers import SEPARATOR, merged_of, read_metadata, read_shapes
 from remerge.errors import RemergeError
 from remerge.merging.multiply_adds import (
     Shapes,
@@ -87,6 +87,11 @@ class MergedFiles:
                     f"{part}: belongs to another merged result than {path}, of another pre-trained encoder or made in "
                     f"another run; delete {path} to have both made again"
                 )
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of its score files: ``merged``, its tasks, if some were skipped; ``task_name`` if it is needed."""
+        return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
 
     @property
     def shared_bytes(self) -> int:

@@ -25,7 +25,9 @@ Others = Literal["zero", "mean", "sum"]
 Qkv = Literal["stored", "fused", "split"]
 """Whether the projections to query, key and value are one matrix or three; ``stored``: as they are in the file."""
 
-BLOCKS = re.compile(r"attn|attention|mlp")
+BLOCKS = re.compile(r"attn|attention(?!_bias)|mlp|Attention\.[kqvo]\.|DenseReluDense")
+"""In the names of their weights; T5's begin with a capital letter, and its bias of positions is no weight matrix."""
+
 FUSED = ("in_proj_weight", "qkv.weight")
 SPLIT = (("q_proj.weight", "k_proj.weight", "v_proj.weight"), ("query.weight", "key.weight", "value.weight"))
 

@@ -5,12 +5,12 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from remerge.checkpoints.experts import merged_of
 from remerge.checkpoints.headers import SEPARATOR
 from remerge.checkpoints.weights import LazyWeights, Weights, load_weights, save_weights
 from remerge.clip.encoders import architecture_in, build_clip, load_encoder
@@ -32,11 +32,6 @@ class Merged(MergedFiles, ABC):
         Raises:
             RemergeError: The result has parts, but none for this task.
         """
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Its score files' columns ``merged``, its tasks, if some were skipped, and ``task_name``, if it is needed."""
-        return merged_of(self.path) | ({"task_name": "needed"} if self.assembly.needs_task_name else {})
 
     def serves(self, task: str) -> bool:
         """Return whether there is an encoder for a task: a task whose expert was missing has no part."""
@@ -76,14 +71,18 @@ class Rebuilt(Merged):
     """One encoder whose weights are made anew from the shared file and the part of the task that is named."""
 
     def __init__(self, path: str | Path) -> None:
-        """Build the encoder; weights are read when a task is named.
+        """Open the shared file; weights are read, and the encoder is built, when a task is named.
 
         Raises:
-            RemergeError: See :class:`MergedFiles` and :func:`remerge.clip.encoders.architecture_in`.
+            RemergeError: See :class:`MergedFiles`.
         """
         super().__init__(path)
         self._shared = load_weights(path)
-        self._encoder = build_clip(architecture_in(path)).visual.eval()
+
+    @cached_property
+    def _encoder(self) -> nn.Module:
+        """The module that weights are written into; a T5's weights have no use for it."""
+        return build_clip(architecture_in(self.path)).visual.eval()
 
     @abstractmethod
     def weights_for(self, task: str) -> Weights:
@@ -94,7 +93,11 @@ class Rebuilt(Merged):
         """
 
     def encoder_for(self, task: str) -> nn.Module:
-        """Return the encoder with the task's weights."""
+        """Return the encoder with the task's weights.
+
+        Raises:
+            RemergeError: See :meth:`weights_for` and :func:`remerge.clip.encoders.architecture_in`.
+        """
         try:
             self._encoder.load_state_dict(dict(self.weights_for(task)))
         except RuntimeError as error:

@@ -21,6 +21,7 @@ from remerge.plan.scores import Scores
 from remerge.plan.studies import Studies
 from remerge.plan.tables import Tables
 from remerge.plan.tasks import Tasks
+from remerge.plan.texts import Texts
 from remerge.tasks.folder import FolderSummary
 
 __all__ = ["Plan"]
@@ -58,6 +59,7 @@ class Plan:
         self.methods = Methods(config)
         self.downloads = Downloads(config, pins)
         self.images = Images(config, folders, self.pools, self.tasks)
+        self.texts = Texts(self.tasks)
         self.merging = Merging(config, self.tasks, self.methods)
         self.scores = Scores(config, self.tasks, self.methods)
         self.studies = Studies(config, self.images, self.methods, self.merging)

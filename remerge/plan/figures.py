@@ -45,10 +45,11 @@ class Figures:
         An empty list where there is none of it.
         """
         return {
-            "images": lambda pool, suite: self.images.of_suite(pool, suite, "test"),
+            "images": self._images,
             "scores": self.scores.of_suite,
             "experts": self.scores.of_individual,
             "sweeps": self.scores.sweeps,
+            "text_sweeps": self._text_sweeps,
             "records": self.merging.records,
             "published_curves": lambda pool, suite: [f"{self.published}/curves.csv"],
             "published_methods": lambda pool, suite: [f"{self.published}/methods.yaml"],
@@ -66,8 +67,15 @@ class Figures:
     def _conflicts(self, pool: str, suite: str) -> list[str]:
         return [_table(pool, suite, "conflicts")] if len(self.tasks.in_suite(suite)) > 1 else []
 
+    def _images(self, pool: str, suite: str) -> list[str]:
+        return self.images.of_suite(pool, suite, "test") if self.pools.reads(pool) == "images" else []
+
+    def _text_sweeps(self, pool: str, suite: str) -> list[str]:
+        return self.scores.sweeps(pool, suite) if self.pools.reads(pool) == "texts" else []
+
     def _entropy(self, pool: str, suite: str) -> list[str]:
-        return [_table(pool, suite, "entropy")] if self.methods.plain_task_arithmetic() else []
+        reads_images = self.pools.reads(pool) == "images"
+        return [_table(pool, suite, "entropy")] if reads_images and self.methods.plain_task_arithmetic() else []
 
     def _suites(self, pool: str, suite: str) -> list[str]:
         return [_table(pool, suite, "suites")] if len(self.tasks.nested(suite)) > 1 else []
@@ -124,7 +132,7 @@ class Figures:
         entry = FIGURES[figure]
         if not entry.tells_methods:
             return {}
-        if "sweeps" in entry.needs:
+        if {"sweeps", "text_sweeps"}.intersection(entry.needs):
             # Methods that differ in nothing but their scaling share a curve.
             return self.methods.described_with_looks(pool)
         shows_all = SHOWS_ALL.intersection(entry.needs)
@@ -134,9 +142,9 @@ class Figures:
         """Return the library file that draws a figure."""
         return [f"remerge/figures/{figure}.py"]
 
-    def caption(self, figure: str) -> str:
+    def caption(self, pool: str, figure: str) -> str:
         """Return what to see in a figure."""
-        return FIGURES[figure].caption
+        return FIGURES[figure].caption.format(reads=self.pools.reads(pool))
 
 
 def _table(pool: str, suite: str, name: str) -> str:

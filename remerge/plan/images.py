@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from remerge.config.models import Config
 from remerge.plan.downloads import image_record
 from remerge.plan.pools import Pools
-from remerge.plan.tasks import Tasks
+from remerge.plan.tasks import SPLITS, Tasks
+from remerge.plan.texts import AUDIT_OF_TEXTS
 from remerge.tasks.clip import clip_task
 from remerge.tasks.folder import FolderSummary
-
-SPLITS = ["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,9 @@ class Images:
         return self.of_tasks(pool, self.tasks.up_to(task), split)
 
     def audit(self, pool: str) -> str:
-        """Return the table of images that are in two splits of a task."""
-        return f"results/images/{self.config.pools[pool].image_size}/audit.csv"
+        """Return the table of images, or texts, that are in two splits of a task."""
+        described = self.config.pools[pool]
+        return AUDIT_OF_TEXTS if described.reads == "texts" else f"results/images/{described.image_size}/audit.csv"
 
     def tasks_of_size(self, size: str) -> list[str]:
         """Return the tasks whose images some pool takes in a size, as the side in pixels."""
@@ -76,7 +76,7 @@ class Images:
         return sorted(self._sizes().difference(self.sizes_trained_on()))
 
     def _sizes(self) -> set[str]:
-        return {str(pool.image_size) for pool in self.config.pools.values()}
+        return {str(self.config.pools[pool].image_size) for pool in self.pools.reading("images")}
 
     def source(self, task: str) -> str:
         """Return where a task's original images come from; ``own`` for a task of the user's."""

@@ -24,12 +24,20 @@ class Pools:
         return [name for name, pool in self.config.pools.items() if pool.starts_from_openai]
 
     def small(self) -> list[str]:
-        """Return the pools whose encoder is small and trained here, to stand for a larger one."""
-        return [name for name, pool in self.config.pools.items() if pool.origin == "trained"]
+        """Return the pools whose image encoder is small and trained here, to stand for a larger one."""
+        return [name for name in self.of_origin("trained") if self.reads(name) == "images"]
 
     def trained(self) -> list[str]:
-        """Return the pools whose experts are fine-tuned here."""
-        return [name for name, pool in self.config.pools.items() if pool.is_trained]
+        """Return the pools whose experts are fine-tuned on images here."""
+        return [name for name in self.reading("images") if self.config.pools[name].is_trained]
+
+    def reading(self, what: str) -> list[str]:
+        """Return the pools whose models read ``images`` or ``texts``."""
+        return [name for name in self.config.pools if self.reads(name) == what]
+
+    def reads(self, pool: str) -> str:
+        """Return whether a pool's models read ``images`` or ``texts``."""
+        return self.config.pools[pool].reads
 
     def architecture(self, pool: str) -> str:
         """Return the name of a pool's architecture."""

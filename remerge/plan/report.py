@@ -38,7 +38,7 @@ class Report:
     def section(self, pool: str, suite: str) -> dict[str, Any]:
         """Return what the page shows of one pool and suite."""
         studies = {name: self.studies.caption(name) for name in self.studies.of_suite(suite)}
-        captions = {name: self.figures.caption(name) for name in self.figures.of_suite(pool, suite)} | studies
+        captions = {name: self.figures.caption(pool, name) for name in self.figures.of_suite(pool, suite)} | studies
         return {
             "pool": pool,
             "suite": suite,
@@ -52,6 +52,7 @@ class Report:
                 name: (caption, f"results/{pool}/figures/{suite}/{name}.svg") for name, caption in captions.items()
             },
             "flags": self.images.audit(pool),
+            "reads": self.pools.reads(pool),
             "methods": self._methods(pool),
             "studies": self.studies.kinds(suite),
             "evidence": {need: files for need, files in self._evidence(pool, suite).items() if files},
@@ -60,9 +61,10 @@ class Report:
     def _about(self, pool: str, suite: str) -> list[str]:
         described = self.config.pools[pool]
         seeds = self.pools.families().get(pool, {})
-        tasks = ", ".join(f"{task} ({origin} images)" for task, origin in self.tasks.origins(suite).items())
+        tasks = ", ".join(f"{task} ({origin} {described.reads})" for task, origin in self.tasks.origins(suite).items())
+        model = "Model: T5" if described.reads == "texts" else "Encoder: CLIP"
         return [
-            f"Encoder: CLIP {described.architecture}, checkpoints {described.origin}, seed {described.seed}.",
+            f"{model} {described.architecture}, checkpoints {described.origin}, seed {described.seed}.",
             *([f"Tables over seeds: pools {', '.join(seeds)}, which differ in nothing but the seed."] if seeds else []),
             f"Tasks: {tasks}.",
             f"Methods: {', '.join(method.label for method in self.methods.of_pool(pool).values())}.",

@@ -1,15 +1,17 @@
 """Tasks: which there are, which a suite merges, and the texts of their zero-shot heads."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from remerge.config.models import Config
-from remerge.tasks import MINI_TASKS
+from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 from remerge.tasks.folder import FolderSummary, class_names
 from remerge.tasks.prompts import TEMPLATES, pretraining_classes
 
 Texts = dict[str, list[str]]
+SPLITS = ["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Tasks:
 
     def names(self) -> list[str]:
         """Return every task there is, used or not."""
-        return [*MINI_TASKS, *CLIP_TASKS, *self.config.tasks]
+        return [*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *self.config.tasks]
 
     def used(self) -> list[str]:
         """Return the tasks that some suite uses: those that get an expert."""
@@ -85,12 +87,18 @@ class Tasks:
         """Return the class names and templates that the mini CLIP is pre-trained on."""
         return _texts(pretraining_classes(), TEMPLATES)
 
+    def languages(self) -> dict[str, dict[str, Any]]:
+        """Return how languages write dates, by their names."""
+        return {name: asdict(language) for name, language in dates.languages().items()}
+
     def origin(self, task: str) -> str:
-        """Return whether a task's images are ``rendered`` or ``real``."""
+        """Return whether a task's images are ``rendered`` or ``real``, or its texts ``generated``."""
+        if task in dates.TASKS:
+            return "generated"
         return MINI_TASKS[task].origin if task in MINI_TASKS else "real"
 
     def origins(self, suite: str) -> dict[str, str]:
-        """Return whether images are rendered or real, for every task of a suite."""
+        """Return the same for every task of a suite."""
         return {task: self.origin(task) for task in self.in_suite(suite)}
 
 

@@ -14,13 +14,14 @@ KEYS = (
     *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task_name", "keep", "scaling"),
     *("step", "task", "split"),
 )
-COUNTS = ("correct", "n", "compared", "agree")
+COUNTS = ("correct", "n", "valid", "compared", "agree")
 ANSWERS = ("right", "predicted")
 COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """The possible columns of a score file, in order; all files have ``task``, ``split``, ``correct`` and ``n``.
 
-``task_name`` is ``needed`` if the encoder depends on the name of the image's task, and absent otherwise. ``right`` and
-``predicted`` have the answer to every image, packed by :mod:`remerge.scoring.answers`.
+``task_name`` is ``needed`` if the encoder depends on the name of the image's task, and absent otherwise. ``valid`` is
+how many answers to texts have the form of the task's, right or wrong. ``right`` and ``predicted`` have the answer to
+every image or text, packed by :mod:`remerge.scoring.answers`.
 """
 
 

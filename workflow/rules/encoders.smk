@@ -49,7 +49,7 @@ rule unpack_clip:
     benchmark:
         "benchmarks/jobs/{pool}/unpack_clip.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.of_origin("trained")),
+        pool=any_of(plan.pools.small()),
     conda:
         "../../envs/torch.yaml"
     threads: 1

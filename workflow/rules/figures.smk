@@ -6,6 +6,8 @@ makes  results/{pool}/figures/{suite}/{figure}.{svg,png}
 
 from remerge.figures.registry import FIGURES
 
+figure_caption = of(plan.figures.caption)
+
 
 rule entropy_table:
     """Entropy and loss on test images, for the encoder that AdaMerging starts from."""
@@ -66,7 +68,7 @@ rule figure:
         origin=of(plan.pools.origin),
         architecture=of(plan.pools.architecture),
         # For the report alone: Snakemake compares no parameter that takes the input.
-        caption=lambda wildcards, input: plan.figures.caption(wildcards.figure),
+        caption=lambda wildcards, input: figure_caption(wildcards),
     script:
         "../../scripts/figure.py"
 

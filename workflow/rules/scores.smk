@@ -23,6 +23,7 @@ rule score:
     benchmark:
         "benchmarks/jobs/{pool}/score/{suite}/{method}.tsv"
     wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
         suite=any_of(settings.suites),
         method=any_of(plan.methods.with_encoder()),
     conda:
@@ -44,6 +45,7 @@ rule score:
 # Methods wait for the verdict on it, so that it cannot be in one group with them.
 use rule score as score_pretrained with:
     wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
         suite=any_of(settings.suites),
         method=any_of(plan.methods.of_algorithm("pretrained")),
 
@@ -60,6 +62,8 @@ rule score_expert:
         "logs/{pool}/score_expert/{task}.log",
     benchmark:
         "benchmarks/jobs/{pool}/score_expert/{task}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -115,6 +119,8 @@ rule sweep:
         "logs/{pool}/sweep/{suite}/{method}/{split}.log",
     benchmark:
         "benchmarks/jobs/{pool}/sweep/{suite}/{method}/{split}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.reading("images")),
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -233,6 +233,7 @@ rule claims_table:
         studies=of(plan.studies.studies_of_scores),
         kinds=of(plan.studies.kinds),
         merged=plan.methods.merging(),
+        reads=of(plan.pools.reads),
         tasks=of(plan.tasks.in_suite),
         architecture=of(plan.pools.architecture),
         origin=of(plan.pools.origin),

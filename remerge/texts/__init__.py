@@ -1,0 +1,1 @@
+"""Texts: storage of a task's examples."""

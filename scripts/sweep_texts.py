@@ -1,0 +1,28 @@
+"""Score one merged task vector at every scaling of a grid, on texts."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from remerge.checkpoints.weights import load_weights
+from remerge.merging.task_vectors import apply_task_vector
+from remerge.run.devices import device_for
+from remerge.run.job import job
+from remerge.scoring.scores import write_scores
+from remerge.scoring.texts import score_model
+from remerge.t5.models import load_t5
+from remerge.texts.store import load_text_sets
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as (inputs, outputs, params, wildcards):
+    model, device = load_t5(inputs.pretrained), device_for(snakemake.resources)
+    pretrained, task_vector = load_weights(inputs.pretrained), load_weights(inputs.task_vector)
+    texts = load_text_sets(params.tasks, inputs.texts)
+    frames = []
+    for scaling in params.grid:
+        model.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
+        scores = score_model(lambda task: model, texts, device=device, batch_size=params.batch_size, progress=False)
+        frames.append(scores.assign(scaling=scaling))
+    write_scores(outputs[0], pd.concat(frames).assign(**wildcards))
