@@ -158,7 +158,7 @@ def test_claims_are_judged_and_tables_made_again_without_the_checkout(
         "wildcards": {"pool": "p", "suite": "s"},
         "input": declared["input"] | {"claims": "published/claims.yaml", "measured": "published/methods.yaml"},
         "output": {"csv": "results/p/tables/s/claims.csv", "markdown": "results/p/tables/s/claims.md"},
-        "parameters": declared["parameters"] | {"described": {}, "tasks": ["x"]},
+        "parameters": declared["parameters"] | {"described": {}, "tasks": ["x"], "reads": "images"},
     }
     runpy.run_path(str(ROOT / job["script"]), init_globals={"snakemake": Job(job, ROOT)})
     report = {"rule": "report_page", "output": {"": ["results/report.html"]}, "input": job["output"]}
