@@ -239,9 +239,9 @@ class TextPretraining(Strict):
 class Lora(Strict):
     """How experts that read texts are fine-tuned: LoRA on all linear layers, AdamW, cosine schedule."""
 
-    steps: int = Field(250, ge=1, description="Optimiser steps.")
+    steps: int = Field(700, ge=1, description="Optimiser steps.")
     batch_size: int = Field(64, ge=1, description="Texts per step.")
-    learning_rate: Positive = Field(0.01, description="Peak learning rate of AdamW.")
+    learning_rate: Positive = Field(0.005, description="Peak learning rate of AdamW.")
     rank: int = Field(8, ge=1, description="Rank of the change of every matrix.")
     alpha: Positive = Field(16.0, description="Changes are multiplied by alpha / rank.")
 
