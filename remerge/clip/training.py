@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import open_clip
@@ -16,9 +15,8 @@ from remerge.clip.encoders import build_clip, to_input, tokenizer
 from remerge.clip.heads import logits
 from remerge.clip.packed import token_embeddings
 from remerge.images.store import ImageSet
-from remerge.run.progress import ProgressBar
 from remerge.run.resume import Progress
-from remerge.training.loop import finite, keep, resumed, train, warmup_cosine
+from remerge.training.loop import train
 from remerge.training.muon import Muon
 
 
@@ -147,34 +145,33 @@ def finetune(
     expert = copy.deepcopy(encoder).to(device).train()
     heads = [head.to(device) for head in heads]
     optimizer = torch.optim.AdamW(expert.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps, warmup))
-    parts: dict[str, Any] = {"expert": expert, "optimizer": optimizer, "schedule": schedule}
-    begin = resumed(progress, parts)
     share = max(1, batch_size // len(image_sets))
     batches = [_batches(image_set, share, steps, seed) for image_set in image_sets]
+
+    def loss_of(step: int) -> Tensor:
+        drawn = [own[step] for own in batches]
+        images = torch.from_numpy(np.concatenate([s.images[own] for s, own in zip(image_sets, drawn, strict=True)]))
+        images = images.to(device)
+        if crop < 1:
+            images = _cropped(images, crop, seed + step)
+        features = expert(to_input(images)).split(share)
+        losses = [
+            cross_entropy(logits(own, head), torch.from_numpy(image_set.labels[chosen]).to(device))
+            for own, head, image_set, chosen in zip(features, heads, image_sets, drawn, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
     names = ", ".join(image_set.task for image_set in image_sets)
-    with ProgressBar(total=steps, initial=begin, desc=f"fine-tune {names}", unit="step") as bar:
-        for step in range(begin, steps):
-            drawn = [own[step] for own in batches]
-            images = torch.from_numpy(np.concatenate([s.images[own] for s, own in zip(image_sets, drawn, strict=True)]))
-            images = images.to(device)
-            if crop < 1:
-                images = _cropped(images, crop, seed + step)
-            features = expert(to_input(images)).split(share)
-            losses = [
-                cross_entropy(logits(own, head), torch.from_numpy(image_set.labels[chosen]).to(device))
-                for own, head, image_set, chosen in zip(features, heads, image_sets, drawn, strict=True)
-            ]
-            loss = torch.stack(losses).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(expert.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            bar.update()
-            if step % 10 == 0:
-                bar.set_postfix(loss=f"{finite(loss, step):.3f}")
-            keep(progress, step + 1, parts)
+    train(
+        expert,
+        [optimizer],
+        loss_of,
+        steps=steps,
+        warmup=warmup,
+        largest_norm=1.0,
+        progress=progress,
+        shown=f"fine-tune {names}",
+    )
     return expert.cpu().eval()
 
 
