@@ -357,6 +357,15 @@ def test_small_pools_are_compared_with_the_papers_alone_and_over_seeds() -> None
     ]
 
 
+def test_a_suite_of_more_tasks_than_the_papers_merge_is_not_compared_with_them() -> None:
+    plan = plan_of(suites={"eight": list(MINI_TASKS)[:8], "nine": list(MINI_TASKS)[:9]})
+    assert [path.split("/")[3] for path in plan.tables.fidelity()] == ["eight", "eight"]
+    for what in ("figures", "tables"):
+        in_report = {suite: plan.report.section("mini", suite)[what] for suite in ("eight", "nine")}
+        assert "fidelity" in in_report["eight"]
+        assert not {"fidelity", "regime"} & {*in_report["nine"]}
+
+
 @pytest.mark.parametrize(
     ("figure", "said"),
     [(Figure(("scorez",), ""), "needs: unknown 'scorez'"), (Figure(("scores",), ""), "new.py, which is to draw it")],

@@ -82,7 +82,7 @@ class Figures:
 
     def _fidelity(self, pool: str, suite: str, over: str) -> list[str]:
         """A table of averages beside published ones, and that of the correlation."""
-        if (over and pool not in self.pools.families()) or pool not in self.pools.small():
+        if (over and pool not in self.pools.families()) or not self.pools.compared_with_clip(pool, suite):
             return []
         return [_table(pool, suite, f"{name}{over}") for name in ("fidelity", "correlation")]
 

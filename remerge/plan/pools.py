@@ -8,6 +8,9 @@ from remerge.config.models import Config, Pool
 OVER_SEEDS = "_over_seeds"
 """What the names of tables and figures over the seeds of a family end with."""
 
+PUBLISHED_TASKS = 8
+"""How many tasks are merged in the published averages that small pools are compared with."""
+
 
 @dataclass(frozen=True)
 class Pools:
@@ -26,6 +29,13 @@ class Pools:
     def small(self) -> list[str]:
         """Return the pools whose image encoder is small and trained here, to stand for a larger one."""
         return [name for name in self.of_origin("trained") if self.reads(name) == "images"]
+
+    def compared_with_clip(self, pool: str, suite: str) -> bool:
+        """Return whether a suite of a small pool is compared with the averages published for ViT-B/32.
+
+        Those are of eight tasks; more tasks than that interfere more.
+        """
+        return pool in self.small() and len(self.config.suites[suite]) <= PUBLISHED_TASKS
 
     def trained(self) -> list[str]:
         """Return the pools whose experts are fine-tuned on images here."""

@@ -77,7 +77,7 @@ class Report:
             for table in ("main", "fidelity", "regime", "claims")
         )
         comparison = ["comparison"] if pool in self.pools.from_openai() else []
-        comparison += [*fidelity, *regime] if pool in self.pools.small() else []
+        comparison += [*fidelity, *regime] if self.pools.compared_with_clip(pool, suite) else []
         nested = ["suites"] if len(self.tasks.nested(suite)) > 1 else []
         experts = ["experts"] if self.config.cross_scores else []
         return [*main, *nested, "leaderboard", *comparison, *claims, *self.studies.of_suite(suite), *experts, "cost"]

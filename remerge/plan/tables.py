@@ -85,6 +85,7 @@ class Tables:
             f"results/{pool}/tables/{suite}/{table}{each}.csv"
             for pool in over
             for suite in self.pools.config.suites
+            if self.pools.compared_with_clip(pool, suite)
             for each in over[pool]
             for table in ("fidelity", "regime")
         ]
