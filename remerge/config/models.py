@@ -228,7 +228,7 @@ class Finetuning(Strict):
 class TextPretraining(Strict):
     """How `t5-mini` is pre-trained: English and numeric dates, and texts of the tasks' languages to restore."""
 
-    steps: int = Field(900, ge=1, description="Optimiser steps.")
+    steps: int = Field(1500, ge=1, description="Optimiser steps.")
     batch_size: int = Field(64, ge=1, description="Texts per step.")
     learning_rate: Positive = Field(0.02, description="Peak learning rate of Muon; AdamW's is a twentieth.")
     exposure: float = Field(
@@ -239,7 +239,7 @@ class TextPretraining(Strict):
 class Lora(Strict):
     """How experts that read texts are fine-tuned: LoRA on all linear layers, AdamW, cosine schedule."""
 
-    steps: int = Field(700, ge=1, description="Optimiser steps.")
+    steps: int = Field(500, ge=1, description="Optimiser steps.")
     batch_size: int = Field(64, ge=1, description="Texts per step.")
     learning_rate: Positive = Field(0.005, description="Peak learning rate of AdamW.")
     rank: int = Field(8, ge=1, description="Rank of the change of every matrix.")
