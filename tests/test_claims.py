@@ -207,6 +207,8 @@ def test_the_table_says_what_to_bear_in_mind(pool: Path) -> None:
     assert table["source"].tolist() == ["k", "arXiv:2310.02575, Table 1"]
     assert claims_table(claims, scores, {}, "ViT-B-32", "task-vectors")["caveats"].tolist() == ["", ""]
     assert claims_table(claims, scores, {}, "ViT-B-32", "finetuned")["caveats"].tolist() == [foreign, ""]
+    fewer = claims_table(claims, scores, {}, "ViT-B-32", "task-vectors", ["x", "y"])
+    assert fewer["caveats"].tolist() == ["published for 8 tasks", ""]
     text = claims_markdown(table, len(claims))
     assert "holds: 2, does not hold: 0, undecided: 0; 1 of 3 claims need encoders that were not made" in text
     assert "2.0 / 1.0" in text

@@ -132,7 +132,8 @@ def test_the_gallery_has_every_figure_of_mini_with_its_command() -> None:
     plan = Plan(config, folders={}, needs={})
     figures = {Path(path).with_suffix(".png") for _, path in plan.report.section("mini", "eight")["figures"].values()}
     text = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
-    assert {Path(path) for path in re.findall(r"^\$ snakemake --cores all (results/.*\.png)$", text, re.MULTILINE)} == figures
+    commands = re.findall(r"^\$ snakemake --cores all (results/.*\.png)$", text, re.MULTILINE)
+    assert {Path(path) for path in commands} == figures
     shown = {ROOT / "docs" / picture for picture in re.findall(r"\]\((gallery/.*?)\)", text)}
     assert shown == set((ROOT / "docs/gallery").iterdir())
     assert {path.name for path in figures} <= {path.name for path in shown}

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim
 from remerge.findings.verdicts import Verdict, counted, judge
+from remerge.methods.measured import PUBLISHED_TASKS
 from remerge.run.markup import MARKDOWN
 from remerge.scoring.coverage import share
 
@@ -25,14 +26,21 @@ def counts_note(table: pd.DataFrame, total: int) -> str:
     return f"{counts}; {total - len(table)} of {total} claims need encoders that were not made or merge other tasks."
 
 
-def caveats(verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str) -> list[str]:
-    """Return caveats: which encoder was best, contaminated splits, and unpublished checkpoints or parameters."""
+def caveats(
+    verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str, tasks: Sequence[str] = ()
+) -> list[str]:
+    """Return caveats: the best encoder, contaminated splits, and numbers published for something else.
+
+    That is for other checkpoints, another number of tasks than the suite's, or other parameters.
+    """
     told = [f"best: {name}" for name in verdict.best]
     if contaminated := [task for task in verdict.tasks if task in flags]:
         told.append(f"contaminated split: {', '.join(contaminated)}")
     published = verdict.claim.published
     if published and (published.encoder.split(",")[0].replace("/", "-"), published.origin) != (encoder, origin):
         told.append(f"published for other checkpoints: {published.encoder}, {published.origin}")
+    if published and tasks and len(tasks) != PUBLISHED_TASKS:
+        told.append(f"published for {PUBLISHED_TASKS} tasks")
     if others := verdict.claim.other_parameters:
         told.append(f"published with other parameters: {', '.join(others)}")
     return told
@@ -61,7 +69,11 @@ def claims_table(
     """
     judged = {name: judge(claim, scores) for name, claim in claims.items()}
     absent = without_images(scores.tasks(), tasks)
-    rows = [table_row(name, verdict, flags, encoder, origin, absent) for name, verdict in judged.items() if verdict]
+    rows = [
+        table_row(name, verdict, caveats(verdict, flags, encoder, origin, tasks) + absent)
+        for name, verdict in judged.items()
+        if verdict
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -71,12 +83,13 @@ def without_images(present: Collection[str], tasks: Sequence[str]) -> list[str]:
     return [f"{share(present, tasks)} tasks: no images of {', '.join(absent)}"] if absent else []
 
 
-def table_row(
-    name: str, verdict: Verdict, flags: Mapping[str, str], encoder: str, origin: str, absent: Sequence[str]
-) -> dict[str, Any]:
+def table_row(name: str, verdict: Verdict, told: Sequence[str]) -> dict[str, Any]:
     """Return a claim's row, with the columns :data:`COLUMNS`.
 
-    Arguments are those of :func:`claims_table`; ``absent`` is the result of :func:`without_images`.
+    Args:
+        name: The claim's id.
+        verdict: Its verdict.
+        told: The results of :func:`caveats` and :func:`without_images`.
     """
     claim = verdict.claim
     published = claim.published
@@ -96,7 +109,7 @@ def table_row(
         "published above": published.above if published else None,
         "published below": published.below if published else None,
         "source": published.source if published else f"arXiv:{claim.paper}, {claim.section}",
-        "caveats": "; ".join([*caveats(verdict, flags, encoder, origin), *absent]),
+        "caveats": "; ".join(told),
     }
 
 

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim
-from remerge.findings.claims_tables import COLUMNS, counts_note, table_row, without_images
+from remerge.findings.claims_tables import COLUMNS, caveats, counts_note, table_row, without_images
 from remerge.findings.tables import Row, divider, in_blocks
 from remerge.findings.verdicts import judge_over_seeds
 from remerge.methods.registry import SHARED_AND_PARTS
@@ -75,7 +75,7 @@ def claims_over_seeds(
     judged = {name: judge_over_seeds(claim, scores) for name, claim in claims.items()}
     absent = without_images({task for own in scores.values() for task in own.tasks()}, tasks)
     rows = [
-        table_row(name, verdict, flags, encoder, origin, absent)
+        table_row(name, verdict, caveats(verdict, flags, encoder, origin, tasks) + absent)
         | {"seeds": len(verdict.differences)}
         | {f"seed {seed}": own.get(name) for seed, own in words.items()}
         | {f"difference {seed}": verdict.differences.get(seed) for seed in scores}

@@ -12,6 +12,9 @@ from remerge.errors import RemergeError
 Methods = Mapping[str, Mapping[str, Any]]
 """Methods of a configuration by id: algorithm and every parameter, as plain values."""
 
+PUBLISHED_TASKS = 8
+"""How many tasks are merged in the published averages that claims and small pools are compared with."""
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from remerge.config.models import Config, Pool
+from remerge.methods.measured import PUBLISHED_TASKS
 
 OVER_SEEDS = "_over_seeds"
 """What the names of tables and figures over the seeds of a family end with."""
-
-PUBLISHED_TASKS = 8
-"""How many tasks are merged in the published averages that small pools are compared with."""
 
 
 @dataclass(frozen=True)
