@@ -20,7 +20,7 @@ from remerge.figures.layerwise_coefficients import depth, layerwise_figure
 from remerge.figures.samples import samples_figure
 from remerge.figures.scalings import scaling_figure
 from remerge.figures.steps import steps_figure
-from remerge.figures.style import looks, new_figure, save_figure, tell_absent
+from remerge.figures.style import curve_styles, looks, new_figure, save_figure, tell_absent
 from remerge.figures.taskwise_coefficients import taskwise_figure
 from remerge.figures.valid_answers import valid_figure
 from remerge.tasks import render
@@ -135,6 +135,15 @@ def test_layers_are_ordered_by_depth() -> None:
         "transformer.resblocks.10.ln_1.weight",
         "proj",
     ]
+
+
+def test_curves_have_markers_only_where_lines_alone_are_alike() -> None:
+    masks = looks({name: {"looks": "masks"} for name in ("dare", "breadcrumbs", "magmax", "pcb", "consensus")})
+    few = curve_styles(["dare", "pcb"], masks)
+    assert few == {"dare": masks["dare"].line(), "pcb": masks["pcb"].line()}
+    assert masks["dare"].line() == masks["consensus"].line()
+    many = curve_styles(masks, masks)
+    assert len({(style["color"], style["linestyle"], style["marker"]) for style in many.values()}) == len(masks)
 
 
 def test_every_method_looks_different_and_always_the_same() -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
 from remerge.figures.few import FEW_TASKS
-from remerge.figures.style import Look, legend_below_or_beside, new_figure, reference_line, tell_absent
+from remerge.figures.style import Look, curve_styles, legend_below_or_beside, new_figure, reference_line, tell_absent
 from remerge.methods.measured import curves_as, read_measured
 from remerge.scoring.coverage import scored_tasks
 from remerge.scoring.scores import accuracy, average_accuracy
@@ -66,9 +66,10 @@ def scaling_figure(
     grid = figure.add_gridspec(1 + rows, 4, height_ratios=[2.3] + [1] * rows)
     main = figure.add_subplot(grid[0, :])
     averages = average_accuracy(sweeps, ["method", "scaling"])
+    styles = curve_styles(averages["method"].unique(), looks)
     for method, curve in averages.groupby("method", sort=False):
         look, name = looks[str(method)], str(method)
-        main.plot(curve["scaling"], curve["average"], label=labels[name], **look.line())
+        main.plot(curve["scaling"], curve["average"], label=labels[name], **styles[name])
         low, high = curve["average"] - curve["half_width"], curve["average"] + curve["half_width"]
         main.fill_between(curve["scaling"], low, high, color=look.color, alpha=0.15, linewidth=0)
         for marked, scaling in chosen.get(name, {}).items():

@@ -73,6 +73,14 @@ class Look:
         return {"color": self.color, "linestyle": self.linestyle}
 
 
+def curve_styles(methods: Iterable[str], looks: Mapping[str, Look]) -> dict[str, dict[str, Any]]:
+    """Return keyword arguments of the curves of some methods: they have markers if two are the same line without."""
+    lines = {method: looks[method].line() for method in methods}
+    if len({(line["color"], line["linestyle"]) for line in lines.values()}) == len(lines):
+        return lines
+    return {method: line | {"marker": looks[method].marker, "markersize": 4} for method, line in lines.items()}
+
+
 _SIX = [("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"), ("-", "v"), ("--", "P")]
 _EIGHT = [*_SIX, (":", "X"), ("-.", "d")]
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from remerge.figures.evidence import Evidence
-from remerge.figures.style import Look, legend_below_or_beside, new_figure
+from remerge.figures.style import Look, curve_styles, legend_below_or_beside, new_figure
 
 
 def draw(evidence: Evidence) -> Figure:
@@ -26,8 +26,9 @@ def valid_figure(sweeps: pd.DataFrame, labels: Mapping[str, str], looks: Mapping
     axes = figure.subplots()
     shares = sweeps.assign(share=100 * sweeps["valid"] / sweeps["n"])
     averages = shares.groupby(["method", "scaling"], sort=False, as_index=False)["share"].mean()
+    styles = curve_styles(averages["method"].unique(), looks)
     for method, curve in averages.groupby("method", sort=False):
-        axes.plot(curve["scaling"], curve["share"], label=labels[str(method)], **looks[str(method)].line())
+        axes.plot(curve["scaling"], curve["share"], label=labels[str(method)], **styles[str(method)])
     axes.set(xlabel=r"scaling $\lambda$", ylabel="valid answers (%)", ylim=(0, 103))
     legend_below_or_beside(figure, axes)
     return figure
