@@ -34,27 +34,30 @@ def finish(folder: Path, expected: dict[str, bytes]) -> None:
 
 def test_thirty_kills_at_random_moments(folder: Path, expected: dict[str, bytes]) -> None:
     chance = random.Random(0)
-    kills = 0
+    kills, made_before = 0, -1
     for _ in range(KILLS):
-        # A job that is killed begins again in the same run, and only after the third time in the next.
-        run = started(folder, "--keep-going", "--retries", "2")
-        while run.poll() is None and kills < KILLS:
-            time.sleep(chance.uniform(0, 3))
-            if victims := sorted(scripts_in(folder)):
+        # A killed job begins again in the same run; if it is killed twice, or at work at the tenth kill, in the next.
+        run, last = started(folder, "--keep-going", "--retries", "1"), kills - kills % 10 + 10
+        while run.poll() is None and kills < last:
+            time.sleep(chance.uniform(0, 2))
+            # Something is made between two kills; else all of them would be of the first jobs.
+            made = len(list(folder.glob("results/provenance/**/*.json")))
+            if made > made_before and (victims := sorted(scripts_in(folder))):
                 try:
                     os.kill(chance.choice(victims), signal.SIGKILL)
-                    kills += 1
                 except ProcessLookupError:
                     continue
-        if kills >= KILLS:
+                kills, made_before = kills + 1, made
+        if kills == last and run.poll() is None:
             os.killpg(run.pid, signal.SIGTERM)
         run.wait(timeout=300)
         assert unequal(folder, expected) == []
-        if kills >= KILLS:
+        if kills == KILLS:
             break
         if run.returncode == 0:
             # Everything was made before the last kill: begin anew.
             subprocess.run(["rm", "-rf", "results"], cwd=folder, check=True)
+            made_before = -1
     assert kills == KILLS
     finish(folder, expected)
 
