@@ -1,4 +1,4 @@
-"""Settings of all tests, and a run that tests of faults compare with."""
+"""Settings of all tests, and a run that tests of faults compare with and others go on from."""
 
 import os
 import shutil
@@ -31,23 +31,34 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no worker is left with one at the end."""
-    longest = {item.path for item in items if item.get_closest_marker("whole")}
-    items.sort(key=lambda item: item.path not in longest)
+    whole = {item.path for item in items if item.get_closest_marker("whole")}
+
+    def place(item: pytest.Item) -> tuple[bool, bool, str]:
+        plans_the_workflow = hasattr(getattr(item, "module", None), "planned")
+        # By name, one worker makes the run that faults and SLURM compare with, and the other has files before SLURM's.
+        return item.path not in whole, not plans_the_workflow, item.path.name
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the whole workflow has run without a fault; it runs once for all workers."""
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the whole workflow has run without a fault, once for all workers; tests work on copies."""
     place = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         place = place.parent
-    made, finished = place / "undisturbed", place / "undisturbed.finished"
-    with FileLock(place / "undisturbed.lock"):
-        if not finished.exists():
+    made, is_made = place / "whole-run", place / "whole-run.made"
+    with FileLock(place / "whole-run.lock"):
+        if not is_made.exists():
             snakemake(with_less(copy_project(made)), one_process=True)
-            finished.touch()
-    # Tests damage it.
-    return shutil.copytree(made, tmp_path_factory.mktemp("undisturbed") / "project")
+            is_made.touch()
+    return made
+
+
+@pytest.fixture(scope="session")
+def undisturbed(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of that project, which tests damage and mend."""
+    return shutil.copytree(whole_run, tmp_path_factory.mktemp("undisturbed") / "project")
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,8 @@ class HubServer:
     def __enter__(self) -> "HubServer":
         for server in (self._server, self._other):
             server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            # It looks this often whether it is to end, and tests wait for that.
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -58,9 +58,10 @@ def with_less(folder: Path) -> Path:
     """Leave out of a copied project what is there for its own sake; every stage that can be cut off remains."""
     path = folder / "config.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for method in ("joint", "averaging", "ada-task"):
+    config["suites"] = {"two": ["digits", "shapes"]}
+    for method in ("joint", "averaging", "arithmetic", "ada-task"):
         del config["methods"][method]
-    config["studies"] = {"pairs": config["studies"]["pairs"]}
+    config["studies"] = {"pairs": config["studies"]["pairs"] | {"suite": "two"}}
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return folder
 
@@ -70,7 +71,7 @@ def _server() -> subprocess.Popen[str]:
     """The process whose forks run Snakemake; it ends with this one."""
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("one_process.py"))],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name[:3] != "HF_"},
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -284,9 +284,8 @@ def test_jobs_on_images_load_nothing_of_texts() -> None:
 
 
 def test_no_job_imports_transformers_or_peft() -> None:
-    for script in SCRIPTS:
-        for path in source_files(script.relative_to(ROOT), ROOT):
-            assert not {"transformers", "peft", "tokenizers"} & set(_packages(ROOT / path)), path
+    for path in {path for script in SCRIPTS for path in source_files(script.relative_to(ROOT), ROOT)}:
+        assert not {"transformers", "peft", "tokenizers"} & set(_packages(ROOT / path)), path
 
 
 def _packages(path: Path) -> Iterator[str]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-from transformers import CLIPConfig, CLIPModel
+from torch import Tensor, nn
+from transformers import CLIPConfig, CLIPVisionModelWithProjection
 
 from remerge.clip.encoders import build_clip
 from remerge.clip.towers import checked_image_tower
@@ -34,22 +34,34 @@ def config_of(architecture: str) -> CLIPConfig:
     )
 
 
+def random_tower(architecture: str) -> CLIPVisionModelWithProjection:
+    """An image tower of transformers with its projection, of random weights."""
+    torch.manual_seed(0)
+    return CLIPVisionModelWithProjection(config_of(architecture).vision_config).eval()
+
+
+def open_clips_tower(weights: dict[str, Tensor], architecture: str) -> nn.Module:
+    """open_clip's image tower with these weights."""
+    # On the meta device, weights that are replaced and the text tower cost nothing.
+    with torch.device("meta"):
+        tower = build_clip(architecture).visual
+    tower.load_state_dict(weights, assign=True)
+    return tower.eval()
+
+
 NO_PROJECTION = torch.empty(0)
 
 
 @pytest.fixture(scope="module")
 def small() -> dict[str, Tensor]:
     """A ViT-B-32's image tower and projection, in transformers' names."""
-    torch.manual_seed(0)
-    weights = CLIPModel(config_of("ViT-B-32")).state_dict()
-    return {key: tensor for key, tensor in weights.items() if key.startswith(("vision_model.", "visual_projection."))}
+    return random_tower("ViT-B-32").state_dict()
 
 
 @pytest.mark.parametrize("architecture", TALL)
 @torch.inference_mode()
 def test_both_libraries_compute_the_same_features(architecture: str) -> None:
-    torch.manual_seed(0)
-    theirs = CLIPModel(config_of(architecture)).eval()
+    theirs = random_tower(architecture)
     # Fresh norms are ones and zeros, which would hide a mix-up.
     for name, parameter in theirs.named_parameters():
         if "norm" in name or name.endswith("bias"):
@@ -57,9 +69,7 @@ def test_both_libraries_compute_the_same_features(architecture: str) -> None:
     images = torch.randn(1, 3, 224, 224)
     expected = theirs.visual_projection(theirs.vision_model(images).pooler_output)
     weights = image_encoder_weights(theirs.vision_model.state_dict(), theirs.visual_projection.weight.T)
-    del theirs
-    ours = build_clip(architecture).visual.eval()
-    ours.load_state_dict(checked_image_tower(weights, architecture))
+    ours = open_clips_tower(checked_image_tower(weights, architecture), architecture)
     torch.testing.assert_close(ours(images), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -68,9 +78,7 @@ def test_a_mix_up_shows(small: dict[str, Tensor]) -> None:
     images = torch.randn(1, 3, 224, 224)
 
     def features(weights: dict[str, Tensor]) -> Tensor:
-        ours = build_clip("ViT-B-32").visual.eval()
-        ours.load_state_dict(image_encoder_weights(weights, NO_PROJECTION))
-        return ours(images)
+        return open_clips_tower(image_encoder_weights(weights, NO_PROJECTION), "ViT-B-32")(images)
 
     swapped = dict(small)
     q, k = (f"vision_model.encoder.layers.3.self_attn.{which}_proj.weight" for which in "qv")

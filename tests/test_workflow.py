@@ -119,37 +119,6 @@ def test_touching_files_re_runs_nothing(made: Path) -> None:
     assert planned(made) == {}
 
 
-def test_a_methods_parameter_re_runs_that_method_alone(made: Path, config: dict[str, Any]) -> None:
-    config["methods"]["arithmetic"]["scaling"] = 0.4
-    write_config(made, config)
-    assert planned(made) == {
-        "merge": 1,
-        "score": 1,
-        "main_table": 1,
-        "entropy_table": 1,
-        "figure": 6,
-        "claims_table": 1,
-        "fidelity_table": 1,
-        "regime_table": 1,
-        "cost_table": 1,
-        "leaderboard_table": 1,
-        "report_page": 1,
-    }
-
-
-def test_a_new_method_makes_no_other_run_again(made: Path, config: dict[str, Any]) -> None:
-    config["methods"]["again"] = {"label": "TIES again", "algorithm": "ties", "keep": 0.5}
-    write_config(made, config)
-    jobs = planned(made)
-    assert {rule: jobs[rule] for rule in ("merge_task_vectors", "merge", "score", "sweep")} == {
-        "merge_task_vectors": 1,
-        "merge": 1,
-        "score": 1,
-        "sweep": 1,
-    }
-    assert not set(jobs) & {"pretrain", "finetune", "task_vector", "learn_coefficients", "trajectory"}
-
-
 def test_a_new_suite_trains_nothing_again(made: Path, config: dict[str, Any]) -> None:
     config["suites"]["pair"] = ["digits", "arrows"]
     write_config(made, config)
@@ -163,28 +132,6 @@ def test_a_new_pool_is_trained_scored_and_shown_like_the_first(made: Path, confi
     shown = {"main_table": 1, "claims_table": 1, "study_figure": 4, "figure": 12, "report_page": 1}
     assert {rule: jobs[rule] for rule in ("finetune", *shown)} == {"finetune": 3, **shown}
     assert not set(jobs) & {"render_task", "read_folder_task", "render_pretraining", "pretrain"}
-
-
-def test_an_edited_library_file_re_runs_what_uses_it(made: Path) -> None:
-    path = made / "remerge" / "methods" / "weight_averaging.py"
-    before = path.read_bytes()
-    try:
-        path.write_bytes(before + b"CHANGED = 1\n")
-        jobs = planned(made)
-        assert jobs["merge_task_vectors"] == 1
-        assert jobs["score"] == 1
-        assert not set(jobs) & {"finetune", "task_vector", "learn_coefficients", "sweep"}
-        path.write_bytes(before)
-        assert planned(made) == {}
-        (made / "remerge" / "findings" / "tables.py").open("a").write("CHANGED = 1\n")
-        assert {rule for rule in planned(made) if rule not in ("report_page", "study_figure")} == {
-            *("main_table", "experts_table", "study_table", "claims_table", "cost_table", "leaderboard_table"),
-            *("fidelity_table", "regime_table", "figure"),
-        }
-    finally:
-        path.write_bytes(before)
-        table = made / "remerge" / "findings" / "tables.py"
-        table.write_text(table.read_text(encoding="utf-8").removesuffix("CHANGED = 1\n"), encoding="utf-8")
 
 
 def test_a_changed_image_re_runs_its_task(made: Path) -> None:

@@ -1,12 +1,13 @@
 """The workflow merges by every method that looks at a few images, and says what data each looked at."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
-from project import copy_project, planned, snakemake
+from project import ROOT, planned, snakemake
 
 from remerge.checkpoints.weights import load_weights
 
@@ -25,14 +26,13 @@ TARGETS = [f"{TABLES}/{table}.csv" for table in ("main", "cost")]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of two tasks in which the main and cost tables have been made."""
-    folder = copy_project(tmp_path_factory.mktemp("few"))
-    path = folder / "config.yaml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    folder = shutil.copytree(whole_run, tmp_path_factory.mktemp("few") / "project")
+    config = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text(encoding="utf-8"))
     config["methods"] = {"averaging": config["methods"]["averaging"]} | METHODS
     config |= {"suites": {"two": ["digits", "shapes"]}, "studies": {}}
-    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     snakemake(folder, *TARGETS, one_process=True)
     return folder
 

@@ -336,6 +336,7 @@ def test_a_gate_that_fails_stops_every_merge(tmp_path: Path, hub: HubServer) -> 
         *("--allowed-rules", "zero_shot_gate"),
         *("--", "results/pool/tables/suite/zero_shot_gate.csv"),
         check=False,
+        one_process=True,
     )
     assert "MNIST: 9.0 % of 10000, published" in told
     assert "Likely cause: class order" in told

@@ -1,13 +1,14 @@
 """The workflow declares, records and scores every part of a merged result."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-from project import copy_project, planned, snakemake
+from project import ROOT, planned, snakemake
 
 from remerge.merging.assemblies import MergedFiles
 from remerge.run.provenance import read_record, sha256_of
@@ -24,15 +25,14 @@ MERGED = "results/mini/merged/two"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of two tasks in which the main and cost tables have been made."""
-    folder = copy_project(tmp_path_factory.mktemp("parts"))
-    path = folder / "config.yaml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    folder = shutil.copytree(whole_run, tmp_path_factory.mktemp("parts") / "project")
+    config = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text(encoding="utf-8"))
     kept = ("pretrained", "individual", "arithmetic")
     config["methods"] = {name: config["methods"][name] for name in kept} | METHODS
     config |= {"suites": {"two": ["digits", "shapes"]}, "studies": {}}
-    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     snakemake(folder, *TARGETS, one_process=True)
     return folder
 
