@@ -28,7 +28,7 @@ OF_BLOCK, OF_LAYER = 3, 5
 # Shares of outliers that differ by less are equal; scaled to the spread, they would be rounding errors.
 EQUAL = 1e-12
 
-Thresholds = Sequence[Mapping[str, Tensor]]
+Thresholds = Sequence[Mapping[str, float]]
 """By task and layer, the magnitude beyond which entries belong to a partition."""
 
 
@@ -135,11 +135,11 @@ def _centred(shares: Sequence[Tensor], weights: Sequence[int]) -> Tensor:
 def _thresholds(task_vectors: Sequence[Weights], layers: Sequence[str], shares: Tensor) -> Thresholds:
     """The largest magnitude that every layer of a task does not keep, given shares ``[layers, tasks]``."""
 
-    def threshold(vector: Weights, key: str, share: float) -> Tensor:
+    def threshold(vector: Weights, key: str, share: float) -> float:
         numel = numel_of(vector, key)
         # As the authors' script counts, whose threshold is itself pruned.
         rank = numel - math.floor(round(numel * (1 - share), 6))
-        return kth_largest_magnitude(vector, [key], rank) if rank else torch.tensor(math.inf)
+        return float(kth_largest_magnitude(vector, [key], rank)) if rank else math.inf
 
     with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
         return [

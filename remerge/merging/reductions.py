@@ -1,6 +1,7 @@
 """First passes: what merge rules must know of whole tensors before they merge a tile of them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,14 +27,17 @@ def over_tiles(
     Returns:
         By a tensor's name; tensors without entries are left out.
     """
-    measured: dict[Place, Tensor] = {}
+    # As Python's numbers: small tensors between a thread's large ones would keep freed memory from being used again.
+    measured: dict[Place, tuple[torch.dtype, Any]] = {}
 
     def work(place: Place, entries: Sequence[Tensor]) -> None:
-        measured[place] = measure(place, entries)
+        found = measure(place, entries)
+        measured[place] = found.dtype, found.tolist()
 
     for_each_tile(work, task_vectors)
     combined: dict[str, Tensor] = {}
     for place in sorted(measured, key=lambda place: (place.key, place.begin)):
-        before = combined.get(place.key)
-        combined[place.key] = measured[place] if before is None else combine(before, measured[place])
+        dtype, numbers = measured[place]
+        found = torch.tensor(numbers, dtype=dtype)
+        combined[place.key] = combine(combined[place.key], found) if place.key in combined else found
     return combined
