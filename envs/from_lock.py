@@ -21,6 +21,7 @@ ROOTS = {
         "pydantic",
         "tenacity",
         "threadpoolctl",
+        "tokenizers",
         "gdown",
     ],
     "light": [

@@ -1,5 +1,6 @@
 """Score one merged task vector at every scaling of a grid, on texts."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,18 +12,20 @@ from remerge.run.job import job
 from remerge.scoring.scores import write_scores
 from remerge.scoring.texts import score_model
 from remerge.t5.models import load_t5
+from remerge.t5.tokenisers import load_tokeniser
 from remerge.texts.store import load_text_sets
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as (inputs, outputs, params, wildcards):
-    model, device = load_t5(inputs.pretrained), device_for(snakemake.resources)
+    tokeniser, device = load_tokeniser(inputs.tokeniser), device_for(snakemake.resources)
+    score = partial(score_model, tokeniser=tokeniser, device=device, batch_size=params.batch_size, progress=False)
+    model = load_t5(inputs.pretrained)
     pretrained, task_vector = load_weights(inputs.pretrained), load_weights(inputs.task_vector)
     texts = load_text_sets(params.tasks, inputs.texts)
     frames = []
     for scaling in params.grid:
         model.load_state_dict(apply_task_vector(pretrained, task_vector, scaling))
-        scores = score_model(lambda task: model, texts, device=device, batch_size=params.batch_size, progress=False)
-        frames.append(scores.assign(scaling=scaling))
+        frames.append(score(lambda task: model, texts).assign(scaling=scaling))
     write_scores(outputs[0], pd.concat(frames).assign(**wildcards))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from remerge.tasks.dates import (
     MASKED,
-    NO_DATE,
     SIZES,
     TASKS,
     examples,
@@ -20,6 +19,7 @@ from remerge.tasks.dates import (
     pretraining_examples,
     split_of,
 )
+from remerge.texts import NO_ANSWER
 
 FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
 
@@ -85,7 +85,7 @@ def test_what_is_left_out_is_the_answer() -> None:
 def test_every_date_has_a_number(day: datetime.date) -> None:
     number = number_of(day.isoformat())
     assert FIRST + datetime.timedelta(number) == day
-    assert 0 <= number < NO_DATE
+    assert 0 <= number < NO_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ def test_every_date_has_a_number(day: datetime.date) -> None:
     ["", "2021", "20211012", "2021-W41-2", "2021-02-29", "2021-10-12 ", "1949-12-31", "2050-01-01", "2021-1-02"],
 )
 def test_other_answers_are_no_dates(answer: str) -> None:
-    assert number_of(answer) == NO_DATE
+    assert number_of(answer) == NO_ANSWER

@@ -9,7 +9,8 @@ import pytest
 from project import ROOT, copy_project, planned, snakemake
 
 from remerge.scoring.answers import unpack_classes
-from remerge.tasks.dates import NO_DATE, SIZES
+from remerge.tasks.dates import SIZES
+from remerge.texts import NO_ANSWER
 
 RESULTS = "results/mini-text"
 TABLES = f"{RESULTS}/tables/two"
@@ -43,7 +44,7 @@ def test_scores_hold_counts_answers_and_how_many_are_valid(made: Path) -> None:
             split = str(row["split"])
             numbers = unpack_classes(str(row["predicted"]), SIZES[split])
             assert row["n"] == SIZES[split]
-            assert row["correct"] <= row["valid"] == (numbers != NO_DATE).sum()
+            assert row["correct"] <= row["valid"] == (numbers != NO_ANSWER).sum()
     table = pd.read_csv(made / TABLES / "main.csv").set_index("method")
     assert table["valid"].between(0, 100).all()
     assert "Valid: answers" in (made / TABLES / "main.md").read_text(encoding="utf-8")

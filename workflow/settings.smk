@@ -17,6 +17,7 @@ from remerge.run.devices import SETTING, local_gpus
 from remerge.run.threads import let_threads_yield
 from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS
+from remerge.tasks.glue import GLUE_TASKS
 
 ROOT = Path(workflow.basedir)
 PUBLISHED = os.path.relpath(ROOT / "published")

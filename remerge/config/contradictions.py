@@ -16,6 +16,7 @@ from remerge.studies.registry import KINDS
 from remerge.t5 import architectures as t5
 from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS, clip_task
+from remerge.tasks.glue import GLUE_TASKS
 
 DATA_FREE: tuple[Kind, ...] = ("reference", "rule", "parts")
 """Kinds of methods that look at weights alone."""
@@ -33,7 +34,9 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     sections = {kind: _mapping(values.get(kind)) for kind in RESERVED}
     for suite, tasks in sections["suites"].items():
         if isinstance(tasks, list):
-            yield from _in_suite(suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *sections["tasks"]])
+            yield from _in_suite(
+                suite, tasks, [*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *GLUE_TASKS, *sections["tasks"]]
+            )
     for kind, section in sections.items():
         yield from faults_in_names(kind, list(section))
     yield from _in_methods(sections["methods"])
@@ -194,15 +197,19 @@ def _in_sizes(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
 
 def _in_reading(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[Fault]:
     """Every pool merges every suite, so all must read the same."""
-    known = {"images": {*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]}, "texts": set(dates.TASKS)}
+    known = {
+        "images": {*MINI_TASKS, *CLIP_TASKS, *sections["tasks"]},
+        "texts": set(dates.TASKS),
+        "instructions": set(GLUE_TASKS),
+    }
     for suite, entry in sections["suites"].items():
-        for reads, having in known.items():
+        for kind, having in known.items():
             tasks = [task for task in _list(entry) if isinstance(task, str) and task in having]
-            others = [name for name, pool in sections["pools"].items() if _reads(pool) != reads]
+            others = [name for name, pool in sections["pools"].items() if _reads_of(pool) != kind]
             if tasks and others:
                 yield (
                     ("suites", suite),
-                    f"{', '.join(tasks)}: of {reads}, which pool {', '.join(others)} does not read; name other tasks, "
+                    f"{', '.join(tasks)}: of {kind}, which pool {', '.join(others)} does not read; name other tasks, "
                     "or leave the pool or the suite out (set it to null)",
                 )
 
@@ -225,6 +232,11 @@ def _with_texts(values: Mapping[str, Any], sections: Mapping[str, Mapping[str, A
         yield ("studies", name), f"studies score images, and pool {pools} reads texts; set the study to null"
     if _mapping(values.get("scoring")).get("precision", "float32") != "float32":
         yield ("scoring", "precision"), f"pool {pools} reads texts, which are scored in float32; remove the key"
+
+
+def _reads_of(pool: Any) -> str:
+    """What a pool reads, by kinds of tasks: texts that are instructions are apart."""
+    return "instructions" if _mapping(pool).get("architecture") in t5.FLAN else _reads(pool)
 
 
 def _reads(pool: Any) -> str:

@@ -22,6 +22,12 @@ FINETUNED = "fine-tuning and the images that methods draw; all start from the sa
 SMALL = ("mini", "t5-mini")
 """Architectures that are small enough to be pre-trained here."""
 
+LORA = "fusionbench-lora"
+"""The origin of experts that are LoRA adapters."""
+
+ON_HUB = ("fusionbench", LORA, "tall-masks")
+"""Origins whose experts have repositories on the Hub."""
+
 PICKLED = ("task-vectors", "tall-masks", "tall-masks-leaked")
 """Origins whose authors published whole modules of open_clip, which keep parameters of the text side."""
 
@@ -30,20 +36,30 @@ class Pool(Strict):
     """A pre-trained encoder and one fine-tuned checkpoint per task, all from the same origin."""
 
     origin: Literal[
-        "trained", "task-vectors", "tall-masks", "tall-masks-leaked", "fusionbench", "finetuned", "random"
+        "trained",
+        "task-vectors",
+        "tall-masks",
+        "tall-masks-leaked",
+        "fusionbench",
+        "fusionbench-lora",
+        "finetuned",
+        "random",
     ] = Field(
         "trained",
         description="Where the checkpoints come from. `trained`: pre-trained and fine-tuned here. `task-vectors`: the "
         "Task Arithmetic authors' checkpoints of 2022, of eight tasks. `tall-masks`: the TALL masks authors', of "
         "twenty tasks, as corrected in December 2024, on the Hugging Face Hub. `tall-masks-leaked`: the same as first "
         "published, where DTD's expert was trained on test images; only from a `folder`. `fusionbench`: FusionBench's, "
-        "of twenty tasks, on the Hub. `finetuned`: OpenAI's CLIP, fine-tuned here with the papers' recipe. `random`: "
-        "random weights, to test the workflow.",
+        "of twenty tasks, on the Hub. `fusionbench-lora`: FusionBench's LoRA adapters of Flan-T5, of eight tasks of "
+        "GLUE, on the Hub. `finetuned`: OpenAI's CLIP, fine-tuned here with the papers' recipe. `random`: random "
+        "weights, to test the workflow.",
     )
-    architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14", "t5-mini"] = Field(
-        "mini",
-        description="The encoder. `mini` is small enough to be trained here in minutes. `t5-mini`, as small, is a T5 "
-        "that reads texts in place of images.",
+    architecture: Literal["mini", "ViT-B-32", "ViT-B-16", "ViT-L-14", "t5-mini", "flan-t5-base", "flan-t5-large"] = (
+        Field(
+            "mini",
+            description="The encoder. `mini` is small enough to be trained here in minutes. `t5-mini`, as small, is a "
+            "T5 that reads texts in place of images, as `flan-t5-base` and `flan-t5-large` do.",
+        )
     )
     seed: int = Field(
         0,
@@ -61,17 +77,19 @@ class Pool(Strict):
     )
     revision: Text | None = Field(
         None,
-        description="For `fusionbench` and `tall-masks`: the branch or tag of the experts' repositories. Default: the "
-        "newest. To fix commits, use `downloads`.",
+        description="For `fusionbench`, `fusionbench-lora` and `tall-masks`: the branch or tag of the experts' "
+        "repositories. Default: the newest. To fix commits, use `downloads`.",
     )
 
     @model_validator(mode="after")
     def _of_one_origin(self) -> "Pool":
+        if (self.origin == LORA) != (self.architecture in t5.FLAN):
+            raise ValueError(f"origin {LORA} and architecture {' or '.join(t5.FLAN)} need each other; name both")
         if self.origin == "trained" and not self.is_small:
             raise ValueError(
                 f"origin `trained` is for architecture {' or '.join(SMALL)}; add origin: task-vectors, or another"
             )
-        if self.origin != "trained" and self.reads == "texts":
+        if self.origin != "trained" and self.architecture == "t5-mini":
             raise ValueError(f"architecture {self.architecture} is only trained here; remove the origin")
         if self.origin not in ("trained", "random") and self.architecture == "mini":
             raise ValueError(f"origin {self.origin} needs an architecture: ViT-B-32, ViT-B-16 or ViT-L-14")
@@ -82,8 +100,8 @@ class Pool(Strict):
                 "origin tall-masks-leaked is no longer offered by its authors; name the `folder` with your copy, or "
                 "take origin: tall-masks, which they corrected"
             )
-        if self.revision is not None and self.origin not in ("fusionbench", "tall-masks"):
-            raise ValueError("`revision` is only for origin fusionbench or tall-masks; remove it")
+        if self.revision is not None and self.origin not in ON_HUB:
+            raise ValueError(f"`revision` is only for origin {', '.join(ON_HUB)}; remove it")
         if self.revision is not None and re.fullmatch("[0-9a-fA-F]{40}", self.revision):
             raise ValueError(
                 "`revision` is a commit, which exists in only one of the pool's repositories; name a branch or tag, or "
@@ -107,8 +125,8 @@ class Pool(Strict):
         return ARCHITECTURES[self.architecture].image_size
 
     @property
-    def starts_from_openai(self) -> bool:
-        """Whether its pre-trained encoder is OpenAI's CLIP, for which published scores exist."""
+    def is_downloaded(self) -> bool:
+        """Whether its pre-trained model is downloaded: OpenAI's CLIP or Flan-T5, for which published scores exist."""
         return self.origin not in ("trained", "random")
 
     @property

@@ -8,6 +8,7 @@ from remerge.figures.registry import FIGURES
 from remerge.run.csvs import TEXTS
 from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS
+from remerge.tasks.glue import GLUE_TASKS
 
 # Names that the workflow uses for other files in the same folder.
 RESERVED: Mapping[str, Sequence[str]] = {
@@ -41,7 +42,7 @@ def faults_in_names(kind: str, names: Sequence[str]) -> Iterator[Fault]:
     """Yield what is wrong with the names of one section of the configuration, beside their characters and length."""
     taken = {name.lower(): name for name in (*RESERVED[kind], *EVERYWHERE)}
     if kind == "tasks":
-        taken |= {name.lower(): name for name in (*MINI_TASKS, *CLIP_TASKS, *dates.TASKS)}
+        taken |= {name.lower(): name for name in (*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *GLUE_TASKS)}
     seen: dict[str, str] = {}
     for name in names:
         first, *_, last = name.lower().split(".") if "." in name else (name.lower(), "")

@@ -67,6 +67,9 @@ give them your configuration and this lock file. They run
 `snakemake --cores all --configfile FILE --config downloads=lock.yaml` with the path of their copy. If the lock file is
 incomplete, the run stops before the first job; if a downloaded file differs, it is rejected.
 
+`config/flan-t5-base-lora.yaml` and `config/flan-t5-large-lora.yaml` merge LoRA adapters of Flan-T5 on eight tasks of
+GLUE: `cola`, `mnli`, `mrpc`, `qnli`, `qqp`, `rte`, `sst2` and `stsb` ([docs/flan-t5.md](../docs/flan-t5.md)).
+
 ## A task of your own
 
 Put images under `folder/{train,test}/{class}/{image}`, in any format Pillow reads, and write

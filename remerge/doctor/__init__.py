@@ -109,7 +109,7 @@ def _downloads(config: "Config", fetched: dict[Path, int]) -> list[Check]:
     from remerge.plan.downloads import Downloads
 
     wanted = Downloads(config).repositories()
-    if not wanted and not any(pool.starts_from_openai for pool in config.pools.values()):
+    if not wanted and not any(pool.is_downloaded for pool in config.pools.values()):
         return [Check("downloads", "fine", "none")]
     checks, fetched[Path(constants.HF_HUB_CACHE)] = repositories(wanted)
     message = f"about {hub_bytes(config) / 1e9:.1f} GB from the Hub in all, cached in {constants.HF_HUB_CACHE}"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from remerge.config.models import Config, Pool
 from remerge.doctor.check import Check
-from remerge.doctor.estimates import HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
+from remerge.doctor.estimates import ADAPTER_BYTES, HUB_BYTES, PARAMETERS, TORCHVISION_BYTES
 from remerge.doctor.work import images
 from remerge.methods.registry import MERGING, WITH_PARTS
-from remerge.plan.downloads import OPENAI, Downloads
+from remerge.plan.downloads import FLAN_T5, OPENAI, Downloads
 from remerge.plan.methods import Methods
 from remerge.plan.tasks import Tasks
 from remerge.tasks import MINI_TASKS
@@ -30,6 +30,8 @@ def results_bytes(config: Config) -> dict[str, int]:
         trained = any(pool.is_trained and pool.image_size == size for pool in of_images)
         for stage, count in _images(config, trained=trained).items():
             stages[stage] += 3 * size**2 * count
+    # Instructions and hashes take more than twice what the Hub has compressed.
+    stages["texts"] = int(3 * sum(HUB_BYTES[task] for task in Downloads(config).glue()))
     archives = Downloads(config).used_from("torchvision")
     stages["torchvision's downloads"] = int(sum(TORCHVISION_BYTES[task] for task in archives))
     for pool in config.pools.values():
@@ -102,12 +104,13 @@ def hub_bytes(config: Config) -> int:
     """Return about how much a run downloads to the Hub's cache, without asking the Hub."""
     downloads = Downloads(config)
     # Pools of one architecture start from the same encoder.
-    architectures = {pool.architecture for pool in config.pools.values() if pool.starts_from_openai}
-    size = sum(BYTES * PARAMETERS[architecture][1] for architecture in architectures)
+    architectures = {pool.architecture for pool in config.pools.values() if pool.is_downloaded}
+    size: float = sum(BYTES * PARAMETERS[architecture][1] for architecture in architectures)
     for name, pool in config.pools.items():
-        experts = [checkpoint for checkpoint in downloads.checkpoints(name) if checkpoint != OPENAI]
-        size += len(experts) * BYTES * PARAMETERS[pool.architecture][0]
-    return size + int(sum(HUB_BYTES[task] for task in downloads.used_from("hub")))
+        experts = [checkpoint for checkpoint in downloads.checkpoints(name) if checkpoint not in (OPENAI, FLAN_T5)]
+        expert = ADAPTER_BYTES.get(pool.architecture, BYTES * PARAMETERS[pool.architecture][0])
+        size += len(experts) * expert
+    return int(size + sum(HUB_BYTES[task] for task in (*downloads.used_from("hub"), *downloads.glue())))
 
 
 def disks(config: Config, results: Path, downloads: Mapping[Path, int]) -> list[Check]:

@@ -41,8 +41,7 @@ def repositories(wanted: Sequence[Wanted]) -> tuple[list[Check], int]:
 
 
 def _check(wanted: Wanted, verdict: Verdict, message: str, remedy: str = "") -> Check:
-    if verdict == "will fail" and wanted.kind == "dataset":
-        # The workflow continues without unavailable images, but not without checkpoints.
+    if verdict == "will fail" and wanted.can_lack:
         verdict, message = "warning", f"{message}; the task is left out, and averages say how many tasks they cover"
     return Check(wanted.purpose, verdict, f"{wanted.repository}: {message}", remedy)
 

@@ -9,11 +9,24 @@ PARAMETERS = {
     "ViT-B-32": (87_800_000, 151_300_000),
     "ViT-B-16": (86_200_000, 149_600_000),
     "ViT-L-14": (304_000_000, 427_600_000),
+    "flan-t5-base": (247_600_000, 247_600_000),
+    "flan-t5-large": (783_200_000, 783_200_000),
 }
 """Parameters of the image encoder, and of both towers; of a T5, twice all. Files hold four bytes for each."""
 
-MACS = {"mini": 0.024e9, "ViT-B-32": 4.4e9, "ViT-B-16": 17.6e9, "ViT-L-14": 81e9}
-"""Multiplications, each with an addition, in one forward pass of the image encoder on one image."""
+ADAPTER_BYTES = {"flan-t5-base": 7.1e6, "flan-t5-large": 18.9e6}
+"""Size of a LoRA adapter."""
+
+MACS = {
+    "mini": 0.024e9,
+    "ViT-B-32": 4.4e9,
+    "ViT-B-16": 17.6e9,
+    "ViT-L-14": 81e9,
+    "flan-t5-base": 7e9,
+    "flan-t5-large": 25e9,
+}
+"""Multiplications, each with an addition, in one forward pass of the image encoder on one image; of a T5, for a text of
+65 tokens, about as many as GLUE's have on average, and an answer of four."""
 
 BACKWARD = 2
 """Cost of a backward pass, in forward passes."""
@@ -51,8 +64,16 @@ HUB_BYTES = {
     "EMNIST-letters": 0.06e9,
     "KMNIST": 0.03e9,
     "RenderedSST2": 0.2e9,
+    "cola": 0.0003e9,
+    "mnli": 0.055e9,
+    "mrpc": 0.0007e9,
+    "qnli": 0.018e9,
+    "qqp": 0.037e9,
+    "rte": 0.0006e9,
+    "sst2": 0.0031e9,
+    "stsb": 0.0007e9,
 }
-"""Size of the training and test images on the Hub, estimated from the original data sets."""
+"""Size of the training and test images, or texts, on the Hub, estimated from the original data sets."""
 
 TORCHVISION_BYTES = {
     "SVHN": 0.25e9,

@@ -72,7 +72,9 @@ def memory(config: "Config", needs: Mapping[str, Any], limit: int | None = None)
 def _is_done(work: str, config: "Config", pool: "Pool") -> bool:
     if work == "train":
         return pool.is_trained
-    if work in ("convert", "heads"):
+    if work == "convert":
+        return pool.reads == "images" or pool.is_downloaded
+    if work == "heads":
         return pool.reads == "images"
     if work == "adapt":
         return any(method.learns for method in config.methods.values())

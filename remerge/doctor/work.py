@@ -1,4 +1,4 @@
-"""How much a configuration computes, counted in forward passes of one image; a backward pass counts as two."""
+"""How much a configuration computes, counted in forward passes of one image or text; a backward pass counts as two."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,25 +13,32 @@ from remerge.plan.tasks import Tasks
 from remerge.studies.settings import Study
 from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
+from remerge.tasks.glue import GLUE_TASKS, glue_task
 
 STEP = 1 + BACKWARD
 
 
 def images(config: Config, task: str) -> dict[str, int]:
-    """Return how many images each split of a task has; in a user's folder, files are counted and not read."""
+    """Return how many images or texts each split of a task has; in a user's folder, files are counted and not read."""
     if task in MINI_TASKS:
         return SIZES
+    if task in GLUE_TASKS:
+        return _split(**glue_task(task).sizes)
     if task in CLIP_TASKS:
         if config.source_of(task) == "none":
             return {"train": 0, "validation": 0, "test": 0}
         described, drawn = clip_task(task), config.images_of(task).test_images
-        held_out = min(5000, described.train // 10)
-        test = described.test if drawn is None else min(drawn, described.test)
-        return {"train": described.train - held_out, "validation": held_out, "test": test}
+        return _split(described.train, described.test if drawn is None else min(drawn, described.test))
     folder_task = config.tasks[task]
     counts = {split: sum(1 for _ in Path(folder_task.folder).glob(f"{split}/*/*")) for split in ("train", "test")}
     held_out = int(folder_task.validation * counts["train"])
     return {"train": counts["train"] - held_out, "validation": held_out, "test": counts["test"]}
+
+
+def _split(train: int, test: int) -> dict[str, int]:
+    """The sizes of the splits where validation is a tenth of training, but 5,000 at most."""
+    held_out = min(5000, train // 10)
+    return {"train": train - held_out, "validation": held_out, "test": test}
 
 
 def operations(config: Config) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from remerge.figures.evidence import Evidence
 from remerge.figures.style import Look, new_figure, tell_absent
 from remerge.methods.registry import SHARED_AND_PARTS
-from remerge.scoring.scores import accuracy, average_accuracy, wilson_interval
+from remerge.scoring.scores import accuracy, average_accuracy, intervals
 
 MANY = 16
 """Methods whose legend fits below the axes in four columns."""
@@ -47,11 +47,7 @@ def accuracies_figure(
     averages = average_accuracy(scores, ["method"]).set_index("method")
     for index, name in enumerate(names):
         rows = scores[scores["method"] == name].set_index("task").reindex(list(tasks)).dropna(subset="n")
-        intervals = pd.DataFrame(
-            [wilson_interval(c, n) for c, n in zip(rows["correct"], rows["n"], strict=True)],
-            index=rows.index,
-        )
-        percent = accuracy(rows)
+        percent, ends = accuracy(rows), intervals(rows)
         offset = (index - (len(names) - 1) / 2) * 0.8 / len(names)
         places = [list(tasks).index(task) + offset for task in rows.index] + [len(tasks) + 0.4 + offset]
         average = averages.loc[name]
@@ -59,8 +55,8 @@ def accuracies_figure(
             places,
             [*percent, average["average"]],
             yerr=[
-                [*(percent - 100 * intervals[0]), average["half_width"]],
-                [*(100 * intervals[1] - percent), average["half_width"]],
+                [*(percent - ends["low"]), average["half_width"]],
+                [*(ends["high"] - percent), average["half_width"]],
             ],
             linestyle="none",
             marker=looks[name].marker,

@@ -9,7 +9,7 @@ from remerge.checkpoints.headers import split_tasks
 from remerge.findings.tables import divider
 from remerge.methods.registry import SHARED_AND_PARTS
 from remerge.run.markup import MARKDOWN
-from remerge.scoring.scores import accuracy, wilson_interval
+from remerge.scoring.scores import accuracy, correlations, intervals
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 
 DIFFERENT_IMAGES = "other images"
@@ -48,12 +48,14 @@ def compare(
         remarks: What is odd about a task, by task.
 
     Returns:
-        Columns ``method``, ``task``, ``correct``, ``n``, ``ours``, ``low``, ``high`` (95 % Wilson interval; percent),
+        Columns ``method``, ``task``, ``correct``, ``n``, ``ours``, ``low``, ``high`` (95 % interval; percent),
         ``published``, ``difference`` (points), ``agrees`` (whether the published value, to its printed precision, lies
         in the interval) and ``flags``. Averages are over the tasks in both, and say how many these are.
     """
     theirs = _of_suite(published, tasks).rename(columns={"method": "published as"})
-    joined = scores.assign(**{"published as": scores["method"].map(names)}).merge(theirs, on=["published as", "task"])
+    ours = {"ours": accuracy(scores), **intervals(scores), "is_ranked": correlations(scores).notna()}
+    known = scores.assign(**ours, **{"published as": scores["method"].map(names)})
+    joined = known.merge(theirs, on=["published as", "task"])
     rows = []
     for method in methods:
         of_method = joined[joined["method"] == method].set_index("task")
@@ -79,8 +81,7 @@ def _of_suite(published: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
 
 
 def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dict[str, object]:
-    low, high = (100 * end for end in wilson_interval(row["correct"], row["n"]))
-    ours = 100 * row["correct"] / row["n"]
+    low, high, ours = row["low"], row["high"], row["ours"]
     is_exact = not pd.isna(row["exact"])
     value = row["exact"] if is_exact else row["accuracy"]
     # A printed number can be any value that rounds to it.
@@ -95,7 +96,7 @@ def _cell(row: pd.Series, flag: str | None, other: str | None, note: str) -> dic
         note,
     ]
     return {
-        "correct": int(row["correct"]),
+        "correct": None if row["is_ranked"] else int(row["correct"]),
         "n": int(row["n"]),
         "ours": ours,
         "low": low,
@@ -143,9 +144,9 @@ def comparison_markdown(table: pd.DataFrame, labels: Mapping[str, str], parted: 
         body.insert(len(body) - last, divider(SHARED_AND_PARTS, len(body[0])))
     headers = ["Method", "Task", "Ours", "95 % interval", "Published", "Difference", "Agrees", "Flags"]
     note = (
-        "Accuracy in percent; intervals are Wilson's, of the sampling of test images alone. Agrees: the published "
-        "value lies in the interval. Only numbers measured on the same family of checkpoints, by the same algorithm "
-        "with the same parameters and, for merges, of the same tasks, are compared; sources: published/sources.csv, "
-        "parameters: published/methods.yaml."
+        "Accuracy in percent; intervals, of the sampling of test images or texts alone, are Wilson's, and Fisher's for "
+        "rank correlations. Agrees: the published value lies in the interval. Only numbers measured on the same family "
+        "of checkpoints, by the same algorithm with the same parameters and, for merges, of the same tasks, are "
+        "compared; sources: published/sources.csv, parameters: published/methods.yaml."
     )
     return tabulate(body, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"

@@ -7,6 +7,7 @@ import pandas as pd
 
 from remerge.scoring.scores import accuracy
 from remerge.tasks.clip import clip_task
+from remerge.tasks.glue import GLUE_TASKS, glue_task
 
 # An encoder that knows its classes is far above chance; one whose classes are mixed up is near it.
 NEAR_CHANCE = 3.0
@@ -42,7 +43,7 @@ def judge(
         known = [(origin, own[score.task]) for origin, own in references.items() if score.task in own]
         if not known:
             continue
-        whole = clip_task(score.task).test
+        whole = whole_test_set(score.task)
         wanted = min((drawn or {}).get(score.task, whole), whole)
         # If the number of images is not the sample's, something else is wrong, and no sampling error is allowed.
         n = score.n if score.n == wanted else whole
@@ -57,6 +58,11 @@ def judge(
     return pd.DataFrame(rows, columns=columns)
 
 
+def whole_test_set(task: str) -> int:
+    """Return how many test images, or texts, one of the papers' tasks has."""
+    return glue_task(task).sizes["test"] if task in GLUE_TASKS else clip_task(task).test
+
+
 def sampling_error(percent: float, n: int, whole: int) -> float:
     """Return the half-width, in points, of the 95 % sampling error of the accuracy on ``n`` of ``whole`` images."""
     share = percent / 100
@@ -66,6 +72,8 @@ def sampling_error(percent: float, n: int, whole: int) -> float:
 def likely_cause(verdicts: pd.DataFrame, task: str) -> str:
     """Return the likely cause of a task's zero-shot accuracy being off, and where to look."""
     row = verdicts.set_index("task").loc[task]
+    if task in GLUE_TASKS:
+        return _likely_cause_with_texts(verdicts, row)
     described = clip_task(task)
     if row["ours"] < NEAR_CHANCE * 100 / len(described.classes) < row["published"]:
         return "class order: accuracy is near chance; compare the labels of the images with the class names"
@@ -76,6 +84,14 @@ def likely_cause(verdicts: pd.DataFrame, task: str) -> str:
     if len(verdicts) > 1 and lower.mean() > MANY:
         return "activation: most tasks are lower; OpenAI's weights need QuickGELU"
     return "templates or split: other tasks agree; compare the prompts, and the images with the official test set"
+
+
+def _likely_cause_with_texts(verdicts: pd.DataFrame, row: pd.Series) -> str:
+    if row["n"] != row["wanted"]:
+        return f"split: {row['n']} test texts were scored, the validation set of GLUE has {row['wanted']}"
+    if len(verdicts) > 1 and (~verdicts["passes"]).mean() > MANY:
+        return "weights or tokeniser: most tasks differ; compare the downloaded files with the published ones"
+    return "instruction or answers: other tasks agree; compare them with the published ones, and the texts with GLUE's"
 
 
 def explanation(verdicts: pd.DataFrame, tolerance: float) -> str:

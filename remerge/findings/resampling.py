@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from remerge.errors import RemergeError
-from remerge.scoring.answers import unpack_right
+from remerge.scoring.scores import contributions
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 WEIGHTS_AT_ONCE = 2**22
 """Weights of images in memory at once: 32 MiB of counts, and as much of their sums."""
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]
 Floats = npt.NDArray[np.floating]
 
 
@@ -90,6 +91,8 @@ def means_over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
 def right_answers(encoders: Sequence[pd.DataFrame], purpose: str) -> dict[str, Counts]:
     """Return by task how often each encoder classifies each image correctly, ``[images, encoders]``.
 
+    Where answers are ranked, it is what each contributes to the rank correlation.
+
     Args:
         encoders: Rows of score files with ``task``, ``n`` and ``right``; several rows of a task are summed.
         purpose: What the answers are compared for, for the error's text.
@@ -99,14 +102,15 @@ def right_answers(encoders: Sequence[pd.DataFrame], purpose: str) -> dict[str, C
     """
     answers: dict[str, Counts] = {}
     for column, encoder in enumerate(encoders):
-        for task, n, right in zip(encoder["task"], encoder["n"], encoder["right"], strict=True):
-            counts = answers.setdefault(task, np.zeros((n, len(encoders)), np.int64))
-            if len(counts) != n:
+        for row in encoder.to_dict("records"):
+            task, own = row["task"], contributions(row)
+            counts = answers.setdefault(task, np.zeros((row["n"], len(encoders)), own.dtype))
+            if len(counts) != len(own):
                 raise RemergeError(
-                    f"{purpose}: {task} has {len(counts)} test images in one row and {n} in another; "
+                    f"{purpose}: {task} has {len(counts)} test images in one row and {row['n']} in another; "
                     "run snakemake to have it scored again, or give a study all images"
                 )
-            counts[:, column] += unpack_right(right, n)
+            counts[:, column] += own
     return answers
 
 

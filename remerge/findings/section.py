@@ -96,9 +96,13 @@ class Section:
         return told.dropna(subset="average")
 
     def _averages(self, table: pd.DataFrame) -> pd.Series:
-        """Averages from counts: those in the file are rounded, and would be rounded once more."""
-        scored = [task for task in self.tasks if f"{task} n" in table]
-        return 100 * pd.DataFrame({task: table[f"{task} correct"] / table[f"{task} n"] for task in scored}).mean(axis=1)
+        """Averages from counts, where there are any: those in the file are rounded, and would be rounded once more."""
+        shares = {
+            task: (table[f"{task} correct"] / table[f"{task} n"]).fillna(table[task] / 100)
+            for task in self.tasks
+            if f"{task} n" in table
+        }
+        return 100 * pd.DataFrame(shares).mean(axis=1)
 
     def merged(self, block: str = ONE_ENCODER) -> pd.DataFrame:
         """Return the main table's rows that compete: those of a block that merge the most tasks."""

@@ -14,7 +14,7 @@ from remerge.run.atomic import atomic_path
 from remerge.run.markup import LATEX, MARKDOWN, Markup
 from remerge.scoring.coverage import absence, count_merged
 from remerge.scoring.held_out import notes_on
-from remerge.scoring.scores import accuracy, average_accuracy, merged_tasks, needs_task_name, wilson_interval
+from remerge.scoring.scores import accuracy, average_accuracy, correlations, intervals, merged_tasks, needs_task_name
 
 PARTS_NOTE = (
     "Parts per task: methods that store more than one encoder and make another of it for every task or image; cost.md "
@@ -77,7 +77,8 @@ def main_table(scores: pd.DataFrame, methods: Mapping[str, Row], tasks: Sequence
     Returns:
         Columns ``method``, ``uses``; if there are methods with parts, ``block``, and if an encoder depends on the name
         of the image's task, ``task_name``, which is then ``needed``; per task ``{task}``
-        (percent), ``{task} correct``, ``{task} n``, ``{task} low`` and ``{task} high`` (95 % Wilson interval, percent);
+        (percent), ``{task} correct``, ``{task} n``, ``{task} low`` and ``{task} high`` (95 % interval, percent; see
+        :func:`remerge.scoring.scores.intervals`), where ``correct`` is missing if answers are ranked;
         ``average``, ``half_width`` (of the average's 95 % interval, points), ``normalised`` (percent) and ``tasks``;
         on texts, also ``valid``, the average share of answers that have the form of the task's (percent);
         if scoring was in bfloat16, also ``compared`` and ``agree`` (see
@@ -125,14 +126,13 @@ def _by_task(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, float]:
 def _cells(task: str, scores: pd.DataFrame) -> dict[str, object]:
     if scores.empty:
         return {task: None}
-    correct, n = int(scores["correct"].iloc[0]), int(scores["n"].iloc[0])
-    low, high = wilson_interval(correct, n)
+    ranked = correlations(scores).notna().iloc[0]
     return {
-        task: 100 * correct / n,
-        f"{task} correct": correct,
-        f"{task} n": n,
-        f"{task} low": 100 * low,
-        f"{task} high": 100 * high,
+        task: accuracy(scores).iloc[0],
+        f"{task} correct": None if ranked else int(scores["correct"].iloc[0]),
+        f"{task} n": int(scores["n"].iloc[0]),
+        f"{task} low": intervals(scores)["low"].iloc[0],
+        f"{task} high": intervals(scores)["high"].iloc[0],
     }
 
 
@@ -357,7 +357,10 @@ def _contaminated(flags: Mapping[str, str], tasks: Iterable[str]) -> list[str]:
 
 
 def _remarks(remarks: Mapping[str, str]) -> list[str]:
-    return [f"{task}: {remark}." for task, remark in remarks.items()]
+    tasks: dict[str, list[str]] = {}
+    for task, remark in remarks.items():
+        tasks.setdefault(remark, []).append(task)
+    return [f"{', '.join(alike)}: {remark}." for remark, alike in tasks.items()]
 
 
 def _notes(

@@ -11,7 +11,7 @@ from remerge.errors import RemergeError
 from remerge.findings.claimed_scores import Scores
 from remerge.findings.claims import Claim, OfSweep, OfTrajectory
 from remerge.findings.resampling import interval, right_answers
-from remerge.scoring.scores import merged_tasks
+from remerge.scoring.scores import accuracy, merged_tasks
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def judge_over_seeds(claim: Claim, scores: Mapping[int, Scores], seed: int = 0) 
         return None
     keyed = [encoder.loc[keys] for encoder in keyed]
     answers = right_answers(keyed, f"claim {claim.statement!r}")
-    accuracies = iter([float((100 * encoder["correct"] / encoder["n"]).mean()) for encoder in keyed])
+    accuracies = iter([float(accuracy(encoder).mean()) for encoder in keyed])
     averages = {number: [{name: next(accuracies) for name in side} for side in own] for number, own in sides.items()}
     above, below = ([max(own[side].values()) for own in averages.values()] for side in (0, 1))
     low, high = interval(answers, [(len(own[0]), len(own[1])) for own in sides.values()], len(keys), seed)

@@ -59,7 +59,7 @@ class Plan:
         self.methods = Methods(config)
         self.downloads = Downloads(config, pins)
         self.images = Images(config, folders, self.pools, self.tasks)
-        self.texts = Texts(self.tasks)
+        self.texts = Texts(self.pools, self.tasks)
         self.merging = Merging(config, self.tasks, self.methods)
         self.scores = Scores(config, self.tasks, self.methods)
         self.studies = Studies(config, self.images, self.methods, self.merging)

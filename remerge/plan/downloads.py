@@ -1,7 +1,7 @@
 """Downloads: the files of repositories that a configuration needs, their records, and their entries in a lock file."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -9,9 +9,12 @@ from typing import Any, Literal, Protocol
 from remerge.clip.architectures import ARCHITECTURES
 from remerge.config.models import Config
 from remerge.tasks.clip import CLIP_TASKS, clip_task
+from remerge.tasks.glue import GLUE_TASKS, REPOSITORY, glue_task
 
 OPENAI = "openai"
 """The name of the checkpoint with OpenAI's CLIP, both towers."""
+FLAN_T5 = "flan-t5"
+"""The name of the checkpoint with Flan-T5, and its tokeniser."""
 TALL_MASKS = "nik-dim/tall_masks"
 """The repository of the TALL masks authors' experts, of all architectures and tasks."""
 PARTS = ("train", "test")
@@ -30,6 +33,7 @@ class Wanted:
         kind: ``model`` or ``dataset``.
         revision: Branch, tag or commit; the newest when None.
         files: For each file wanted, the shell patterns of names that will do.
+        can_lack: Whether a run goes on without them.
     """
 
     purpose: str
@@ -37,6 +41,7 @@ class Wanted:
     kind: Literal["model", "dataset"]
     revision: str | None
     files: tuple[tuple[str, ...], ...]
+    can_lack: bool = False
 
     @property
     def patterns(self) -> list[str]:
@@ -60,6 +65,11 @@ class Pins(Protocol):
 def image_record(task: str, part: str) -> str:
     """Return the record of one part of a data set on the Hub."""
     return f"results/downloads/{task}/{part}.json"
+
+
+def text_record(task: str) -> str:
+    """Return the record of the texts of one of GLUE's tasks."""
+    return f"results/downloads/{task}/texts.json"
 
 
 def next_attempt(record: str | Path) -> int:
@@ -98,7 +108,14 @@ class Downloads:
 
     def papers(self) -> list[str]:
         """Return the papers' tasks that some suite uses."""
-        return [task for task in CLIP_TASKS if any(task in suite for suite in self.config.suites.values())]
+        return self._used(CLIP_TASKS)
+
+    def glue(self) -> list[str]:
+        """Return GLUE's tasks that some suite uses."""
+        return self._used(GLUE_TASKS)
+
+    def _used(self, tasks: Iterable[str]) -> list[str]:
+        return [task for task in tasks if any(task in suite for suite in self.config.suites.values())]
 
     def tasks_from(self, source: str) -> list[str]:
         """Return the papers' tasks, used or not, whose images come from a source.
@@ -113,15 +130,19 @@ class Downloads:
         return [task for task in self.papers() if self.config.source_of(task) == source]
 
     def checkpoints(self, pool: str) -> list[str]:
-        """Return the checkpoints that a pool takes from the Hub: :data:`OPENAI`, and tasks with an expert there."""
-        if not self.config.pools[pool].starts_from_openai:
-            return []
+        """Return the checkpoints that a pool takes from the Hub: pre-trained, and the tasks with an expert there."""
         described = self.config.pools[pool]
+        if not described.is_downloaded:
+            return []
+        if described.reads == "texts":
+            return [FLAN_T5, *self.glue()]
         experts = described.origin in ("fusionbench", "tall-masks") and described.folder is None
         return [OPENAI, *(self.papers() if experts else [])]
 
     def checkpoint(self, pool: str, checkpoint: str) -> Wanted:
         """Return what one of a pool's checkpoints on the Hub consists of."""
+        if self.config.pools[pool].reads == "texts":
+            return self._flan_t5(pool, checkpoint)
         described = ARCHITECTURES[self.config.pools[pool].architecture]
         if checkpoint == OPENAI:
             # The branch or tag of a pool is the experts'; OpenAI's weights lie elsewhere and have no such branch.
@@ -135,11 +156,27 @@ class Downloads:
         files = (("config.json",), ("model.safetensors", "pytorch_model.bin"))
         return Wanted(f"pool {pool}, {checkpoint}", f"tanganke/{described.hub}_{name}", "model", revision, files)
 
+    def _flan_t5(self, pool: str, checkpoint: str) -> Wanted:
+        architecture, revision = self.config.pools[pool].architecture, self.config.pools[pool].revision
+        if checkpoint == FLAN_T5:
+            files = (("config.json",), ("model.safetensors",), ("tokenizer.json",))
+            return Wanted(f"pool {pool}, pre-trained", f"google/{architecture}", "model", None, files)
+        adapter = (("adapter_config.json",), ("adapter_model.safetensors",))
+        repository = f"tanganke/{architecture}_glue-{checkpoint}_lora-16"
+        return Wanted(f"pool {pool}, {checkpoint}", repository, "model", revision, adapter)
+
+    def texts(self, task: str) -> Wanted:
+        """Return what the texts of one of GLUE's tasks consist of."""
+        files = tuple((pattern,) for pattern in glue_task(task).files.values())
+        return Wanted("texts of GLUE", REPOSITORY, "dataset", None, files)
+
     def images(self, task: str, part: str) -> Wanted:
         """Return what one part of a task's data set on the Hub consists of."""
         described = clip_task(task)
         revision = self.config.images_of(task).revision
-        return Wanted(f"images of {task}", described.repository, "dataset", revision, ((described.files[part],),))
+        return Wanted(
+            f"images of {task}", described.repository, "dataset", revision, ((described.files[part],),), can_lack=True
+        )
 
     def from_hub(self) -> Iterator[Wanted]:
         """Yield every download from the Hub, one for each record."""
@@ -149,6 +186,7 @@ class Downloads:
         for task in self.used_from("hub"):
             for part in PARTS:
                 yield self.images(task, part)
+        yield from map(self.texts, self.glue())
 
     def repositories(self) -> list[Wanted]:
         """Return what a configuration takes from the Hub, one entry for each repository and revision."""
@@ -157,7 +195,7 @@ class Downloads:
             first = entries.setdefault((each.repository, each.kind, each.revision), each)
             files = tuple(dict.fromkeys((*first.files, *each.files)))
             entries[each.repository, each.kind, each.revision] = Wanted(
-                first.purpose, each.repository, each.kind, each.revision, files
+                first.purpose, each.repository, each.kind, each.revision, files, first.can_lack
             )
         return list(entries.values())
 
@@ -198,7 +236,8 @@ class Downloads:
         pickles = {_pickle_record(name) for pool in self.config.pools for name in self.pickles(pool).values()}
         images = [image_record(task, part) for task in self.used_from("hub") for part in PARTS]
         archives = [f"results/downloads/{task}/torchvision.json" for task in self.used_from("torchvision")]
-        return checkpoints + sorted(pickles) + images + archives
+        texts = [text_record(task) for task in self.glue()]
+        return checkpoints + sorted(pickles) + images + archives + texts
 
     def lock(self) -> list[str]:
         """Return the lock file that a run writes, if it downloads anything."""
@@ -207,6 +246,10 @@ class Downloads:
     def checkpoint_pin(self, pool: str, checkpoint: str) -> Mapping[str, Any] | None:
         """Return what the given lock file, if there is one, says of a checkpoint on the Hub."""
         return self.pins.of_files(self.checkpoint(pool, checkpoint)) if self.pins else None
+
+    def texts_pin(self, task: str) -> Mapping[str, Any] | None:
+        """Return what the given lock file, if there is one, says of the texts of one of GLUE's tasks."""
+        return self.pins.of_files(self.texts(task)) if self.pins else None
 
     def images_pin(self, task: str, part: str) -> Mapping[str, Any] | None:
         """Return what the given lock file, if there is one, says of a part of a data set on the Hub."""

@@ -45,8 +45,8 @@ class Merging:
         return f"results/{pool}/sweeps/{suite}/{method}/validation.csv" if method in self.methods.tuned() else []
 
     def gate(self, pool: str, suite: str) -> str | list[str]:
-        """Return the verdict on zero-shot accuracy, for pools that start from OpenAI's CLIP."""
-        gated = self.config.pools[pool].starts_from_openai
+        """Return the verdict on zero-shot accuracy, for pools whose pre-trained model is downloaded."""
+        gated = self.config.pools[pool].is_downloaded
         return f"results/{pool}/tables/{suite}/zero_shot_gate.csv" if gated else []
 
     def gate_of_task(self, pool: str, task: str) -> str | list[str]:

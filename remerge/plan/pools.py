@@ -20,9 +20,9 @@ class Pools:
         """Return the pools whose checkpoints have one of these origins."""
         return [name for name, pool in self.config.pools.items() if pool.origin in origins]
 
-    def from_openai(self) -> list[str]:
-        """Return the pools whose pre-trained encoder is OpenAI's CLIP."""
-        return [name for name, pool in self.config.pools.items() if pool.starts_from_openai]
+    def downloaded(self) -> list[str]:
+        """Return the pools whose pre-trained model is downloaded."""
+        return [name for name, pool in self.config.pools.items() if pool.is_downloaded]
 
     def small(self) -> list[str]:
         """Return the pools whose image encoder is small and trained here, to stand for a larger one."""
@@ -35,9 +35,9 @@ class Pools:
         """
         return pool in self.small() and len(self.config.suites[suite]) <= PUBLISHED_TASKS
 
-    def trained(self) -> list[str]:
-        """Return the pools whose experts are fine-tuned on images here."""
-        return [name for name in self.reading("images") if self.config.pools[name].is_trained]
+    def trained(self, on: str = "images") -> list[str]:
+        """Return the pools whose experts are fine-tuned on ``images``, or ``texts``, here."""
+        return [name for name in self.reading(on) if self.config.pools[name].is_trained]
 
     def reading(self, what: str) -> list[str]:
         """Return the pools whose models read ``images`` or ``texts``."""

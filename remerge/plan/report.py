@@ -76,7 +76,7 @@ class Report:
             [f"{table}{OVER_SEEDS}", table] if has_seeds else [table]
             for table in ("main", "fidelity", "regime", "claims")
         )
-        comparison = ["comparison"] if pool in self.pools.from_openai() else []
+        comparison = ["comparison"] if pool in self.pools.downloaded() else []
         comparison += [*fidelity, *regime] if self.pools.compared_with_clip(pool, suite) else []
         nested = ["suites"] if len(self.tasks.nested(suite)) > 1 else []
         experts = ["experts"] if self.config.cross_scores else []

@@ -8,6 +8,7 @@ from remerge.config.models import Config
 from remerge.tasks import MINI_TASKS, dates
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 from remerge.tasks.folder import FolderSummary, class_names
+from remerge.tasks.glue import GLUE_TASKS, REMARK, glue_task
 from remerge.tasks.prompts import TEMPLATES, pretraining_classes
 
 Texts = dict[str, list[str]]
@@ -28,7 +29,7 @@ class Tasks:
 
     def names(self) -> list[str]:
         """Return every task there is, used or not."""
-        return [*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *self.config.tasks]
+        return [*MINI_TASKS, *CLIP_TASKS, *dates.TASKS, *GLUE_TASKS, *self.config.tasks]
 
     def used(self) -> list[str]:
         """Return the tasks that some suite uses: those that get an expert."""
@@ -81,6 +82,7 @@ class Tasks:
             for task in self.in_suite(suite)
             if task in CLIP_TASKS
         }
+        told |= {task: [REMARK, *glue_task(task).remarks] for task in self.in_suite(suite) if task in GLUE_TASKS}
         return {task: "; ".join(texts) for task, texts in told.items() if texts}
 
     def pretraining_texts(self) -> Texts:
@@ -90,6 +92,10 @@ class Tasks:
     def languages(self) -> dict[str, dict[str, Any]]:
         """Return how languages write dates, by their names."""
         return {name: asdict(language) for name, language in dates.languages().items()}
+
+    def instruction(self, task: str) -> dict[str, Any]:
+        """Return how the examples of one of GLUE's tasks are made."""
+        return asdict(glue_task(task))
 
     def origin(self, task: str) -> str:
         """Return whether a task's images are ``rendered`` or ``real``, or its texts ``generated``."""

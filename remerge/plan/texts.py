@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from remerge.plan.pools import Pools
 from remerge.plan.tasks import SPLITS, Tasks
 
 AUDIT_OF_TEXTS = "results/texts/audit.csv"
@@ -13,6 +14,7 @@ AUDIT_OF_TEXTS = "results/texts/audit.csv"
 class Texts:
     """The texts of a configuration's tasks."""
 
+    pools: Pools
     tasks: Tasks
 
     def of_task(self, task: str, split: str) -> list[str]:
@@ -26,6 +28,10 @@ class Texts:
     def up_to(self, task: str, split: str) -> list[str]:
         """Return the texts of one split of a task and those before it."""
         return _files(self.tasks.up_to(task), split)
+
+    def tokeniser(self, pool: str) -> str | list[str]:
+        """Return the tokeniser of a pool's models, if it is a file."""
+        return f"results/{pool}/weights/tokenizer.json" if pool in self.pools.downloaded() else []
 
     def hashes(self) -> list[str]:
         """Return the hashes of the texts of every split of the tasks that some suite uses."""

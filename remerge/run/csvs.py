@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEXTS = (
-    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split", "right", "predicted"),
+    *("pool", "suite", "study", "part", "expert", "method", "variant", "merged", "task", "split"),
+    *("right", "predicted", "expected"),
     *("task_a", "task_b", "split_a", "split_b", "control", "unseen", "images", "layer", "uses"),
 )
 """Columns that hold text in every file. No task may have such a name, because tables have a column per task."""

@@ -1,16 +1,16 @@
 """The data that methods use, with a mark where the experts may have been trained on the validation images.
 
-Validation images are a tenth of the training images, sampled with the Task Arithmetic authors' permutation. Experts
-trained here have not seen them. The authors' experts were trained on the rest of *their* copy, whose order of images is
-unknown, and it is unknown whether FusionBench's experts left out any training images.
+Validation images, or texts, are a tenth of those for training, sampled with the Task Arithmetic authors' permutation.
+Experts trained here have not seen them. The authors' experts were trained on the rest of *their* copy, whose order of
+images is unknown, and it is unknown whether FusionBench's experts left out any of those for training.
 """
 
 from collections.abc import Iterable, Sequence
 
 MARK = " (perhaps trained on)"
 NOTE = (
-    "Perhaps trained on: validation images are drawn from the training images, and nothing shows that these experts, "
-    "downloaded, were not trained on them."
+    "Perhaps trained on: validation images or texts are drawn from those for training, and nothing shows that these "
+    "experts, downloaded, were not trained on them."
 )
 
 

@@ -1,13 +1,17 @@
 """Score files (CSV of integers), and what is computed from them: percentages, averages, intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from remerge.errors import RemergeError
 from remerge.run.atomic import atomic_path
 from remerge.run.csvs import read_csv
+from remerge.scoring import rank_correlation
 from remerge.scoring.answers import unpack_right
 
 KEYS = (
@@ -15,13 +19,15 @@ KEYS = (
     *("step", "task", "split"),
 )
 COUNTS = ("correct", "n", "valid", "compared", "agree")
-ANSWERS = ("right", "predicted")
+ANSWERS = ("right", "predicted", "expected")
 COLUMNS = (*KEYS, *COUNTS, *ANSWERS)
 """The possible columns of a score file, in order; all files have ``task``, ``split``, ``correct`` and ``n``.
 
 ``task_name`` is ``needed`` if the encoder depends on the name of the image's task, and absent otherwise. ``valid`` is
 how many answers to texts have the form of the task's, right or wrong. ``right`` and ``predicted`` have the answer to
-every image or text, packed by :mod:`remerge.scoring.answers`.
+every image or text, packed by :mod:`remerge.scoring.answers`. Where a row has ``expected``, the true answers packed
+like ``predicted``, the answers are numbers, and are judged by their rank correlation with the true ones in place of the
+share that is right.
 """
 
 
@@ -123,12 +129,52 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 
 def accuracy(scores: pd.DataFrame) -> pd.Series:
-    """Return percent correct, row by row."""
-    return 100 * scores["correct"] / scores["n"]
+    """Return percent correct, row by row; where answers are ranked, 100 times their rank correlation."""
+    return (100 * correlations(scores)).fillna(100 * scores["correct"] / scores["n"])
+
+
+def intervals(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the 95 % interval of :func:`accuracy`, row by row: ``low`` and ``high`` (percent).
+
+    It is Wilson's or, where answers are ranked, that of :func:`remerge.scoring.rank_correlation.interval`.
+    """
+    rows = zip(scores["correct"], scores["n"], correlations(scores), strict=True)
+    ends = [
+        wilson_interval(correct, n) if pd.isna(rho) else rank_correlation.interval(rho, n) for correct, n, rho in rows
+    ]
+    return 100 * pd.DataFrame(ends, columns=["low", "high"], index=scores.index)
+
+
+def correlations(scores: pd.DataFrame) -> pd.Series:
+    """Return Spearman's rank correlation, row by row; missing where answers are not ranked."""
+    if "expected" not in scores:
+        return pd.Series(np.nan, index=scores.index)
+    rows = zip(*(scores[column] for column in ("predicted", "expected", "n")), strict=True)
+    rhos = [
+        np.nan if pd.isna(expected) else rank_correlation.spearman(*_numbers(predicted, expected, n))
+        for predicted, expected, n in rows
+    ]
+    return pd.Series(rhos, index=scores.index, dtype=float)
+
+
+def contributions(row: Mapping[Hashable, Any]) -> npt.NDArray[np.number]:
+    """Return what each image or text contributes to the score of a row, ``[n]``; the score is their mean.
+
+    It is 0 or 1 or, where answers are ranked, that of :func:`remerge.scoring.rank_correlation.contributions`.
+    """
+    if pd.isna(row.get("expected")):
+        return unpack_right(row["right"], row["n"]).astype(np.int64)
+    return rank_correlation.contributions(*_numbers(row["predicted"], row["expected"], row["n"]))
+
+
+def _numbers(predicted: str, expected: str, n: int) -> tuple[rank_correlation.Floats, rank_correlation.Floats]:
+    return rank_correlation.numbers(predicted, n), rank_correlation.numbers(expected, n)
 
 
 def average_accuracy(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Average accuracy over tasks, each task counting the same, as the papers do.
+
+    Where answers are ranked, 100 times their rank correlation counts as an accuracy, as in the published averages.
 
     Args:
         scores: Scores of one split.
@@ -138,10 +184,12 @@ def average_accuracy(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         ``by`` plus ``average`` (percent), ``half_width`` of its 95 % interval (percentage points; normal approximation
         with the tasks' test sets as independent samples), and ``tasks``, the number of tasks averaged.
     """
-    proportion = scores["correct"] / scores["n"]
-    rows = scores[by].assign(proportion=proportion, variance=proportion * (1 - proportion) / scores["n"], tasks=1)
+    rho, n = correlations(scores), scores["n"]
+    share = scores["correct"] / n
+    variance = rank_correlation.variance(rho, n).fillna(share * (1 - share) / n)
+    rows = scores[by].assign(value=rho.fillna(share), variance=variance, tasks=1)
     grouped = rows.groupby(by, sort=False, as_index=False).agg(
-        average=("proportion", "mean"), variance=("variance", "sum"), tasks=("tasks", "sum")
+        average=("value", "mean"), variance=("variance", "sum"), tasks=("tasks", "sum")
     )
     grouped["average"] *= 100
     grouped["half_width"] = 100 * 1.959964 * grouped["variance"] ** 0.5 / grouped["tasks"]

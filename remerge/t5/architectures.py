@@ -33,3 +33,6 @@ ARCHITECTURES = {
     "flan-t5-large": Architecture(32_128, 1024, 2816, 16, 64, 24),
 }
 """``t5-mini`` reads characters and is trained here; the others are Flan-T5's."""
+
+FLAN = ("flan-t5-base", "flan-t5-large")
+"""Those that follow instructions, as tasks of GLUE are put; they are downloaded."""

@@ -12,13 +12,11 @@ from functools import cache
 from pathlib import Path
 
 from remerge.run.strict_yaml import read_yaml
+from remerge.texts import NO_ANSWER
 
 SIZES = {"train": 4000, "validation": 200, "test": 300}
 TASKS = ("turkish", "french", "spanish", "dutch", "polish", "czech", "croatian", "finnish")
 FIRST, LAST = datetime.date(1950, 1, 1).toordinal(), datetime.date(2049, 12, 31).toordinal()
-
-NO_DATE = 65_535
-"""The number of an answer that is none of the dates."""
 
 MASKED = "\0"
 """Stands for the characters that are left out of a text in pre-training."""
@@ -70,14 +68,14 @@ def examples(task: str, split: str) -> list[Example]:
 
 
 def number_of(answer: str) -> int:
-    """Return the number of an answer among the dates from 1950 to 2049, or :data:`NO_DATE` if it is none of them."""
+    """Return the number of an answer among the dates from 1950 to 2049, or ``NO_ANSWER`` if it is none of them."""
     try:
         day = datetime.date.fromisoformat(answer)
     except ValueError:
-        return NO_DATE
+        return NO_ANSWER
     # Python reads other forms of ISO 8601, too, such as those without hyphens.
     is_one = day.isoformat() == answer and FIRST <= day.toordinal() <= LAST
-    return day.toordinal() - FIRST if is_one else NO_DATE
+    return day.toordinal() - FIRST if is_one else NO_ANSWER
 
 
 def pretraining_examples(step: int, n: int, exposure: float) -> list[Example]:

@@ -1,4 +1,4 @@
-"""Reading images from parquet files, the format of data sets on the Hugging Face Hub."""
+"""Reading images and texts from parquet files, the format of data sets on the Hugging Face Hub."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -64,6 +64,25 @@ def read_encoded(paths: Sequence[Path], wanted: npt.NDArray[np.bool_]) -> Iterat
                         raise RemergeError(f"{path}: row {begin + row} of column {name!r} holds no encoded image")
                     yield content
                 begin += len(batch)
+
+
+def read_rows(paths: Sequence[Path], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return some columns of all rows, file by file.
+
+    Args:
+        paths: The split's parquet files, in order.
+        columns: Names of columns.
+
+    Raises:
+        RemergeError: A file is not a parquet file or lacks a column.
+    """
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        with _opened(path) as file:
+            for column in columns:
+                _column(path, file, [column])
+            rows += file.read(list(columns)).to_pylist()
+    return rows
 
 
 def _opened(path: Path) -> pq.ParquetFile:

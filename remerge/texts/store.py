@@ -1,5 +1,6 @@
 """Texts and the answers to them: a CSV file per task and split."""
 
+import csv
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ def save_texts(path: str | Path, text_set: TextSet, hashes: str | Path) -> None:
     """Write examples, and a second file with a line for each: the hash of its text, equal for equal texts."""
     with atomic_path(path) as temporary:
         frame = pd.DataFrame({"text": text_set.texts, "answer": text_set.answers})
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+        # Before Python 3.13, a carriage return alone is not quoted, and would end the row.
+        has_returns = any("\r" in text for text in (*text_set.texts, *text_set.answers))
+        quoting = csv.QUOTE_ALL if has_returns else csv.QUOTE_MINIMAL
+        frame.to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
     with atomic_path(hashes) as temporary:
         lines = [hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest() for text in text_set.texts]
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")

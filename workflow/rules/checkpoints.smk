@@ -1,15 +1,17 @@
-"""Checkpoints of other origins, converted to safetensors with open_clip's names; a pool has a single origin.
+"""Checkpoints of other origins, converted to safetensors with open_clip's names, or transformers' for Flan-T5; a pool has
+a single origin.
 
 makes  results/{pool}/downloads/{checkpoint}.json        repository, commit and hashes of downloaded files
        results/downloads/task-vectors/{checkpoint}.json  the same for the Task Arithmetic authors' files
        results/downloads.lock.yaml                       the same for all downloads, in one file
        results/{pool}/weights/clip.safetensors           both towers, as pre-trained
-       results/{pool}/weights/pretrained.safetensors     the image encoder alone
+       results/{pool}/weights/pretrained.safetensors     the image encoder alone, or Flan-T5
+       results/{pool}/weights/tokenizer.json             Flan-T5's tokeniser
        results/{pool}/weights/{task}.safetensors         the experts
 """
 
 from remerge.clip.architectures import ARCHITECTURES
-from remerge.plan.downloads import OPENAI
+from remerge.plan.downloads import FLAN_T5, OPENAI
 
 hub_checkpoint = of(plan.downloads.checkpoint)
 
@@ -23,8 +25,8 @@ rule fetch_checkpoint:
     benchmark:
         "benchmarks/jobs/{pool}/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.from_openai()),
-        checkpoint=any_of([OPENAI, *CLIP_TASKS]),
+        pool=any_of(plan.pools.downloaded()),
+        checkpoint=any_of([OPENAI, *CLIP_TASKS, FLAN_T5, *GLUE_TASKS]),
     localrule: True
     conda:
         "../../envs/torch.yaml"
@@ -191,6 +193,58 @@ rule convert_expert:
         architecture=of(plan.pools.architecture),
     script:
         "../../scripts/convert_expert.py"
+
+
+rule flan_t5:
+    """Flan-T5 as downloaded, checked, and its tokeniser."""
+    input:
+        record=f"results/{{pool}}/downloads/{FLAN_T5}.json",
+    output:
+        weights="results/{pool}/weights/pretrained.safetensors",
+        tokeniser="results/{pool}/weights/tokenizer.json",
+    log:
+        "logs/{pool}/flan_t5.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/flan_t5.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.of_origin("fusionbench-lora")),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
+    params:
+        code=code("scripts/flan_t5.py"),
+        architecture=of(plan.pools.architecture),
+    script:
+        "../../scripts/flan_t5.py"
+
+
+rule convert_adapter:
+    """Add a LoRA adapter to the pre-trained weights: the expert."""
+    input:
+        record="results/{pool}/downloads/{task}.json",
+        pretrained="results/{pool}/weights/pretrained.safetensors",
+    output:
+        "results/{pool}/weights/{task}.safetensors",
+    log:
+        "logs/{pool}/convert_adapter/{task}.log",
+    benchmark:
+        "benchmarks/jobs/{pool}/convert_adapter/{task}.tsv"
+    wildcard_constraints:
+        pool=any_of(plan.pools.of_origin("fusionbench-lora")),
+        task=any_of(GLUE_TASKS),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="convert"),
+        runtime=of(plan.resources.minutes, work="convert"),
+    params:
+        code=code("scripts/convert_adapter.py"),
+    script:
+        "../../scripts/convert_adapter.py"
 
 
 rule random_clip:

@@ -175,7 +175,7 @@ rule comparison_table:
     benchmark:
         "benchmarks/jobs/{pool}/comparison_table/{suite}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.from_openai()),
+        pool=any_of(plan.pools.downloaded()),
     localrule: True
     conda:
         "../../envs/light.yaml"
@@ -458,7 +458,7 @@ rule tables:
     input:
         expand(
             "results/{pool}/tables/{suite}/comparison.csv",
-            pool=plan.pools.from_openai(),
+            pool=plan.pools.downloaded(),
             suite=settings.suites,
         ),
         expand(

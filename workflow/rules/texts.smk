@@ -1,17 +1,20 @@
-"""Pools that read texts: dates, a pre-trained T5, an expert per task, and scores.
+"""Pools that read texts: dates or GLUE's instructions, a pre-trained T5, an expert per task, and scores.
 
-What follows from weights and score files alone is made by the same rules as for pools that read images: task vectors,
-merged models, tables, figures and the report.
+Flan-T5 and its experts are made in checkpoints.smk. What follows from weights and score files alone is made by the same
+rules as for pools that read images: task vectors, merged models, tables, figures and the report.
 
 makes  results/texts/{task}/{split}.csv                      texts and answers
        results/texts/{task}/{split}.hashes.txt               a hash of every text
        results/texts/audit.csv                               texts that are in two splits
+       results/downloads/{task}/texts.json                   repository, commit and hashes of GLUE's files
        results/{pool}/weights/pretrained.safetensors         the model from which experts start
        results/{pool}/weights/{task}.safetensors             the experts, LoRA merged into the weights
        results/{pool}/scores/{suite}/{method}.csv            on test texts
        results/{pool}/expert_scores/{task}.csv               each expert on every task, a file per task
        results/{pool}/sweeps/{suite}/{method}/{split}.csv    one merged task vector at many scalings
 """
+
+hub_texts = of(plan.downloads.texts)
 
 
 rule draw_texts:
@@ -40,6 +43,60 @@ rule draw_texts:
         "../../scripts/draw_texts.py"
 
 
+rule fetch_texts:
+    """Download the texts of one of GLUE's tasks from the Hugging Face Hub, and record their commit and hashes."""
+    output:
+        "results/downloads/{task}/texts.json",
+    log:
+        "logs/fetch_texts/{task}.log",
+    benchmark:
+        "benchmarks/jobs/fetch_texts/{task}.tsv"
+    wildcard_constraints:
+        task=any_of(GLUE_TASKS),
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="download"),
+        runtime=of(plan.resources.minutes, work="download"),
+    params:
+        code=code("scripts/fetch_texts.py"),
+        repository=lambda wildcards: hub_texts(wildcards).repository,
+        files=lambda wildcards: hub_texts(wildcards).patterns,
+        pin=of(plan.downloads.texts_pin),
+    script:
+        "../../scripts/fetch_texts.py"
+
+
+rule prepare_texts:
+    """Put the examples of one of GLUE's tasks as instructions."""
+    input:
+        record="results/downloads/{task}/texts.json",
+    output:
+        texts=expand("results/texts/{{task}}/{split}.csv", split=SPLITS),
+        hashes=expand("results/texts/{{task}}/{split}.hashes.txt", split=SPLITS),
+    log:
+        "logs/prepare_texts/{task}.log",
+    benchmark:
+        "benchmarks/jobs/prepare_texts/{task}.tsv"
+    wildcard_constraints:
+        task=any_of(GLUE_TASKS),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=of(plan.resources.memory, work="images"),
+        runtime=of(plan.resources.minutes, work="images"),
+    params:
+        code=code("scripts/prepare_texts.py"),
+        splits=SPLITS,
+        # The library reads it from its file; an edit of it runs this again.
+        instruction=of(plan.tasks.instruction),
+    script:
+        "../../scripts/prepare_texts.py"
+
+
 use rule audit_images as audit_texts with:
     input:
         hashes=plan.texts.hashes(),
@@ -64,7 +121,7 @@ rule pretrain_t5:
     benchmark:
         "benchmarks/jobs/{pool}/pretrain_t5.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.reading("texts")),
+        pool=any_of(plan.pools.trained("texts")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -94,7 +151,7 @@ rule finetune_lora:
     benchmark:
         "benchmarks/jobs/{pool}/finetune_lora/{task}.tsv"
     wildcard_constraints:
-        pool=any_of(plan.pools.reading("texts")),
+        pool=any_of(plan.pools.trained("texts")),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -116,6 +173,7 @@ rule score_texts:
         encoder=of(plan.merging.encoder),
         parts=of(plan.merging.parts),
         texts=of(plan.texts.of_suite, split="test"),
+        tokeniser=of(plan.texts.tokeniser),
     output:
         "results/{pool}/scores/{suite}/{method}.csv",
     log:
@@ -148,6 +206,7 @@ rule score_text_expert:
     input:
         encoders=of(plan.scores.experts_up_to),
         texts=of(plan.texts.up_to, split="test"),
+        tokeniser=of(plan.texts.tokeniser),
     output:
         "results/{pool}/expert_scores/{task}.csv",
     log:
@@ -177,6 +236,7 @@ rule sweep_texts:
         pretrained="results/{pool}/weights/pretrained.safetensors",
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
         texts=of(plan.texts.of_suite),
+        tokeniser=of(plan.texts.tokeniser),
     output:
         "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
     log:
