@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPVisionModelWithProjection
+from transformers import CLIPConfig, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from remerge.clip.encoders import build_clip
 from remerge.clip.towers import checked_image_tower
@@ -37,7 +37,9 @@ def config_of(architecture: str) -> CLIPConfig:
 def random_tower(architecture: str) -> CLIPVisionModelWithProjection:
     """An image tower of transformers with its projection, of random weights."""
     torch.manual_seed(0)
-    return CLIPVisionModelWithProjection(config_of(architecture).vision_config).eval()
+    config = config_of(architecture).vision_config
+    assert isinstance(config, CLIPVisionConfig)
+    return CLIPVisionModelWithProjection(config).eval()
 
 
 def open_clips_tower(weights: dict[str, Tensor], architecture: str) -> nn.Module:
