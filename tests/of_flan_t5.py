@@ -13,7 +13,7 @@ from remerge.t5.architectures import Architecture
 ADAPTED = ("q", "v")
 
 
-def CONFIG(like: Architecture) -> dict[str, Any]:  # noqa: N802
+def config_of(like: Architecture) -> dict[str, Any]:
     """What transformers writes of a model's shape."""
     return {
         "architectures": ["T5ForConditionalGeneration"],

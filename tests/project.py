@@ -59,7 +59,7 @@ def with_less(folder: Path) -> Path:
     path = folder / "config.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     config["suites"] = {"two": ["digits", "shapes"]}
-    for method in ("joint", "averaging", "arithmetic", "ada-task"):
+    for method in ("joint", "averaging", "ada-task"):
         del config["methods"][method]
     config["studies"] = {"pairs": config["studies"]["pairs"] | {"suite": "two"}}
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from of_flan_t5 import ADAPTED, CONFIG, adapter, adapter_config, tokeniser
+from of_flan_t5 import ADAPTED, adapter, adapter_config, config_of, tokeniser
 from safetensors.torch import save_file
 from snakemake.utils import update_config
 from test_t5 import of_transformers
@@ -115,7 +115,7 @@ def test_other_checkpoints_are_refused() -> None:
     ],
 )
 def test_a_configuration_of_another_model_is_refused(changed: dict[str, Any], told: str) -> None:
-    config = CONFIG(ARCHITECTURES["flan-t5-base"]) | changed
+    config = config_of(ARCHITECTURES["flan-t5-base"]) | changed
     if not told:
         check_config(config, "flan-t5-base")
         return

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from hub_server import COMMIT, HubServer
-from of_flan_t5 import ADAPTED, CONFIG, adapter, adapter_config, tokeniser
+from of_flan_t5 import ADAPTED, adapter, adapter_config, config_of, tokeniser
 from project import ROOT, copy_project, planned, snakemake
 from safetensors.torch import save
 
@@ -72,7 +72,7 @@ def hub(model: T5, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServ
     weights = model.state_dict()
     repositories = {
         "google/flan-t5-base": {
-            "config.json": str(CONFIG(TINY)).replace("'", '"').replace("False", "false").encode(),
+            "config.json": str(config_of(TINY)).replace("'", '"').replace("False", "false").encode(),
             "model.safetensors": save(weights),
             "tokenizer.json": tokeniser(WORDS),
         },

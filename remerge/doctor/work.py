@@ -14,6 +14,7 @@ from remerge.studies.settings import Study
 from remerge.tasks import MINI_TASKS, SIZES
 from remerge.tasks.clip import CLIP_TASKS, clip_task
 from remerge.tasks.glue import GLUE_TASKS, glue_task
+from remerge.tasks.splits import AT_MOST
 
 STEP = 1 + BACKWARD
 
@@ -37,7 +38,7 @@ def images(config: Config, task: str) -> dict[str, int]:
 
 def _split(train: int, test: int) -> dict[str, int]:
     """The sizes of the splits where validation is a tenth of training, but 5,000 at most."""
-    held_out = min(5000, train // 10)
+    held_out = min(AT_MOST, train // 10)
     return {"train": train - held_out, "validation": held_out, "test": test}
 
 
