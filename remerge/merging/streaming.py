@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar, overload
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from remerge.checkpoints.weights import Weights, computing_dtype
@@ -314,16 +315,18 @@ def _in_threads(
 
 @contextmanager
 def one_thread_each(at_a_time: int | None = None) -> Iterator[int]:
-    """Run every operation on the calling thread, and yield the number of threads to use.
+    """Run every operation, torch's or NumPy's, on the calling thread, and yield the number of threads to use.
 
     Args:
         at_a_time: The most threads to use; if they are fewer than torch may use, operations share the others.
     """
     threads = torch.get_num_threads()
     used = threads if at_a_time is None else max(1, min(threads, at_a_time))
-    torch.set_num_threads(max(1, threads // used))
+    each = max(1, threads // used)
+    torch.set_num_threads(each)
     try:
-        yield used
+        with threadpool_limits(each, user_api="blas"):
+            yield used
     finally:
         torch.set_num_threads(threads)
 

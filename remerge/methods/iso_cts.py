@@ -43,7 +43,7 @@ class CommonAndTaskSpecific(MatrixRule):
 
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the merged matrix."""
-        from remerge.merging.singular import polar, rounding, side_by_side, thin_svd
+        from remerge.merging.singular import rounding, side_by_side, thin_svd, with_orthonormal
 
         rank = min(matrix.shape)
         own = round((rank - int(self.common * rank)) / len(tasks))
@@ -53,7 +53,7 @@ class CommonAndTaskSpecific(MatrixRule):
             thin_svd(rest.to(task.dtype), own, zero=rounding(task)) for task, rest in zip(tasks, rests, strict=True)
         ]
         left, values, right = side_by_side([common, *specific])
-        return values.sum() / rank * polar(left) @ polar(right).T
+        return with_orthonormal(left, values.sum().expand(len(values)) / rank, right)
 
 
 merge_rule = merge_rule_of(CommonAndTaskSpecific, IsoCts)

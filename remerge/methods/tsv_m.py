@@ -42,11 +42,10 @@ class OrthogonalSingularVectors(MatrixRule):
     def merge_matrix(self, matrix: Matrix, tasks: Sequence[Tensor]) -> Tensor:
         """Return the sum of all tasks' truncated matrices with orthogonal singular vectors."""
         from remerge.merging.decompositions import thin_svds
-        from remerge.merging.singular import polar, side_by_side
+        from remerge.merging.singular import side_by_side, with_orthonormal
 
         rank = min(matrix.shape) // len(tasks)
-        left, values, right = side_by_side(thin_svds(tasks, rank))
-        return polar(left) * values @ polar(right).T
+        return with_orthonormal(*side_by_side(thin_svds(tasks, rank)))
 
 
 merge_rule = merge_rule_of(OrthogonalSingularVectors, TsvM)
