@@ -10,6 +10,7 @@ from remerge.images.store import load_image_sets
 from remerge.run.devices import device_for
 from remerge.run.job import job
 from remerge.scoring.bench import Bench, Variant
+from remerge.scoring.curves import with_points
 from remerge.scoring.scores import write_scores
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     device = device_for(snakemake.resources)
     bench = Bench(encoder, pretrained, heads, {wildcards.split: images}, device, params.scoring)
     task_vector = load_weights(inputs.task_vector)
-    variants = [Variant({"scaling": scaling}, task_vector, scaling) for scaling in params.grid]
-    columns = {**wildcards, **merged_of(inputs.task_vector)}
-    write_scores(outputs[0], bench.score(variants).assign(**columns))
+    before = dict(zip([0.0], inputs.at_zero, strict=False))
+    variants = [Variant({"scaling": by}, task_vector, by) for by in params.grid if by not in before]
+    scores = with_points(bench.score(variants), "scaling", before)
+    write_scores(outputs[0], scores.assign(**wildcards, **merged_of(inputs.task_vector)))

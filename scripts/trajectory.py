@@ -12,6 +12,7 @@ from remerge.methods import load
 from remerge.run.devices import device_for
 from remerge.run.job import job
 from remerge.scoring.bench import Bench, Variant
+from remerge.scoring.curves import with_points
 from remerge.scoring.scores import write_scores
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ with job(snakemake) as (inputs, outputs, params, wildcards):
     heads, images = load_heads(tasks, inputs.heads), load_image_sets(tasks, inputs.images)
     bench = Bench(encoder, pretrained, heads, {"test": images}, device_for(snakemake.resources), params.scoring)
     history = read_coefficients(inputs.coefficients)
-    steps = [step for step in history.steps if step % params.every == 0]
+    # Of a whole number of intervals, the last encoder is the method's.
+    before = dict(zip(history.steps[-1:], inputs.at_last_step, strict=False))
+    steps = [step for step in history.steps if step % params.every == 0 and step not in before]
     merged = (method.merge(task_vectors, history.at(step)) for step in steps)
     variants = (Variant({"step": step}, vector, 1.0) for step, vector in zip(steps, merged, strict=True))
     columns = {"pool": wildcards.pool, "suite": wildcards.suite, "method": wildcards.method}
-    scores = bench.score(variants, total=len(steps))
+    scores = with_points(bench.score(variants, total=len(steps)), "step", before)
     write_scores(outputs[0], scores.assign(**columns, **merged_field(list(available), tasks)))

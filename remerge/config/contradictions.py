@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_experts(sections)
     yield from _in_gates(sections)
     yield from _in_numbers_of_tasks(sections)
-    yield from _in_curves(_mapping(values.get("figures")), list(sections["suites"]))
+    yield from _in_curves(_mapping(values.get("figures")), list(sections["suites"]), sections["methods"])
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -292,8 +293,17 @@ def _in_numbers_of_tasks(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[
                     )
 
 
-def _in_curves(figures: Mapping[str, Any], suites: Sequence[str]) -> Iterator[Fault]:
-    """Curves are of suites."""
+def _in_curves(figures: Mapping[str, Any], suites: Sequence[str], methods: Mapping[str, Any]) -> Iterator[Fault]:
+    """Curves are of suites, and those over lambda of methods that have one."""
+    for name in _list(figures.get("swept")):
+        if not isinstance(name, str):
+            continue
+        method = _mapping(methods.get(name))
+        if name not in methods:
+            yield ("figures", "swept"), f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
+        elif _kind_of(method) is not None and method["algorithm"] != "own":
+            if "scaling" not in {field.name for field in fields(parameters_in(load_method(method["algorithm"])))}:
+                yield ("figures", "swept"), f"{name!r} has no scaling; leave it out"
     for suite in _list(figures.get("curves")):
         if isinstance(suite, str) and suite not in suites:
             yield ("figures", "curves"), f"unknown suite {suite!r}; {did_you_mean(suite, suites)}"

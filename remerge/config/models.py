@@ -287,6 +287,11 @@ class Figures(Strict):
         description="Suites for which curves of accuracy over lambda and over AdaMerging's steps are measured. "
         "Default: all.",
     )
+    swept: list[Name] | None = Field(
+        None,
+        description="Methods with a curve of accuracy over lambda, which costs as much as scoring a method anew at each "
+        "of `scalings`. Default: all that have a lambda.",
+    )
 
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """How much a configuration computes, counted in forward passes of one image or text; a backward pass counts as two."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -83,10 +84,12 @@ def _main(config: Config, pool: str) -> float:
 def _curves_and_studies(config: Config) -> float:
     passes = 0.0
     for suite in (tasks for name, tasks in config.suites.items() if config.has_curves(name)):
-        passes += len(Methods(config).swept()) * len(config.figures.scalings) * _count(config, suite)
+        # Points that are the pre-trained encoder, or the method's after its last step, have been scored.
+        scalings = len([scaling for scaling in config.figures.scalings if scaling])
+        passes += len(Methods(config).swept()) * scalings * _count(config, suite)
         for method in config.methods.values():
             if method.learns:
-                points = method.steps // config.figures.every + 1  # type: ignore[attr-defined]
+                points = math.ceil(method.steps / config.figures.every)  # type: ignore[attr-defined]
                 passes += points * _count(config, suite)
     return passes + sum(
         study.passes(config.suites[study.suite], _Costs(config, study)) for study in config.studies.values()

@@ -22,12 +22,14 @@ def draw(evidence: Evidence) -> Figure:
     records = [json.loads(Path(path).read_text(encoding="utf-8")) for path in evidence.files["records"]]
     chosen: dict[str, dict[str, float]] = {}
     for record in records:
-        curve = next(name for name in sweeps["method"].unique() if evidence.merge_alike(name, record["method"]))
-        chosen.setdefault(curve, {})[record["method"]] = record["scaling"]
+        for curve in sweeps["method"].unique():
+            if evidence.merge_alike(curve, record["method"]):
+                chosen.setdefault(curve, {})[record["method"]] = record["scaling"]
     published = evidence.table("published_curves")
     same = (published["origin"] == evidence.origin) & (published["architecture"] == evidence.architecture)
     measured = read_measured(evidence.files["published_methods"][0]).get(evidence.origin, {})
-    curves = published[same].assign(method=published["method"].map(curves_as(evidence.methods, measured)))
+    drawn = {name: evidence.methods[name] for name in sweeps["method"].unique()}
+    curves = published[same].assign(method=published["method"].map(curves_as(drawn, measured)))
     figure = scaling_figure(
         sweeps,
         evidence.averages("pretrained", "individual"),

@@ -56,7 +56,8 @@ class Methods:
     def swept(self) -> list[str]:
         """Return the methods with a curve of accuracy against scaling; of those that differ in it alone, the first."""
         first: dict[tuple[str, str], str] = {}
-        for name in self.scaled():
+        asked = self.config.figures.swept
+        for name in self.scaled() if asked is None else asked:
             method = self.config.methods[name]
             first.setdefault((method.algorithm, repr(method.merging_parameters())), name)
         return list(first.values())

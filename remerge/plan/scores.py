@@ -64,6 +64,15 @@ class Scores:
             return list(self.methods.parameters(method)["scaling"]["grid"])
         return self.config.figures.scalings
 
+    def at_zero(self, pool: str, suite: str, split: str) -> list[str]:
+        """Return the scores at the scaling zero, which are the pre-trained encoder's, if a sweep's grid has it."""
+        return self.of_pretrained(pool, suite) if split == "test" and 0.0 in self.config.figures.scalings else []
+
+    def at_last_step(self, pool: str, suite: str, method: str) -> list[str]:
+        """Return the scores after AdaMerging's last step, which are the method's, if a trajectory has it."""
+        has_last = self.methods.parameters(method)["steps"] % self.config.figures.every == 0
+        return self._of(pool, suite, [method]) if has_last else []
+
     def swept(self, suite: str) -> list[str]:
         """Return the methods with a curve of accuracy against scaling, where a suite has curves."""
         return self.methods.swept() if self.config.has_curves(suite) else []

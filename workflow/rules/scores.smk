@@ -113,6 +113,7 @@ rule sweep:
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
         heads=of(plan.scores.heads),
         images=of(plan.images.of_suite),
+        at_zero=of(plan.scores.at_zero),
     output:
         "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
     log:
@@ -145,6 +146,7 @@ rule trajectory:
         coefficients="results/{pool}/coefficients/{suite}/{method}.csv",
         heads=of(plan.scores.heads),
         images=of(plan.images.of_suite, split="test"),
+        at_last_step=of(plan.scores.at_last_step),
     output:
         "results/{pool}/trajectories/{suite}/{method}.csv",
     log:

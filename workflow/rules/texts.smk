@@ -237,6 +237,7 @@ rule sweep_texts:
         task_vector="results/{pool}/merged_task_vectors/{suite}/{method}.safetensors",
         texts=of(plan.texts.of_suite),
         tokeniser=of(plan.texts.tokeniser),
+        at_zero=of(plan.scores.at_zero),
     output:
         "results/{pool}/sweeps/{suite}/{method}/{split}.csv",
     log:
