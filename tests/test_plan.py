@@ -239,6 +239,24 @@ def test_grids_are_the_methods_on_validation_images_and_the_figures_on_test_imag
     assert scores.grid("arithmetic-tuned", "test") == [0.0, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("scalings", "split", "is_there"), [([0.0, 0.5], "test", True), ([0.0, 0.5], "validation", False), ([0.5], "test", False)]
+)
+def test_a_sweep_takes_its_point_at_zero_from_the_pretrained_encoders_scores(
+    scalings: list[float], split: str, is_there: bool
+) -> None:
+    figures = {"scalings": scalings}
+    expected = ["results/mini/scores/one/pretrained.csv"] if is_there else []
+    assert plan_of(figures=figures).scores.at_zero("mini", "one", split) == expected
+    assert plan_of("arithmetic", figures=figures).scores.at_zero("mini", "one", split) == []
+
+
+def test_a_trajectory_takes_its_last_point_from_the_methods_scores_if_the_curve_has_it() -> None:
+    steps = plan_of().methods.parameters("task-wise")["steps"]
+    for every, expected in ((steps, ["results/mini/scores/one/task-wise.csv"]), (steps + 1, [])):
+        assert plan_of(figures={"every": every}).scores.at_last_step("mini", "one", "task-wise") == expected
+
+
 def test_costs_are_of_the_jobs_that_make_an_encoder() -> None:
     plan = plan_of("pretrained", "individual", "joint", "fisher", "arithmetic-tuned", "task-wise")
     jobs = "benchmarks/jobs/mini"
@@ -319,6 +337,13 @@ def test_nested_suites_are_a_chain(suite: str, nested: list[str]) -> None:
     table = f"results/mini/tables/{suite}/suites.csv"
     assert (table in plan.tables.suites()) == (len(nested) > 1)
     assert plan.figures.sources["suites"]("mini", suite) == ([table] if len(nested) > 1 else [])
+
+
+def test_curves_over_lambda_may_be_of_some_methods() -> None:
+    plan = plan_of(figures={"swept": ["arithmetic-tuned", "arithmetic"]})
+    assert plan.scores.sweeps("mini", "one") == ["results/mini/sweeps/one/arithmetic-tuned/test.csv"]
+    assert plan.merging.validation_sweep("mini", "one", "arithmetic-tuned")
+    assert "scalings" not in plan_of(figures={"swept": []}).figures.of_suite("mini", "one")
 
 
 def test_a_suite_without_curves_has_none_and_keeps_what_is_tuned() -> None:

@@ -96,6 +96,23 @@ def test_scores_are_counts_and_the_table_is_made_of_them(made: Path) -> None:
     assert (scores["split"] == "test").all()
 
 
+def test_curves_share_points_with_the_table(made: Path) -> None:
+    results = made / "results/mini"
+    sweep = pd.read_csv(results / "sweeps/three/arithmetic/test.csv")
+    trajectory = pd.read_csv(results / "trajectories/three/ada-task.csv")
+    assert sweep["scaling"].tolist() == [0.0] * 3 + [0.5] * 3
+    assert trajectory["step"].tolist() == [0] * 3 + [3] * 3
+    for curve, axis, place, method in ((sweep, "scaling", 0.0, "pretrained"), (trajectory, "step", 3, "ada-task")):
+        assert curve["method"].nunique() == 1
+        own = curve[curve[axis] == place].set_index("task")
+        pd.testing.assert_frame_equal(
+            own[["split", "correct", "n", "right", "predicted"]],
+            pd.read_csv(results / f"scores/three/{method}.csv").set_index("task")[
+                ["split", "correct", "n", "right", "predicted"]
+            ],
+        )
+
+
 def test_a_tuned_scaling_is_the_best_on_validation_images(made: Path) -> None:
     record = json.loads((made / MERGED / "ties.json").read_text(encoding="utf-8"))
     sweep = pd.read_csv(made / "results/mini/sweeps/three/ties/validation.csv")

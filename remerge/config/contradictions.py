@@ -301,9 +301,13 @@ def _in_curves(figures: Mapping[str, Any], suites: Sequence[str], methods: Mappi
         method = _mapping(methods.get(name))
         if name not in methods:
             yield ("figures", "swept"), f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
-        elif _kind_of(method) is not None and method["algorithm"] != "own":
-            if "scaling" not in {field.name for field in fields(parameters_in(load_method(method["algorithm"])))}:
-                yield ("figures", "swept"), f"{name!r} has no scaling; leave it out"
+        elif _kind_of(method) is not None and not _may_have_scaling(str(method["algorithm"])):
+            yield ("figures", "swept"), f"{name!r} has no scaling; leave it out"
     for suite in _list(figures.get("curves")):
         if isinstance(suite, str) and suite not in suites:
             yield ("figures", "curves"), f"unknown suite {suite!r}; {did_you_mean(suite, suites)}"
+
+
+def _may_have_scaling(algorithm: str) -> bool:
+    """Whether a method has a scaling among its parameters; that of a user's file may take one."""
+    return algorithm == "own" or "scaling" in {field.name for field in fields(parameters_in(load_method(algorithm)))}

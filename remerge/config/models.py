@@ -289,8 +289,8 @@ class Figures(Strict):
     )
     swept: list[Name] | None = Field(
         None,
-        description="Methods with a curve of accuracy over lambda, which costs as much as scoring a method anew at each "
-        "of `scalings`. Default: all that have a lambda.",
+        description="Methods with a curve of accuracy over lambda; each costs as much as a row per value in `scalings`. "
+        "Default: all that have a lambda.",
     )
 
 

@@ -8,13 +8,15 @@ import pandas as pd
 from remerge.scoring.scores import read_scores
 
 
-def with_points(scores: pd.DataFrame, axis: str, points: Mapping[float, str | Path]) -> pd.DataFrame:
+def with_points(
+    scores: pd.DataFrame, axis: str, points: Mapping[int, str | Path] | Mapping[float, str | Path]
+) -> pd.DataFrame:
     """Return the scores along a curve, with those of more points, read from other encoders' score files.
 
     Args:
         scores: Those of the other points; the column ``axis`` has their places.
         axis: ``scaling`` or ``step``.
-        points: Score files by place. Columns that name the encoder, such as ``method``, are theirs: replace them.
+        points: Score files by place. What they say of the encoder, such as ``method``, is for the caller to replace.
 
     Raises:
         RemergeError: See :func:`remerge.scoring.scores.read_scores`.
