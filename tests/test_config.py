@@ -188,11 +188,6 @@ def test_curves_are_of_suites_that_there_are(values: dict[str, Any], tmp_path: P
     values["figures"]["curves"] = ["eight", "eigth"]
     told = faults_of(values, tmp_path)
     assert "config.yaml: figures.curves: unknown suite 'eigth'; did you mean 'eight'?" in told
-    values["figures"] |= {"curves": None, "swept": ["tise", "cart"]}
-    told = faults_of(values, tmp_path)
-    assert "config.yaml: figures.swept: unknown method 'tise'; did you mean 'ties'?" in told
-    assert "config.yaml: figures.swept: 'cart' has no scaling; leave it out" in told
-    del values["figures"]["swept"]
     values["figures"]["curves"] = []
     assert not load_config(values, [SHIPPED]).has_curves("eight")
     del values["figures"]["curves"]

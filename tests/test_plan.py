@@ -240,7 +240,8 @@ def test_grids_are_the_methods_on_validation_images_and_the_figures_on_test_imag
 
 
 @pytest.mark.parametrize(
-    ("scalings", "split", "is_there"), [([0.0, 0.5], "test", True), ([0.0, 0.5], "validation", False), ([0.5], "test", False)]
+    ("scalings", "split", "is_there"),
+    [([0.0, 0.5], "test", True), ([0.0, 0.5], "validation", False), ([0.5], "test", False)],
 )
 def test_a_sweep_takes_its_point_at_zero_from_the_pretrained_encoders_scores(
     scalings: list[float], split: str, is_there: bool
@@ -339,11 +340,12 @@ def test_nested_suites_are_a_chain(suite: str, nested: list[str]) -> None:
     assert plan.figures.sources["suites"]("mini", suite) == ([table] if len(nested) > 1 else [])
 
 
-def test_curves_over_lambda_may_be_of_some_methods() -> None:
-    plan = plan_of(figures={"swept": ["arithmetic-tuned", "arithmetic"]})
-    assert plan.scores.sweeps("mini", "one") == ["results/mini/sweeps/one/arithmetic-tuned/test.csv"]
-    assert plan.merging.validation_sweep("mini", "one", "arithmetic-tuned")
-    assert "scalings" not in plan_of(figures={"swept": []}).figures.of_suite("mini", "one")
+def test_methods_may_have_no_curve_over_lambda() -> None:
+    plan = plan_of(figures={"without_curve": ["arithmetic", "mine", "nobody"]})
+    assert plan.methods.swept() == ["arithmetic-tuned", "ties"]
+    none = plan_of(figures={"without_curve": plan.methods.scaled()})
+    assert none.merging.validation_sweep("mini", "one", "arithmetic-tuned")
+    assert "scalings" not in none.figures.of_suite("mini", "one")
 
 
 def test_a_suite_without_curves_has_none_and_keeps_what_is_tuned() -> None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _in_experts(sections)
     yield from _in_gates(sections)
     yield from _in_numbers_of_tasks(sections)
-    yield from _in_curves(_mapping(values.get("figures")), list(sections["suites"]), sections["methods"])
+    yield from _in_curves(_mapping(values.get("figures")), list(sections["suites"]))
 
 
 def _mapping(section: Any) -> dict[str, Any]:
@@ -293,21 +292,8 @@ def _in_numbers_of_tasks(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[
                     )
 
 
-def _in_curves(figures: Mapping[str, Any], suites: Sequence[str], methods: Mapping[str, Any]) -> Iterator[Fault]:
-    """Curves are of suites, and those over lambda of methods that have one."""
-    for name in _list(figures.get("swept")):
-        if not isinstance(name, str):
-            continue
-        method = _mapping(methods.get(name))
-        if name not in methods:
-            yield ("figures", "swept"), f"unknown method {name!r}; {did_you_mean(name, list(methods))}"
-        elif _kind_of(method) is not None and not _may_have_scaling(str(method["algorithm"])):
-            yield ("figures", "swept"), f"{name!r} has no scaling; leave it out"
+def _in_curves(figures: Mapping[str, Any], suites: Sequence[str]) -> Iterator[Fault]:
+    """Curves are of suites."""
     for suite in _list(figures.get("curves")):
         if isinstance(suite, str) and suite not in suites:
             yield ("figures", "curves"), f"unknown suite {suite!r}; {did_you_mean(suite, suites)}"
-
-
-def _may_have_scaling(algorithm: str) -> bool:
-    """Whether a method has a scaling among its parameters; that of a user's file may take one."""
-    return algorithm == "own" or "scaling" in {field.name for field in fields(parameters_in(load_method(algorithm)))}

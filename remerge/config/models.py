@@ -287,10 +287,10 @@ class Figures(Strict):
         description="Suites for which curves of accuracy over lambda and over AdaMerging's steps are measured. "
         "Default: all.",
     )
-    swept: list[Name] | None = Field(
-        None,
-        description="Methods with a curve of accuracy over lambda; each costs as much as a row per value in `scalings`. "
-        "Default: all that have a lambda.",
+    without_curve: list[Name] = Field(
+        [],
+        description="Methods without a curve of accuracy over lambda, which takes as long as a row per value of "
+        "`scalings`. Names that no method has are passed over.",
     )
 
 

@@ -56,8 +56,9 @@ class Methods:
     def swept(self) -> list[str]:
         """Return the methods with a curve of accuracy against scaling; of those that differ in it alone, the first."""
         first: dict[tuple[str, str], str] = {}
-        asked = self.config.figures.swept
-        for name in self.scaled() if asked is None else asked:
+        for name in self.scaled():
+            if name in self.config.figures.without_curve:
+                continue
             method = self.config.methods[name]
             first.setdefault((method.algorithm, repr(method.merging_parameters())), name)
         return list(first.values())
