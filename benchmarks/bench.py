@@ -59,30 +59,26 @@ def run_in(python: Path, script: str, *arguments: object) -> dict[str, Any]:
 
 
 class Results:
-    """Figures, printed as they come and added to the file at the end."""
+    """Figures, printed and added to a CSV file as they come, so that a run may be stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
         self.head = (
             commit.stdout.strip(),
             f"{platform.machine()} {os.cpu_count()} cores",
             f"python {platform.python_version()} torch {torch.__version__}",
         )
-        self.rows: list[tuple[object, ...]] = []
 
     def add(self, case: str, figure: str, value: float, unit: str, target: str = "") -> None:
         """Note one figure."""
         print(f"{case:40} {figure:34} {value:10.3f} {unit:8} {target}", flush=True)
-        self.rows.append((*self.head, case, figure, f"{value:.4g}", unit, target))
-
-    def write(self, path: Path) -> None:
-        """Add the figures to a CSV file."""
-        is_new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
+        is_new = not self.path.exists()
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             if is_new:
                 writer.writerow(COLUMNS)
-            writer.writerows(self.rows)
+            writer.writerow((*self.head, case, figure, f"{value:.4g}", unit, target))
 
 
 def merging(results: Results, folder: Path) -> None:
@@ -138,11 +134,11 @@ def families(results: Results, folder: Path, architecture: str = "ViT-B-32") -> 
 def singular(results: Results, folder: Path) -> None:
     """More methods that decompose matrices, of more tasks and larger encoders."""
     small, large = (task_vectors(folder, architecture) for architecture in ("ViT-B-32", "ViT-L-14"))
-    for algorithm in ("iso_cts", "cart", "dc_merge", "wudi"):
-        written(results, small, 8, {"algorithm": algorithm}, memory="at most 2")
     for tasks in (4, 14, 20):
         written(results, small, tasks, {"algorithm": "tsv_m"}, memory="at most 2")
     written(results, large, 8, {"algorithm": "tsv_m"}, memory="at most 4")
+    for algorithm in ("iso_cts", "cart", "dc_merge", "wudi"):
+        written(results, small, 8, {"algorithm": algorithm}, memory="at most 2")
 
 
 def growth(results: Results, folder: Path) -> None:
@@ -310,10 +306,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
     parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="for 38 GB of random weights")
     given = parser.parse_args()
-    results = Results()
+    results = Results(HERE / "results.csv")
     for part in given.parts or PARTS:
         PARTS[part](results, given.folder)
-    results.write(HERE / "results.csv")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 
 # Settings of the C library's allocator (mallopt(3)), and their values in bytes: freed memory up to this size stays with
-# the process, and blocks up to this size are taken from it. By default, scoring spends a twentieth of its time on giving
-# memory back and asking for it again.
+# the process, and blocks up to this size are taken from it. By default, scoring spends a twentieth of its time on
+# giving memory back and asking for it again.
 M_TRIM_THRESHOLD, KEPT = -1, 2**28
 M_MMAP_THRESHOLD, LARGEST_BLOCK = -3, 2**25
 
