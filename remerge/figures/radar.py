@@ -54,7 +54,7 @@ def radar_figure(
     }
     shown = {title: names for title, names in blocks.items() if names}
     # Below two panels, the legend of many methods would take their room.
-    figure = new_figure(4.2 + (0.14 * max(0, len(labels) // 2 - 6) if len(shown) > 1 else 0))
+    figure = new_figure(4.2 + (0.3 + 0.15 * max(0, math.ceil(len(labels) / 2) - 6) if len(shown) > 1 else 0))
     for index, (title, names) in enumerate(shown.items(), start=1):
         axes = cast(PolarAxes, figure.add_subplot(1, len(shown), index, projection="polar"))
         _draw_polygons(axes, relative.loc[names], labels, looks)
