@@ -1,5 +1,6 @@
 """Jobs as forks of one process: what they inherit, how they fail, and that none is left behind."""
 
+import ctypes
 import json
 import os
 import signal
@@ -100,3 +101,24 @@ def test_a_job_ends_with_those_it_works_for(folder: Path, victim: str) -> None:
     run.communicate()
     assert run.returncode != 0
     until(lambda: not job.is_running() and not server.is_running(), 20)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not GNU's")
+def test_a_forked_job_keeps_the_memory_that_it_frees() -> None:
+    def pages_asked_for(setting: str) -> int:
+        script = f"""
+import resource
+import numpy as np
+from remerge.run import forked
+{setting}
+def work():
+    [np.ones(2**24, np.uint8) for _ in range(8)]
+work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+        return int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+
+    assert pages_asked_for("forked._keep_freed_memory()") < pages_asked_for("") / 10
