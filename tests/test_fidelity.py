@@ -279,8 +279,9 @@ def test_scores_that_cannot_be_resampled_are_refused() -> None:
 
 def test_the_default_methods_are_compared_though_they_learn_in_fewer_steps_and_are_tuned_over_other_grids() -> None:
     methods = methods_of()
-    assert paired(methods, MEASURED[AUTHORS], STANDARD.may_differ) == {name: name for name in methods}
-    assert set(methods) <= set(PUBLISHED)
+    compared = methods.keys() - {"breadcrumbs", "magmax", "lines", "tall-masks"}  # not published for these checkpoints
+    assert paired(methods, MEASURED[AUTHORS], STANDARD.may_differ) == {name: name for name in compared}
+    assert compared <= set(PUBLISHED)
     strict = paired(methods, MEASURED[AUTHORS], ())
     assert {"ties-mean", "adamerging-layer"}.isdisjoint(strict)
 

@@ -106,8 +106,8 @@ def made(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     preset = yaml.safe_load((ROOT / "config" / f"{POOL}.yaml").read_text(encoding="utf-8"))
     preset |= {"device": "cpu", "zero_shot_tolerance": 200, "figures": {"scalings": [0.0, 0.3]}}
     preset["suites"]["glue"] = list(TASKS)
-    for name in ("model-stock", "emr"):
-        del preset["methods"][name]
+    del preset["methods"]["model-stock"]
+    preset["methods"]["emr"] = None
     (folder / "preset.yaml").write_text(yaml.safe_dump(preset, sort_keys=False), encoding="utf-8")
     snakemake(folder, "--configfile", "preset.yaml", "--", *MADE, one_process=True)
     return folder
